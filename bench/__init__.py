@@ -1,0 +1,1 @@
+"""Runs cells, measures, compares and reports."""

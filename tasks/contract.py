@@ -1,0 +1,100 @@
+"""What a task (to score on) and a source (to train on) must give.
+
+Both are frozen dataclasses that read files below a data root (or files of their own package) and return plain
+dictionaries and lists. They know nothing of models, measures or training.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+Texts = dict[str, dict[str, str]]
+
+
+class TaskError(ValueError):
+    """Data is missing or broken: the message names file, line or id and what to do, in one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvalSet:
+    """Queries, passages and relevance of one retrieval test, per language.
+
+    Attributes:
+        name: shown in tables.
+        queries: language -> query_id -> text. A query_id belongs to one query in one language.
+        passages: language -> doc_id -> text. The pool of the multilingual setting is the union of all languages.
+        relevant: query_id -> doc_id -> grade (> 0), over the passages of every language.
+        group: query_id -> id shared by the translations of one question (the unit of analysis); None where every
+            query stands alone.
+        main: the measure that tables lead with, in ir_measures' spelling.
+    """
+
+    name: str
+    queries: Texts
+    passages: Texts
+    relevant: dict[str, dict[str, int]]
+    group: dict[str, str] | None = None
+    main: str = "AP"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainSet:
+    """Parallel query-passage pairs.
+
+    Attributes:
+        langs: language codes (BCP-47).
+        query: language -> one text per item, None where the item does not exist in that language.
+        passage: the same for passages; None exactly where the query is.
+        group: one number per item; items of one group share a passage or are translations of each other.
+    """
+
+    langs: tuple[str, ...]
+    query: dict[str, list[str | None]]
+    passage: dict[str, list[str | None]]
+    group: list[int]
+
+
+class Task(ABC):
+    """Something to score a model on. ``name`` and ``version`` name the stored scores: a change of data is a new version."""
+
+    name: str
+    version: str
+    licence: str
+    citation: str
+
+    @abstractmethod
+    def load(self, root: Path | None) -> Iterator[EvalSet]:
+        """Read the task's evaluation sets below ``root`` (the data root; None where the user gave none).
+
+        Raises:
+            TaskError: a file is missing or broken.
+        """
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The files that ``load`` reads, for checksums in the record of a cell."""
+        return ()
+
+
+class Source(ABC):
+    """Something to train on."""
+
+    name: str
+    version: str
+    licence: str
+    citation: str
+
+    @abstractmethod
+    def load(self, root: Path | None) -> TrainSet:
+        """Read the training items below ``root``.
+
+        Raises:
+            TaskError: a file is missing or broken.
+        """
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The files that ``load`` reads, for checksums in the record of a cell."""
+        return ()
