@@ -1,0 +1,214 @@
+"""One strategy under one seed: trained once, scored on every task, recorded so that each number can be traced."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench import records
+from bench.config import Plan, Settings
+from bench.schedule import Audit, TrainData, schedule
+from strategies import Strategy
+from tasks import EvalSet, Source, Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from bench.encoder import Encoder
+    from bench.score import Encode
+
+BASELINES = ("untrained", "char-tfidf")
+
+
+class Job(NamedTuple):
+    """A cell to be: what names it, and what it is made of.
+
+    Attributes:
+        label: the strategy's ``repr``, or what names a row without training.
+        strategy: None for a row without training.
+        seed: the cell's seed.
+        settings: shared by all cells.
+        identity: everything that decides the numbers, but for the seed; hashed into the folder's name.
+        sources: what is recorded of the training sources.
+        model: what is recorded of the model.
+    """
+
+    label: str
+    strategy: Strategy | None
+    seed: int
+    settings: Settings
+    identity: dict[str, object]
+    sources: dict[str, object]
+    model: dict[str, object]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return records.cell_name(self.label, self.identity, self.seed)
+
+
+class LoadedTask(NamedTuple):
+    """A task with its sets in memory and the checksums of what was read."""
+
+    task: Task
+    sets: list[EvalSet]
+    files: dict[str, str]
+
+
+def describe_source(source: Source, root: Path | None) -> dict[str, object]:
+    """What is recorded of a training source: version, licence, checksums."""
+    files = records.checksums(source.files(root))
+    return {"version": source.version, "licence": source.licence, "files": files}
+
+
+def describe_model(name: str) -> dict[str, object]:
+    """What is recorded of a model: its name and a hash over its files."""
+    from bench.models import find_model
+
+    return {"name": name, "files": records.folder_hash(find_model(name))}
+
+
+def strategy_job(strategy: Strategy, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]) -> Job:
+    """The cell of a strategy and a seed."""
+    settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
+    if plan.settings.model == "demo-transformer":
+        settings["model"] = ["from scratch", model["files"]]
+    identity = {"schema": records.SCHEMA, "strategy": repr(strategy), "settings": settings}
+    return Job(repr(strategy), strategy, seed, plan.settings, identity, sources, model)
+
+
+def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -> Job:
+    """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
+    kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
+    how = {name: getattr(settings, name) for name in kept}
+    identity = {"schema": records.SCHEMA, "strategy": label, "settings": how, "model": model["files"] if model else None}
+    return Job(label, None, 0, settings, identity, {}, model or {})
+
+
+def missing(job: Job, folder: Path, tasks: Sequence[Task]) -> list[Task]:
+    """The tasks that a cell still has to be scored on; all of them where it is not finished."""
+    path = folder / job.name
+    if not (path / "done").is_file():
+        return list(tasks)
+    return [t for t in tasks if not records.score_path(path, t.name, t.version).is_file()]
+
+
+def run_cell(job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str) -> Path:
+    """Train (unless that is done or there is nothing to train), then score; ``done`` is written last.
+
+    Returns:
+        the cell's folder.
+    """
+    path = folder / job.name
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
+    encode, weights = _encoder_of(job, path, data, plan, command)
+    seconds["train" if job.strategy else "load"] = time.perf_counter() - start
+    for loaded in tasks:
+        target = records.score_path(path, loaded.task.name, loaded.task.version)
+        if target.is_file():
+            continue
+        start = time.perf_counter()
+        records.write_scores(target, score_table(loaded, encode, weights))
+        seconds[f"score {loaded.task.name}"] = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    rounded = {name: round(value, 2) for name, value in seconds.items()}
+    records.write_json(path / "done", {"weights_sha256": weights, "seconds": rounded, "peak_memory_mb": round(peak)})
+    return path
+
+
+def _encoder_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Encode, str]:
+    """The cell's encoder and the hash of its weights; config.json and, where there is training, the model are stored."""
+    config = _config(job, plan, command, data)
+    if job.strategy is None and not job.model:
+        from bench.lexical import CharTfidf
+
+        records.write_json(path / "config.json", config)
+        return CharTfidf().encode, "none"
+    from bench.models import load_encoder
+
+    if job.strategy is None or data is None:
+        encoder = load_encoder(job.settings, job.seed)
+        records.write_json(path / "config.json", config)
+    elif (path / "model").is_dir():
+        encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
+    else:
+        encoder = load_encoder(job.settings, job.seed)
+        with records.written_aside(path) as aside:
+            aside.mkdir()
+            records.write_json(aside / "config.json", config)
+            _train(encoder, job.strategy, job.seed, job.settings, data, aside)
+    return encoder.encode, encoder.weights_hash()
+
+
+def _train(
+    encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, data: TrainData, folder: Path
+) -> None:
+    from bench.train import Step, train
+
+    audit = Audit(data.pool.langs)
+    batches = schedule(strategy, data.pool, settings.batch_size, settings.steps, seed, audit)
+    with (folder / "steps.jsonl").open("w", encoding="utf-8") as file:
+
+        def log(step: Step) -> None:
+            file.write(json.dumps(step._asdict()) + "\n")
+
+        train(encoder, data, batches, settings, seed, log)
+    records.write_json(folder / "batches.json", audit.summary())
+    encoder.save(folder / "model")
+
+
+def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[str, object]:
+    return {
+        "schema": records.SCHEMA,
+        "strategy": job.label,
+        "trained": job.strategy is not None,
+        "seed": job.seed,
+        "hash": records.hash8(job.identity),
+        "settings": dataclasses.asdict(job.settings),
+        "languages": list(data.pool.langs) if data is not None and job.strategy else [],
+        "items": data.pool.n_items if data is not None and job.strategy else 0,
+        "sources": job.sources,
+        "model": job.model,
+        "threads": plan.threads,
+        "note": plan.note,
+        "command": command,
+        "environment": records.environment(),
+    }
+
+
+def score_table(loaded: LoadedTask, encode: Encode, weights: str) -> pa.Table:
+    """Per-query values of every set of a task, one row per (set, q_lang, d_lang, query)."""
+    import numpy as np
+    import pyarrow as pa
+
+    from bench.score import COLUMNS, score
+
+    columns: dict[str, list[str]] = {name: [] for name in ("set", "q_lang", "d_lang", "query_id", "group")}
+    values: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
+    for evalset in loaded.sets:
+        group = evalset.group or {}
+        for rows in score(evalset, encode):
+            n = len(rows.query_id)
+            columns["set"] += [evalset.name] * n
+            columns["q_lang"] += [rows.q_lang] * n
+            columns["d_lang"] += [rows.d_lang] * n
+            columns["query_id"] += rows.query_id
+            columns["group"] += [group.get(q, q) for q in rows.query_id]
+            for name in COLUMNS:
+                values[name].append(rows.values[name])
+    texts = {name: pa.array(column).dictionary_encode() for name, column in columns.items()}
+    numbers = {name: pa.array(np.concatenate(parts), pa.float64()) for name, parts in values.items()}
+    about = {
+        "task": loaded.task.name,
+        "version": loaded.task.version,
+        "files": loaded.files,
+        "weights_sha256": weights,
+        "sets": {s.name: {"main": s.main, "passages": {lang: len(p) for lang, p in s.passages.items()}} for s in loaded.sets},
+    }
+    return pa.table(texts | numbers).replace_schema_metadata({"bench": json.dumps(about, sort_keys=True)})

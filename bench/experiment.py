@@ -1,0 +1,116 @@
+"""The grid: which cells a plan has, which of them are finished, and the loop that runs the rest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import records, resolve
+from bench.cell import BASELINES, Job, LoadedTask, describe_model, describe_source, missing, plain_job, run_cell, strategy_job
+from bench.config import Plan
+from bench.errors import BenchError
+from bench.schedule import TrainData, combine
+from tasks import Source, Task
+
+Say = Callable[[str], None]
+
+
+class Grid(NamedTuple):
+    """A plan, resolved: nothing is trained yet, every name is known to mean something."""
+
+    plan: Plan
+    jobs: list[Job]
+    sources: list[Source]
+    tasks: list[Task]
+    root: Path | None
+    folder: Path
+
+    def unfinished(self) -> list[tuple[Job, list[Task]]]:
+        """The cells that have work left, with the tasks they still have to be scored on."""
+        todo = [(job, missing(job, self.folder, self.tasks)) for job in self.jobs]
+        return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / "done").is_file()]
+
+
+def build_grid(plan: Plan, root: Path | None, results: Path) -> Grid:
+    """Resolve every name of a plan, and describe data and model by their checksums."""
+    strategies = [resolve.strategy(text) for text in plan.strategies]
+    tasks = [resolve.task(text) for text in plan.tasks]
+    sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
+    unknown = [name for name in plan.baselines if name not in BASELINES]
+    if unknown:
+        raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
+    model = describe_model(plan.settings.model) if strategies or "untrained" in plan.baselines else None
+    recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
+    jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
+    jobs += [strategy_job(s, seed, plan, recorded, model or {}) for s in strategies for seed in plan.seeds]
+    names = [job.name for job in jobs]
+    if len(set(names)) < len(names):
+        raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
+    return Grid(plan, jobs, sources, tasks, root, results / plan.experiment)
+
+
+def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
+    """Run what is unfinished, cell by cell; returns the number of cells that were run. Finished cells are kept."""
+    if overwrite:
+        for job in grid.jobs:
+            shutil.rmtree(grid.folder / job.name, ignore_errors=True)
+    todo = grid.unfinished()
+    started = {job.name for job, _ in todo}
+    for job in grid.jobs:
+        if job.name not in started:
+            say(f"{job.name}: finished before, skipped (--overwrite runs it again)")
+    if not todo:
+        return 0
+    records.require_writable(grid.folder)
+    set_threads(grid.plan.threads)
+    trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
+    data = load_training(grid, say) if trains else None
+    tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if any(t in left for _, left in todo)}
+    for number, (job, left) in enumerate(todo, start=1):
+        say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
+        run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command)
+    return len(todo)
+
+
+def load_training(grid: Grid, say: Say) -> TrainData:
+    """The items of all sources in the training languages; languages that no source has are named."""
+    data = combine([s.load(grid.root) for s in grid.sources], grid.plan.settings.languages)
+    counts = data.pool.has.sum(axis=0).tolist()
+    listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
+    say(f"training items: {data.pool.n_items:,} ({listed})")
+    absent = [lang for lang in grid.plan.settings.languages if lang not in data.pool.langs]
+    if absent:
+        say(f"no training items in {', '.join(absent)}: not trained on")
+    return data
+
+
+def load_task(task: Task, root: Path | None) -> LoadedTask:
+    """Read a task once for all cells."""
+    return LoadedTask(task, list(task.load(root)), records.checksums(task.files(root)))
+
+
+def set_threads(threads: int) -> None:
+    """Fix torch's and OpenMP's threads (0 leaves them)."""
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def describe(grid: Grid) -> list[list[str]]:
+    """The plan as a table: cell, strategy, seed, steps, rows, tasks left to score, state."""
+    todo = {job.name: tasks for job, tasks in grid.unfinished()}
+    settings = grid.plan.settings
+    table = []
+    for job in grid.jobs:
+        steps = settings.steps if job.strategy else 0
+        left = ", ".join(t.name for t in todo.get(job.name, [])) or "-"
+        state = "to run" if job.name in todo else "finished"
+        table.append([job.name, job.label, str(job.seed), str(steps), f"{steps * settings.batch_size:,}", left, state])
+    return table
+
+

@@ -1,0 +1,24 @@
+"""The training objective."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def info_nce(queries: Tensor, passages: Tensor, temperature: float, group: Tensor) -> Tensor:
+    """InfoNCE with in-batch negatives: mean cross-entropy of each query's own passage among all passages of the batch.
+
+    Rows of one group are never each other's negatives: their similarity is masked.
+    Source: arXiv 2408.10536, section 3; van den Oord et al. 2018 (arXiv 1807.03748), equation 4.
+
+    Args:
+        queries: (B, dim), unit length.
+        passages: (B, dim), unit length; row r is the positive of query r.
+        temperature: similarities are divided by it.
+        group: int64, (B,), parallel group of each row.
+    """
+    similarity = queries @ passages.T / temperature  # (B, B)
+    own = torch.eye(len(group), dtype=torch.bool, device=group.device)
+    false_negative = (group[:, None] == group[None, :]) & ~own
+    similarity = similarity.masked_fill(false_negative, float("-inf"))
+    return functional.cross_entropy(similarity, torch.arange(len(group), device=similarity.device))

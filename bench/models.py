@@ -1,0 +1,132 @@
+"""Where an encoder comes from: built in, a folder, or the Hub. safetensors only, no code from a model's repository."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench import seeds
+from bench.config import Settings
+from bench.encoder import Encoder
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+STATIC = Path(__file__).parent / "models" / "demo-static"
+
+
+BUILT_IN = {
+    "demo-static": "mean of 192-dimensional token vectors, pre-trained on parallel CLDR names alone",
+    "demo-transformer": "two transformer layers of 128 dimensions over the same tokenizer, randomly initialised",
+}
+
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+
+
+def find_model(name: str) -> Path:
+    """The folder that holds a model's files; a Hub model is fetched into the Hub's cache if it is not there.
+
+    Raises:
+        BenchError: no such model, or its weights are not in safetensors form.
+    """
+    if name in BUILT_IN:
+        return STATIC
+    folder = Path(name)
+    if not folder.is_dir():
+        if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+            raise BenchError(f"no model {name!r}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}")
+        folder = _fetch(name)
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
+    if not list(folder.rglob("*.safetensors")):
+        raise BenchError(f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them")
+    return folder
+
+
+def _fetch(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BenchError(
+            f"model {name!r} is neither a folder here nor to be had from the Hub ({reason[:200]}); where there is a "
+            f"network, 'hf download {name}' fetches it"
+        ) from None
+
+
+def load_encoder(settings: Settings, seed: int) -> Encoder:
+    """The encoder that ``settings.model`` names. ``seed`` fixes weights that are not pre-trained.
+
+    Raises:
+        BenchError: no such model here, or it cannot be opened.
+    """
+    quiet_libraries()
+    torch.manual_seed(seeds.derive(seed, "init"))
+    folder = find_model(settings.model)
+    model = _transformer_from_scratch() if settings.model == "demo-transformer" else _open(folder)
+    return Encoder(model.float(), settings)
+
+
+def quiet_libraries() -> None:
+    """Loading bars and hints of the model libraries are not this program's output."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _open(folder: Path) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SentenceTransformer(str(folder), device=device, trust_remote_code=False)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BenchError(f"{folder}: sentence-transformers cannot open this model ({reason})") from None
+
+
+def _transformer_from_scratch() -> SentenceTransformer:
+    """Two layers of 128 dimensions over the demo tokenizer, randomly initialised (about 1.5 million parameters)."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    inner = Tokenizer.from_file(str(STATIC / "tokenizer.json"))
+    inner.post_processor = TemplateProcessing(
+        single="[CLS] $A", special_tokens=[("[CLS]", inner.token_to_id("[CLS]"))]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", model_max_length=128
+    )
+    config = BertConfig(
+        vocab_size=inner.get_vocab_size(),
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=512,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=inner.token_to_id("[PAD]"),
+    )
+    body = BertModel(config, add_pooling_layer=False)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        body.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        transformer = Transformer(folder, max_seq_length=128)
+        return SentenceTransformer(modules=[transformer, Pooling(128, "mean")], device="cpu")
+
+

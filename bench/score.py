@@ -1,0 +1,116 @@
+"""Scores one evaluation set: every language pair, the pool of all languages, and language bias, from one set of vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import search
+from bench.bias import BIAS, rank_distance, same_language_share
+from bench.encoder import Kind, distinct_texts
+from bench.measures import MEASURES, all_measures
+from bench.search import Corpus, Ints, Vectors
+from tasks.contract import EvalSet
+
+POOL = "*"
+"""Stands for the passage language in rows about the pool of all languages."""
+
+Encode = Callable[[Sequence[str], Kind], Vectors]
+
+
+class Rows(NamedTuple):
+    """Per-query values of one (query language, passage language); arrays are (n_queries,)."""
+
+    q_lang: str
+    d_lang: str
+    query_id: list[str]
+    values: dict[str, NDArray[np.float64]]
+
+
+class _Language(NamedTuple):
+    """The queries of one language that have an answer, with their relevant columns and grades (n, R), padded with -1."""
+
+    query_id: list[str]
+    relevant: Ints
+    grade: Ints
+
+
+def score(evalset: EvalSet, encode: Encode) -> list[Rows]:
+    """Per-query measures of every language pair, and of the pool where there are several passage languages.
+
+    Only queries with a relevant passage in the pool (for a pair: in its passage language) are counted.
+    """
+    corpus = search.build_corpus(evalset.passages)
+    languages = {lang: _language(evalset, lang, corpus) for lang in sorted(evalset.queries)}
+    texts, passage_place = distinct_texts(corpus.text)
+    passages = encode(texts, "passage")
+    every = [evalset.queries[lang][q] for lang, part in languages.items() for q in part.query_id]
+    distinct, query_place = distinct_texts(every)
+    queries = encode(distinct, "query")
+    rows: list[Rows] = []
+    start = 0
+    for lang, part in languages.items():
+        place = query_place[start : start + len(part.query_id)]
+        start += len(part.query_id)
+        if part.query_id:
+            rows += _score_language(lang, part, queries[place], passages, passage_place, corpus)
+    return rows
+
+
+def _language(evalset: EvalSet, lang: str, corpus: Corpus) -> _Language:
+    column = {d: i for i, d in enumerate(corpus.doc_id)}
+    relevant = {q: evalset.relevant.get(q, {}) for q in evalset.queries[lang]}
+    answered = [q for q, found in relevant.items() if found]
+    width = max((len(relevant[q]) for q in answered), default=1)
+    columns = np.full((len(answered), width), -1, np.int64)
+    grades = np.zeros((len(answered), width), np.int64)
+    for i, q in enumerate(answered):
+        for j, (d, grade) in enumerate(sorted(relevant[q].items(), key=lambda pair: column[pair[0]])):
+            columns[i, j], grades[i, j] = column[d], grade
+    return _Language(answered, columns, grades)
+
+
+def _score_language(
+    lang: str, part: _Language, queries: Vectors, passages: Vectors, place: Ints, corpus: Corpus
+) -> list[Rows]:
+    before = np.empty((*part.relevant.shape, len(corpus.langs)), np.int64)
+    top = np.empty((len(part.query_id), min(10, len(corpus.doc_id))), np.int64)
+    expand = len(np.unique(place)) < len(place)
+    for rows, block in search.similarity_blocks(queries, passages):
+        full = np.take(block, place, axis=1) if expand else block
+        before[rows] = search.ranks_per_language(full, part.relevant[rows], corpus)
+        top[rows] = search.top_columns(full, 10, corpus)
+    results = [r for i in range(len(corpus.langs)) if (r := _pair(lang, i, part, before, corpus)) is not None]
+    if len(corpus.langs) > 1:
+        results.append(_pooled(lang, part, before, top, corpus))
+    return results
+
+
+def _pair(lang: str, d: int, part: _Language, before: Ints, corpus: Corpus) -> Rows | None:
+    inside = (part.relevant >= corpus.segment[d]) & (part.relevant < corpus.segment[d + 1])
+    has = inside.any(axis=1)
+    if not has.any():
+        return None
+    ranks = search.padded(before[:, :, d] + 1, np.where(inside, part.relevant, -1))[has]
+    ids = [q for q, keep in zip(part.query_id, has, strict=True) if keep]
+    return Rows(lang, corpus.langs[d], ids, all_measures(ranks, part.grade[has]) | _no_bias(len(ids)))
+
+
+def _pooled(lang: str, part: _Language, before: Ints, top: Ints, corpus: Corpus) -> Rows:
+    ranks = search.padded(before.sum(axis=2) + 1, part.relevant)
+    sizes = np.diff(corpus.segment)
+    own = corpus.langs.index(lang) if lang in corpus.langs else -1
+    share = float(sizes[own] / sizes.sum()) if own >= 0 else 0.0
+    top_lang = np.searchsorted(corpus.segment, top, side="right") - 1
+    bias = {"rank_distance": rank_distance(ranks), "same_language@10": same_language_share(top_lang, own, share)}
+    return Rows(lang, POOL, part.query_id, all_measures(ranks, part.grade) | bias)
+
+
+def _no_bias(n: int) -> dict[str, NDArray[np.float64]]:
+    return {name: np.full(n, np.nan) for name in BIAS}
+
+
+COLUMNS = (*MEASURES, *BIAS)
