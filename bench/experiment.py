@@ -45,11 +45,23 @@ def build_grid(plan: Plan, root: Path | None, results: Path) -> Grid:
     model = describe_model(plan.settings.model) if strategies or "untrained" in plan.baselines else None
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
+    if not strategies and not jobs:
+        jobs = [_as_it_is(plan)]
     jobs += [strategy_job(s, seed, plan, recorded, model or {}) for s in strategies for seed in plan.seeds]
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
     return Grid(plan, jobs, sources, tasks, root, results / plan.experiment)
+
+
+def _as_it_is(plan: Plan) -> Job:
+    """The row of a model that is scored without training, named after its folder."""
+    name = plan.settings.model
+    if name in BASELINES:
+        return plain_job(name, plan.settings, None)
+    path = Path(name)
+    label = path.parent.name if path.name == "model" else path.name
+    return plain_job(label or name, plan.settings, describe_model(name))
 
 
 def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:

@@ -1,0 +1,243 @@
+"""The command line. Printing and exit codes live here; results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import config
+from bench.errors import EXPECTED, BenchError
+from bench.measures import MEASURES
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for a request that cannot be carried out, 130 for Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(arguments)
+    options.command_line = shlex.join(["python", "-m", "bench", *arguments])
+    try:
+        code: int = options.call(options)
+        sys.stdout.flush()
+        return code
+    except EXPECTED as error:
+        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bench: interrupted; finished cells are kept, the same command continues", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Compare batch-sampling strategies for multilingual dense retrievers."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="train and score strategies, then write the report")
+    run.set_defaults(call=_run)
+    run.add_argument("--strategy", help="comma-separated: mono,cross,'hybrid(alpha=0.3)',my.py:Mine")
+    run.add_argument("--seeds", help="comma-separated whole numbers")
+    run.add_argument("--baselines", help="rows without training: untrained,char-tfidf; 'none' for none")
+    run.add_argument("--preset", help=f"{', '.join(config.presets())} or a TOML file (default: demo, if no model or data is named)")
+    run.add_argument("--overwrite", action="store_true", help="run finished cells again")
+    run.add_argument("--no-report", action="store_true", help="leave the report for later")
+    _settings_options(run)
+    evaluate = commands.add_parser("evaluate", help="score a model without training")
+    evaluate.set_defaults(call=_evaluate)
+    evaluate.add_argument("--overwrite", action="store_true", help="score again")
+    _model_options(evaluate)
+    board = commands.add_parser("leaderboard", help="strategies x settings, mean and spread over seeds")
+    board.set_defaults(call=_leaderboard)
+    board.add_argument("--set", help="evaluation set (default: all)")
+    board.add_argument("--measure", choices=MEASURES, help="default: the set's main measure")
+    board.add_argument("--format", choices=("markdown", "csv", "json", "latex"), default="markdown")
+    report = commands.add_parser("report", help="markdown and figures from stored results")
+    report.set_defaults(call=_report)
+    for sub in (board, report):
+        sub.add_argument("experiment", nargs="?", default="demo")
+        _folders(sub)
+    listing = commands.add_parser("list", help="what there is to choose from")
+    listing.set_defaults(call=_list)
+    listing.add_argument("what", choices=("strategies", "tasks", "sources", "models", "presets"))
+    listing.add_argument("--json", action="store_true")
+    check = commands.add_parser("check", help="hold a plugin to its contract")
+    check.set_defaults(call=_check)
+    check.add_argument("what", choices=("strategy", "task", "source"))
+    check.add_argument("name", help="a name, package.module:Class or path/to/file.py:Class")
+    check.add_argument("--data-root", type=Path)
+    check.add_argument("--json", action="store_true")
+    return parser
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help="built-in name, folder or Hub name")
+    parser.add_argument("--task", help="comma-separated tasks to score on")
+    parser.add_argument("--data-root", type=Path, help="folder of local data sets")
+    parser.add_argument("--query-length", type=int, help="tokens kept of a query")
+    parser.add_argument("--passage-length", type=int, help="tokens kept of a passage")
+    parser.add_argument("--query-prompt", help="text in front of queries (default: the model's own)")
+    parser.add_argument("--passage-prompt", help="text in front of passages (default: the model's own)")
+    parser.add_argument("--precision", choices=("float32", "bf16"))
+    parser.add_argument("--threads", type=int, help="CPU threads (0: torch's choice)")
+    parser.add_argument("--experiment", help="folder name below the results and reports folders")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    _folders(parser)
+
+
+def _settings_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--train", help="comma-separated sources, or .jsonl[.gz] files")
+    parser.add_argument("--languages", help="comma-separated languages to train on")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--learning-rate", type=float)
+    parser.add_argument("--warmup", type=float, help="share of the steps")
+    parser.add_argument("--weight-decay", type=float)
+    parser.add_argument("--max-grad-norm", type=float)
+    parser.add_argument("--temperature", type=float)
+    _model_options(parser)
+
+
+def _folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder of results")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="folder of reports")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
+    from bench.resolve import split
+
+    names = {f for cls in (config.Plan, config.Settings) for f in cls.__dataclass_fields__}
+    overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
+    lists |= {name: getattr(options, name, None) for name in ("train", "languages", "seeds", "baselines")}
+    for name, text in lists.items():
+        if text is not None:
+            overrides[name] = tuple(split(text)) if text != "none" else ()
+    if "seeds" in overrides:
+        overrides["seeds"] = tuple(_whole(text) for text in overrides["seeds"])
+    return config.load_plan(preset, overrides)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise BenchError(f"seeds are whole numbers separated by commas; got {text!r}")
+    return int(text)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from bench import experiment
+
+    preset = options.preset or (None if options.model or options.train else "demo")
+    if preset is None and options.model in ("demo-static", "demo-transformer") and not options.train:
+        preset = "demo" if options.model == "demo-static" else options.model
+    plan = _plan(options, preset)
+    if not plan.strategies:
+        raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
+    grid = experiment.build_grid(plan, options.data_root, options.results)
+    if options.dry_run:
+        return _dry_run(grid)
+    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say)
+    _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
+    options.experiment, options.set, options.measure, options.format = plan.experiment, None, None, "markdown"
+    _leaderboard(options)
+    return 0 if options.no_report else _report(options)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from bench import experiment
+
+    options.experiment = options.experiment or "evaluate"
+    plan = _plan(options, None)
+    grid = experiment.build_grid(plan, options.data_root, options.results)
+    if options.dry_run:
+        return _dry_run(grid)
+    experiment.run_grid(grid, options.command_line, options.overwrite, _say)
+    options.set, options.measure, options.format = None, None, "markdown"
+    return _leaderboard(options)
+
+
+def _dry_run(grid: object) -> int:
+    from tabulate import tabulate
+
+    from bench import experiment
+
+    assert isinstance(grid, experiment.Grid)
+    header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
+    print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
+    s = grid.plan.settings
+    print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}; ")
+    print(f"results would go to {grid.folder}; nothing was trained, scored or written.")
+    return 0
+
+
+def _leaderboard(options: argparse.Namespace) -> int:
+    from bench import leaderboard, records
+
+    means = leaderboard.read_means(records.read_cells(options.results / options.experiment))
+    names = leaderboard.set_names(means)
+    if options.set is not None and options.set not in names:
+        raise BenchError(f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}")
+    for name in names if options.set is None else [options.set]:
+        measure = options.measure or leaderboard.main_measure(means, name)
+        rows = leaderboard.leaderboard(means, name, measure)
+        if options.format == "markdown":
+            print(f"\n{name}\n")
+        print(leaderboard.render(rows, measure, options.format))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from bench import report
+
+    path = report.write_report(options.results / options.experiment, options.reports / options.experiment)
+    _say(f"report: {path}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    import json
+
+    from bench import listing
+
+    header, rows = listing.table(options.what)
+    if options.json:
+        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    print(tabulate(rows, header, tablefmt="plain", disable_numparse=True))
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    import json
+
+    from bench import resolve
+    from strategies.check import check_strategy
+    from tasks.check import check_source, check_task
+
+    if options.what == "strategy":
+        results = [tuple(r) for r in check_strategy(resolve.strategy(options.name))]
+    elif options.what == "task":
+        results = [tuple(r) for r in check_task(resolve.task(options.name), options.data_root)]
+    else:
+        results = [tuple(r) for r in check_source(resolve.source(options.name), options.data_root)]
+    if options.json:
+        print(json.dumps([dict(zip(("property", "holds", "detail"), r, strict=True)) for r in results], indent=1))
+    else:
+        from tabulate import tabulate
+
+        rows = [[name, "holds" if passed else "BROKEN", detail] for name, passed, detail in results]
+        print(tabulate(rows, ["property", "", "detail"], tablefmt="plain"))
+    broken = sum(not passed for _, passed, _ in results)
+    _say(f"{options.name}: {len(results) - broken} of {len(results)} properties hold")
+    return 2 if broken else 0

@@ -1,0 +1,42 @@
+"""What there is to choose from, for ``python -m bench list``. Imports no torch."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from bench import config
+from strategies import STRATEGIES
+from tasks import SOURCES, TASKS
+
+MODELS = {
+    "demo-static": "built in: mean of token vectors, pre-trained on parallel CLDR names alone",
+    "demo-transformer": "built in: two transformer layers over the same tokenizer, randomly initialised",
+    "char-tfidf": "baseline for evaluate: character n-grams, knows no language",
+    "<folder>": "any folder that sentence-transformers opens",
+    "<owner/name>": "the same from the Hub",
+}
+
+
+def table(what: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows."""
+    if what == "strategies":
+        rows = [[name, repr(cls()), _first_line(cls)] for name, cls in STRATEGIES.items()]
+        return ["name", "signature", "what it does"], rows + _plugins("bench.strategies")
+    if what == "tasks":
+        made = [cls() for cls in TASKS.values()]
+        rows = [[t.name, t.version, t.licence, _first_line(type(t))] for t in made]
+        return ["name", "version", "licence", "what it is"], rows + [[*r, ""] for r in _plugins("bench.tasks")]
+    if what == "sources":
+        sources = [make() for make in SOURCES.values()]
+        return ["name", "version", "licence"], [[s.name, s.version, s.licence] for s in sources]
+    if what == "models":
+        return ["name", "what it is"], [[name, text] for name, text in MODELS.items()]
+    return ["name"], [[name] for name in config.presets()]
+
+
+def _plugins(group: str) -> list[list[str]]:
+    return [[point.name, point.value, "plugin"] for point in entry_points(group=group)]
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").strip().split("\n")[0]
