@@ -73,7 +73,9 @@ def describe_model(name: str) -> dict[str, object]:
     return {"name": name, "files": records.folder_hash(find_model(name))}
 
 
-def strategy_job(strategy: Strategy, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]) -> Job:
+def strategy_job(
+    strategy: Strategy, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]
+) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
     if plan.settings.model == "demo-transformer":
@@ -86,7 +88,12 @@ def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -
     """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
     kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
     how = {name: getattr(settings, name) for name in kept}
-    identity = {"schema": records.SCHEMA, "strategy": label, "settings": how, "model": model["files"] if model else None}
+    identity = {
+        "schema": records.SCHEMA,
+        "strategy": label,
+        "settings": how,
+        "model": model["files"] if model else None,
+    }
     return Job(label, None, 0, settings, identity, {}, model or {})
 
 
@@ -98,7 +105,9 @@ def missing(job: Job, folder: Path, tasks: Sequence[Task]) -> list[Task]:
     return [t for t in tasks if not records.score_path(path, t.name, t.version).is_file()]
 
 
-def run_cell(job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str) -> Path:
+def run_cell(
+    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str
+) -> Path:
     """Train (unless that is done or there is nothing to train), then score; ``done`` is written last.
 
     Returns:
@@ -123,7 +132,7 @@ def run_cell(job: Job, folder: Path, data: TrainData | None, tasks: Sequence[Loa
 
 
 def _encoder_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Encode, str]:
-    """The cell's encoder and the hash of its weights; config.json and, where there is training, the model are stored."""
+    """The cell's encoder and the hash of its weights; stores config.json and, where there is training, the model."""
     config = _config(job, plan, command, data)
     if job.strategy is None and not job.model:
         from bench.lexical import CharTfidf
@@ -146,9 +155,7 @@ def _encoder_of(job: Job, path: Path, data: TrainData | None, plan: Plan, comman
     return encoder.encode, encoder.weights_hash()
 
 
-def _train(
-    encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, data: TrainData, folder: Path
-) -> None:
+def _train(encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, data: TrainData, folder: Path) -> None:
     from bench.train import Step, train
 
     audit = Audit(data.pool.langs)
@@ -209,6 +216,8 @@ def score_table(loaded: LoadedTask, encode: Encode, weights: str) -> pa.Table:
         "version": loaded.task.version,
         "files": loaded.files,
         "weights_sha256": weights,
-        "sets": {s.name: {"main": s.main, "passages": {lang: len(p) for lang, p in s.passages.items()}} for s in loaded.sets},
+        "sets": {
+            s.name: {"main": s.main, "passages": {lang: len(p) for lang, p in s.passages.items()}} for s in loaded.sets
+        },
     }
     return pa.table(texts | numbers).replace_schema_metadata({"bench": json.dumps(about, sort_keys=True)})

@@ -44,7 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--strategy", help="comma-separated: mono,cross,'hybrid(alpha=0.3)',my.py:Mine")
     run.add_argument("--seeds", help="comma-separated whole numbers")
     run.add_argument("--baselines", help="rows without training: untrained,char-tfidf; 'none' for none")
-    run.add_argument("--preset", help=f"{', '.join(config.presets())} or a TOML file (default: demo, if no model or data is named)")
+    run.add_argument(
+        "--preset", help=f"{', '.join(config.presets())} or a TOML file (default: demo, if no model or data is named)"
+    )
     run.add_argument("--overwrite", action="store_true", help="run finished cells again")
     run.add_argument("--no-report", action="store_true", help="leave the report for later")
     _settings_options(run)
@@ -174,7 +176,9 @@ def _dry_run(grid: object) -> int:
     header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
     print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
     s = grid.plan.settings
-    print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}; ")
+    print(
+        f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}; "
+    )
     print(f"results would go to {grid.folder}; nothing was trained, scored or written.")
     return 0
 
@@ -221,9 +225,10 @@ def _list(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     import json
 
-    from bench import resolve
     from strategies.check import check_strategy
     from tasks.check import check_source, check_task
+
+    from bench import resolve
 
     if options.what == "strategy":
         results = [tuple(r) for r in check_strategy(resolve.strategy(options.name))]

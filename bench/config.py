@@ -94,7 +94,7 @@ class Plan:
         _require(self.threads >= 0, "threads is a whole number of at least 0", self.threads)
         name = self.experiment
         plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))
-        _require(plain, "an experiment's name is letters, digits, '-', '_' and '.', and starts with none of these signs",
+        _require(plain, "an experiment's name is letters, digits, '-', '_' and '.', and starts with neither '-' nor '.'",
                  name)  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def presets() -> list[str]:
 
 
 def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
-    """The plan of a preset (a shipped name or a path to a TOML file), changed by ``overrides`` (None means unchanged)."""
+    """The plan of a preset (a shipped name or a TOML file), changed by ``overrides`` (None means unchanged)."""
     values = _read_preset(preset) if preset else {}
     table = values.pop("settings", {})
     if not isinstance(table, dict):

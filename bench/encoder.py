@@ -50,7 +50,9 @@ class Encoder:
     def encode(self, texts: Sequence[str], kind: Kind, batch_size: int = 64) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, in the order of ``texts``; each distinct text is encoded once."""
         distinct, inverse = distinct_texts(texts)
-        order = sorted(range(len(distinct)), key=lambda i: (len(distinct[i]), distinct[i]))  # like lengths: less padding
+        order = sorted(
+            range(len(distinct)), key=lambda i: (len(distinct[i]), distinct[i])
+        )  # like lengths: less padding
         out = np.empty((len(distinct), 0), np.float32)
         self.model.eval()
         with torch.inference_mode(), tqdm(total=len(order), desc=f"encode {kind}", unit="text", disable=None) as bar:

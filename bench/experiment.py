@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import records, resolve
-from bench.cell import BASELINES, Job, LoadedTask, describe_model, describe_source, missing, plain_job, run_cell, strategy_job
+from bench.cell import (
+    BASELINES,
+    Job,
+    LoadedTask,
+    describe_model,
+    describe_source,
+    missing,
+    plain_job,
+    run_cell,
+    strategy_job,
+)
 from bench.config import Plan
 from bench.errors import BenchError
 from bench.schedule import TrainData, combine
@@ -124,5 +134,3 @@ def describe(grid: Grid) -> list[list[str]]:
         state = "to run" if job.name in todo else "finished"
         table.append([job.name, job.label, str(job.seed), str(steps), f"{steps * settings.batch_size:,}", left, state])
     return table
-
-

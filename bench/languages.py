@@ -1,7 +1,7 @@
 """Facts about languages that the harness needs: who was trained on in the paper, and who writes in which script."""
 
 TRAINED_IN_PAPER = ("ar", "de", "en", "es", "hi", "ru", "th", "tr", "zh")
-"""Training languages of arXiv 2408.10536; Greek and Vietnamese, the other two of XQuAD-R, are its zero-shot languages."""
+"""Training languages of arXiv 2408.10536; XQuAD-R's other two, Greek and Vietnamese, are its zero-shot languages."""
 
 SCRIPT = {
     "ar": "Arab", "bn": "Beng", "de": "Latn", "el": "Grek", "en": "Latn", "es": "Latn", "fa": "Arab", "fi": "Latn",

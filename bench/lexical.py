@@ -24,6 +24,8 @@ class CharTfidf:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         if kind == "passage":
-            self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype="float32")
+            self._vectorizer = TfidfVectorizer(
+                analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype="float32"
+            )
             return self._vectorizer.fit_transform(texts)
         return self._vectorizer.transform(texts)

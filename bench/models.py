@@ -44,7 +44,9 @@ def find_model(name: str) -> Path:
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
     if not list(folder.rglob("*.safetensors")):
-        raise BenchError(f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them")
+        raise BenchError(
+            f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them"
+        )
     return folder
 
 
@@ -104,9 +106,7 @@ def _transformer_from_scratch() -> SentenceTransformer:
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     inner = Tokenizer.from_file(str(STATIC / "tokenizer.json"))
-    inner.post_processor = TemplateProcessing(
-        single="[CLS] $A", special_tokens=[("[CLS]", inner.token_to_id("[CLS]"))]
-    )
+    inner.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", inner.token_to_id("[CLS]"))])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", model_max_length=128
     )
@@ -128,5 +128,3 @@ def _transformer_from_scratch() -> SentenceTransformer:
         tokenizer.save_pretrained(folder)
         transformer = Transformer(folder, max_seq_length=128)
         return SentenceTransformer(modules=[transformer, Pooling(128, "mean")], device="cpu")
-
-

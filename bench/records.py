@@ -1,4 +1,4 @@
-"""Reads and writes results/<experiment>/<cell>/. Everything is written aside and renamed, so nothing is ever half there."""
+"""Reads and writes results/<experiment>/<cell>/. All is written aside and renamed, so nothing is ever half there."""
 
 from __future__ import annotations
 
@@ -148,7 +148,9 @@ def read_scores(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise BenchError(f"{path}: not a readable scores file ({str(error).splitlines()[0]}); delete it and run again") from None
+        raise BenchError(
+            f"{path}: not a readable scores file ({str(error).splitlines()[0]}); delete it and run again"
+        ) from None
 
 
 def sha256(path: Path) -> str:
@@ -195,7 +197,11 @@ def _git_commit() -> str:
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10)
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, timeout=10
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "none"

@@ -14,10 +14,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
+from tasks.parallel_jsonl import from_path
+
 from bench.errors import EXPECTED, BenchError
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCES, TASKS, Source, Task
-from tasks.parallel_jsonl import from_path
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def source(text: str) -> Source:
 
 
 def split(text: str) -> list[str]:
-    """Split at commas that stand outside of brackets and quotes: ``mono,hybrid(alpha=0.3, pairs='row')`` has two parts."""
+    """Split at commas outside of brackets and quotes: ``mono,hybrid(alpha=0.3, pairs='row')`` has two parts."""
     parts, depth, quote, start = [], 0, "", 0
     for i, sign in enumerate(text):
         if quote:
@@ -60,9 +61,7 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _build(
-    text: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry_group: str, base: type[T]
-) -> T:
+def _build(text: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry_group: str, base: type[T]) -> T:
     match = _EXPRESSION.fullmatch(text.strip())
     if match is None:
         raise BenchError(f"a {kind} is written name or name(parameter=value); got {text!r}")
@@ -130,7 +129,9 @@ def _load_file(path: Path, kind: str) -> object:
 def _attribute(module: object, attribute: str, where: str, kind: str) -> Callable[..., T]:
     found: Callable[..., T] | None = getattr(module, attribute, None)
     if found is None or not callable(found):
-        names = [n for n, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__]  # type: ignore[attr-defined]
+        names = [
+            n for n, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
+        ]  # type: ignore[attr-defined]
         raise BenchError(f"{where} has no {kind} class {attribute!r}; it has {_list(names)}{_hint(attribute, names)}")
     return found
 

@@ -17,7 +17,7 @@ from tasks.contract import TrainSet
 
 @dataclass(frozen=True, eq=False)
 class TrainData:
-    """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where an item lacks a language."""
+    """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where one is missing."""
 
     pool: Pool
     query: dict[str, list[str | None]]
@@ -38,7 +38,7 @@ def _rows(texts: dict[str, list[str | None]], langs: tuple[str, ...], item: np.n
 
 
 def combine(sets: Sequence[TrainSet], languages: Sequence[str]) -> TrainData:
-    """One pool of all items of ``sets`` in ``languages``; items in none of them and languages without items drop out."""
+    """One pool of all items of ``sets`` in ``languages``; items and languages left with nothing drop out."""
     offered = {lang for s in sets for lang in s.langs}
     langs = tuple(lang for lang in languages if lang in offered)
     if not langs:

@@ -1,4 +1,4 @@
-"""Scores one evaluation set: every language pair, the pool of all languages, and language bias, from one set of vectors."""
+"""Scores one evaluation set: all language pairs, the pool of all languages, and language bias, from the same vectors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rows(NamedTuple):
 
 
 class _Language(NamedTuple):
-    """The queries of one language that have an answer, with their relevant columns and grades (n, R), padded with -1."""
+    """The answered queries of one language, with their relevant columns and grades (n, R), padded with -1."""
 
     query_id: list[str]
     relevant: Ints

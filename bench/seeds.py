@@ -6,7 +6,7 @@ import numpy as np
 
 
 def derive(seed: int, *names: str) -> int:
-    """A 63-bit number for the stream called ``names`` under ``seed``: same names, same number; no two streams collide."""
+    """A 63-bit number for the stream called ``names`` under ``seed``: same names, same number."""
     text = "\0".join([str(seed), *names])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

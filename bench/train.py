@@ -67,7 +67,9 @@ def train(
         group = torch.from_numpy(data.pool.group[batch.item]).to(q.device)
         loss = info_nce(q, p, settings.temperature, group)
         if not torch.isfinite(loss):
-            raise BenchError(f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})")
+            raise BenchError(
+                f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})"
+            )
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(encoder.model.parameters(), settings.max_grad_norm)
         optimizer.step()
@@ -81,7 +83,7 @@ def train(
 
 
 def learning_rate_share(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak learning rate at ``step`` (from 0): linear up over ``warmup * steps``, then linear down to 0."""
+    """Share of the peak learning rate at ``step`` (from 0): linear up in the warm-up, then linear down to 0."""
     rise = round(warmup * steps)
     return (step + 1) / (rise + 1) if step < rise else (steps - step) / max(steps - rise, 1)
 

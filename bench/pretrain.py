@@ -1,0 +1,103 @@
+"""Rebuilds the demo base encoder: ``python -m bench.pretrain``. Same machine, same versions, same bits.
+
+A StaticEmbedding (mean of token vectors) over a tokenizer trained on the demo's own training texts and names,
+pre-trained to bring translations of a *name* together. It has never seen a question beside its passage, nor any
+sentence as a training example: what the comparison of strategies shows is learned in the cells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+
+SIZE = 8000
+DIM = 192
+STEPS = 2000
+BATCH = 256
+LEARNING_RATE = 1e-2
+TEMPERATURE = 0.05
+SEED = 0
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]")
+
+
+def build(folder: Path) -> None:
+    """Write tokenizer and weights (float16, as shipped) as a sentence-transformers folder."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the tokenizer's training is reproducible on one thread only
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    from bench.models import quiet_libraries
+    from tasks.demo import DemoSource, load_names
+
+    quiet_libraries()
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    names = load_names()
+    train = DemoSource().load(None)
+    texts = [t for part in (train.query, train.passage) for lang in train.langs for t in part[lang] if t is not None]
+    tokenizer = _tokenizer([name for column in names.values() for name in column] + texts)
+    static = StaticEmbedding(tokenizer, embedding_dim=DIM)
+    torch.nn.init.normal_(static.embedding.weight, std=DIM**-0.5)
+    _align(static, names)
+    model = SentenceTransformer(modules=[static], device="cpu", similarity_fn_name="cosine")
+    model.half().save_pretrained(str(folder), create_model_card=False)
+
+
+def _tokenizer(texts: list[str]) -> object:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=SIZE, special_tokens=list(SPECIAL), unk_token="[UNK]", show_progress=False
+    )
+    tokenizer.train_from_iterator(sorted(texts), trainer)
+    return tokenizer
+
+
+def _align(static: object, names: dict[str, list[str]]) -> None:
+    """InfoNCE between a name in one language and the same name in another, languages drawn per row."""
+    import torch
+    from torch.nn import functional
+    from tqdm import tqdm
+
+    from bench.loss import info_nce
+
+    assert isinstance(static, torch.nn.Module)
+    rng = np.random.default_rng(SEED)
+    langs = sorted(names)
+    size = len(names[langs[0]])
+    optimizer = torch.optim.AdamW(static.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
+    for _ in tqdm(range(STEPS), desc="align names", unit="step", disable=None):
+        rows = rng.choice(size, BATCH, replace=False)
+        pairs = np.argsort(rng.random((BATCH, len(langs))), axis=1)[:, :2]
+        sides = [[names[langs[pairs[i, k]]][row] for i, row in enumerate(rows)] for k in (0, 1)]
+        a, b = (functional.normalize(static(static.preprocess(side))["sentence_embedding"], dim=-1) for side in sides)
+        loss = info_nce(a, b, TEMPERATURE, torch.arange(BATCH))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def main() -> None:
+    """Rebuild the shipped folder, or another one."""
+    from bench.models import STATIC
+
+    parser = argparse.ArgumentParser(prog="python -m bench.pretrain", description=__doc__)
+    parser.add_argument("--out", type=Path, default=STATIC)
+    out = parser.parse_args().out
+    from bench.records import folder_hash, written_aside
+
+    with written_aside(out) as aside:
+        build(aside)
+    print(f"{out}: {folder_hash(out)}")
+
+
+if __name__ == "__main__":
+    main()
