@@ -94,7 +94,7 @@ class Plan:
         _require(self.threads >= 0, "threads is a whole number of at least 0", self.threads)
         name = self.experiment
         plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))
-        _require(plain, "an experiment's name is letters, digits, '-', '_' and '.', and starts with neither '-' nor '.'",
+        _require(plain, "an experiment's name is letters, digits, '-', '_' and '.', and starts with no '-' or '.'",
                  name)  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Scores one evaluation set: all language pairs, the pool of all languages, and language bias, from the same vectors."""
+"""Scores one evaluation set: all language pairs, the pool of all languages, language bias, from the same vectors."""
 
 from __future__ import annotations
 
