@@ -13,10 +13,11 @@ it is given, so that its batches are a pure function of (strategy, pool, batch s
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,10 +76,19 @@ class Strategy(ABC):
 
     Attributes:
         claims: promises that ``python -m bench check strategy`` holds the class to; see ``strategies.check.CLAIMS``
-            for the names. A class attribute, or a property where the promise depends on a parameter.
+            for the names.
     """
 
-    claims: ClassVar[tuple[str, ...]] = ()
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Nothing is promised unless a class says so."""
+        return ()
+
+    def __repr__(self) -> str:
+        """As it is written on the command line: ``hybrid(alpha=0.5)``. For dataclasses declared with ``repr=False``."""
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
+        values = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))  # type: ignore[arg-type]
+        return f"{name}({', '.join(values)})"
 
     @abstractmethod
     def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:

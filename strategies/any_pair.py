@@ -1,0 +1,39 @@
+"""Any ordered language pair per row, equal ones included: a rival that hybrid must beat."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies.contract import Batch, Pool, Strategy
+from strategies.items import ItemStream
+from strategies.languages import check_temperature, language_weights, row_langs
+
+
+@dataclass(frozen=True, repr=False)
+class AnyPair(Strategy):
+    """Each row has any ordered pair of its item's languages, equal ones included.
+
+    Attributes:
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+    """
+
+    language_temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        check_temperature(self.language_temperature)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Nothing about a single row."""
+        return ("uniform",) if self.language_temperature is None else ()
+
+    def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield ``steps`` batches of any pairs."""
+        item_rng, lang_rng = rng.spawn(2)
+        items = ItemStream(pool, item_rng)
+        weights = language_weights(pool, self.language_temperature)
+        for _ in range(steps):
+            item = items.take(batch_size)
+            q_lang = row_langs(pool, item, weights, lang_rng)
+            yield Batch(item, q_lang, row_langs(pool, item, weights, lang_rng))

@@ -1,0 +1,47 @@
+"""Hybrid by row instead of by batch: separates two objectives from mixed negatives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies.contract import Batch, Pool, Strategy
+from strategies.hybrid import check_share
+from strategies.items import ItemStream
+from strategies.languages import check_temperature, language_weights, row_pairs
+
+
+@dataclass(frozen=True, repr=False)
+class HybridRows(Strategy):
+    """Each row is monolingual with probability alpha, else cross-lingual; a batch mixes both.
+
+    An item that exists in one language only gives a monolingual row.
+
+    Attributes:
+        alpha: probability of a monolingual row.
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+    """
+
+    alpha: float = 0.5
+    language_temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        check_share("alpha", self.alpha)
+        check_temperature(self.language_temperature)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Nothing about a single row."""
+        return ("uniform",) if self.language_temperature is None else ()
+
+    def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield ``steps`` batches of both kinds of rows."""
+        item_rng, lang_rng = rng.spawn(2)
+        items = ItemStream(pool, item_rng)
+        weights = language_weights(pool, self.language_temperature)
+        several = pool.has.sum(axis=1) >= 2
+        for _ in range(steps):
+            item = items.take(batch_size)
+            q_lang, other = row_pairs(pool, item, weights, lang_rng)
+            mono = (lang_rng.random(batch_size) < self.alpha) | ~several[item]
+            yield Batch(item, q_lang, np.where(mono, q_lang, other))

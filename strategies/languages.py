@@ -1,0 +1,73 @@
+"""Drawing languages: for a batch, and for each row of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.contract import Ints, Pool, StrategyError
+
+Weights = NDArray[np.float64]
+
+
+def check_temperature(language_temperature: float | None) -> None:
+    """Refuse what is not a temperature."""
+    if language_temperature is not None and not language_temperature > 0:
+        raise StrategyError(
+            f"language_temperature is a number above 0, or None for uniform; got {language_temperature}"
+        )
+
+
+def language_weights(pool: Pool, language_temperature: float | None) -> Weights:
+    """Probability of each language, (n_langs,): proportional to its items to the power 1 / temperature.
+
+    None is uniform, 1 is proportional to size; between them lies the smoothing of arXiv 1907.05019, section 3.2.
+    A language without items has probability 0.
+    """
+    size = pool.has.sum(axis=0).astype(np.float64)
+    weight = (size > 0).astype(np.float64)
+    if language_temperature is not None:
+        share = size / size.max()
+        weight = np.where(size > 0, share ** (1.0 / language_temperature), 0.0)
+    probability: Weights = weight / weight.sum()
+    return probability
+
+
+def drawn_langs(weights: Weights) -> list[int]:
+    """The languages that may be drawn."""
+    return np.flatnonzero(weights).tolist()
+
+
+def draw_lang(weights: Weights, rng: np.random.Generator) -> int:
+    """One language for a whole batch."""
+    return int(rng.choice(len(weights), p=weights))
+
+
+def draw_pair(weights: Weights, rng: np.random.Generator) -> tuple[int, int]:
+    """Two different languages for a whole batch: query's, then passage's, without replacement."""
+    q_lang, d_lang = rng.choice(len(weights), 2, replace=False, p=weights)
+    return int(q_lang), int(d_lang)
+
+
+def row_langs(pool: Pool, item: Ints, weights: Weights, rng: np.random.Generator) -> Ints:
+    """For each item one of the languages in which it exists, by weight: int64, (B,)."""
+    langs: Ints = _keys(pool, item, weights, rng).argmax(axis=1)
+    return langs
+
+
+def row_pairs(pool: Pool, item: Ints, weights: Weights, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """For each item an ordered pair of different languages in which it exists, by weight, without replacement.
+
+    The two largest of log-weight plus Gumbel noise are such a sample (Efraimidis and Spirakis 2006; arXiv 1903.06059).
+    """
+    keys = _keys(pool, item, weights, rng)
+    q_lang = keys.argmax(axis=1)
+    keys[np.arange(len(item)), q_lang] = -np.inf
+    return q_lang, keys.argmax(axis=1)
+
+
+def _keys(pool: Pool, item: Ints, weights: Weights, rng: np.random.Generator) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(weights)
+    noise = rng.gumbel(size=(len(item), len(weights)))
+    return np.where(pool.has[item], log_weight + noise, -np.inf)

@@ -1,0 +1,41 @@
+"""X-X: one language per row, all languages in a batch. The negative control."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies.contract import Batch, Pool, Strategy
+from strategies.items import ItemStream
+from strategies.languages import check_temperature, language_weights, row_langs
+
+
+@dataclass(frozen=True, repr=False)
+class Mixed(Strategy):
+    """Query and passage of a row share a language, the rows of a batch do not (X-X of arXiv 2004.05484).
+
+    A negative control: most in-batch negatives can be told from the positive by their language alone.
+
+    Attributes:
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+    """
+
+    language_temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        check_temperature(self.language_temperature)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Query and passage share a language."""
+        return ("same", "uniform") if self.language_temperature is None else ("same",)
+
+    def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield ``steps`` batches of mixed languages."""
+        item_rng, lang_rng = rng.spawn(2)
+        items = ItemStream(pool, item_rng)
+        weights = language_weights(pool, self.language_temperature)
+        for _ in range(steps):
+            item = items.take(batch_size)
+            lang = row_langs(pool, item, weights, lang_rng)
+            yield Batch(item, lang, lang.copy())
