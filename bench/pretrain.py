@@ -30,9 +30,9 @@ def build(folder: Path) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tasks.demo import DemoSource, load_names
 
     from bench.models import quiet_libraries
+    from tasks.demo import DemoSource, load_names
 
     quiet_libraries()
     torch.set_num_threads(1)

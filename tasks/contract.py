@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-
 Texts = dict[str, dict[str, str]]
 
 
@@ -59,7 +58,7 @@ class TrainSet:
 
 
 class Task(ABC):
-    """Something to score a model on. ``name`` and ``version`` name the stored scores: a change of data is a new version."""
+    """Something to score a model on. ``name`` and ``version`` name the stored scores: changed data is a new version."""
 
     name: str
     version: str

@@ -1,0 +1,196 @@
+"""The contract suite for tasks and sources, also other people's: ``python -m bench check task my_file.py:Mine``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.contract import EvalSet, Source, Task, TrainSet
+from tasks.parallel_jsonl import LANGUAGE
+
+
+class Result(NamedTuple):
+    """Whether one property holds; ``detail`` says what was seen."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class Broken(Exception):
+    """A property does not hold; the message says what was seen."""
+
+
+def check_task(task: Task, root: Path | None) -> list[Result]:
+    """Hold a task to the contract; whatever it raises becomes a result."""
+    results = [_result("described", lambda: _described(task)), _result("files exist", lambda: _files(task, root))]
+    sets: list[EvalSet] = []
+    results.append(_result("loads", lambda: _load(task, root, sets)))
+    for evalset in sets:
+        for check in SET_CHECKS:
+            results.append(_result(f"{evalset.name}: {check.__name__}", lambda c=check, e=evalset: c(e)))  # type: ignore[misc]
+    if sets:
+        results.append(_result("loads the same twice", lambda: _same(sets, list(task.load(root)))))
+    return results
+
+
+def check_source(source: Source, root: Path | None) -> list[Result]:
+    """Hold a training source to the contract; whatever it raises becomes a result."""
+    results = [_result("described", lambda: _described(source)), _result("files exist", lambda: _files(source, root))]
+    loaded: list[TrainSet] = []
+
+    def load() -> str:
+        loaded.append(source.load(root))
+        return f"{len(loaded[0].group)} items in {len(loaded[0].langs)} languages"
+
+    results.append(_result("loads", load))
+    for check in TRAIN_CHECKS if loaded else ():
+        results.append(_result(check.__name__, lambda c=check: c(loaded[0])))  # type: ignore[misc]
+    return results
+
+
+def _described(thing: Task | Source) -> str:
+    for name in ("name", "version", "licence"):
+        value = getattr(thing, name, None)
+        _hold(isinstance(value, str) and bool(value), f"{name} is text that is not empty; got {value!r}")
+    _hold("/" not in thing.name, "a name has no '/': it is part of a file's name")
+    return f"{thing.name}, version {thing.version}, {thing.licence}"
+
+
+def _files(thing: Task | Source, root: Path | None) -> str:
+    files = thing.files(root)
+    absent = [str(path) for path in files if not path.is_file()]
+    _hold(not absent, f"no such file: {', '.join(absent[:3])}")
+    return f"{len(files)} files"
+
+
+def _load(task: Task, root: Path | None, sets: list[EvalSet]) -> str:
+    sets.extend(islice(task.load(root), 1000))
+    _hold(bool(sets), "no evaluation set comes")
+    names = [s.name for s in sets]
+    _hold(len(set(names)) == len(names), f"names of sets are unique; got {names}")
+    return ", ".join(names)
+
+
+def texts(evalset: EvalSet) -> str:
+    """Queries and passages are texts under text ids; empty ones are an error, repeated ones are counted."""
+    for what, part in (("query", evalset.queries), ("passage", evalset.passages)):
+        for lang, by_id in part.items():
+            _hold(bool(LANGUAGE.fullmatch(lang)), f"{lang!r} is not a language code such as 'en' or 'zh-hant'")
+            for identity, text in by_id.items():
+                _hold(isinstance(identity, str) and isinstance(text, str), f"{what} {identity!r}: id and text are text")
+                _hold(bool(text.strip()), f"{what} {identity!r} ({lang}) is empty")
+    passages = [t for by_id in evalset.passages.values() for t in by_id.values()]
+    return f"{len(passages)} passages, {len(passages) - len(set(passages))} of them repeat another's text"
+
+
+def ids_unique_over_languages(evalset: EvalSet) -> str:
+    """One id names one query, or one passage, in one language."""
+    for what, part in (("query", evalset.queries), ("passage", evalset.passages)):
+        ids = [identity for by_id in part.values() for identity in by_id]
+        _hold(len(set(ids)) == len(ids), f"{len(ids) - len(set(ids))} {what} ids come up in several languages")
+    return f"{len(evalset.queries)} query languages, {len(evalset.passages)} passage languages"
+
+
+def relevance_is_closed(evalset: EvalSet) -> str:
+    """Relevance points from queries that exist to passages that exist, with grades above 0; no query is without."""
+    queries = {q for by_id in evalset.queries.values() for q in by_id}
+    passages = {d for by_id in evalset.passages.values() for d in by_id}
+    for q, found in evalset.relevant.items():
+        _hold(q in queries, f"relevance names the query {q!r}, which does not exist")
+        for d, grade in found.items():
+            _hold(d in passages, f"relevance of {q!r} names the passage {d!r}, which does not exist")
+            _hold(
+                isinstance(grade, int) and grade > 0, f"grade of {q!r}, {d!r} is a whole number above 0; got {grade!r}"
+            )
+    without = [q for q in queries if not evalset.relevant.get(q)]
+    _hold(not without, f"{len(without)} queries have no relevant passage, e.g. {min(without, default='')!r}")
+    return f"{len(queries)} queries, {sum(len(d) for d in evalset.relevant.values())} judgements"
+
+
+def groups_link_translations(evalset: EvalSet) -> str:
+    """Groups, where given, cover the queries exactly and hold at most one query per language."""
+    if evalset.group is None:
+        return "none given: every query stands alone"
+    queries = {q for by_id in evalset.queries.values() for q in by_id}
+    _hold(set(evalset.group) == queries, "groups do not cover exactly the queries")
+    for lang, by_id in evalset.queries.items():
+        groups = [evalset.group[q] for q in by_id]
+        _hold(len(set(groups)) == len(groups), f"a group holds two queries in {lang!r}")
+    return f"{len(set(evalset.group.values()))} groups"
+
+
+SET_CHECKS: tuple[Callable[[EvalSet], str], ...] = (
+    texts,
+    ids_unique_over_languages,
+    relevance_is_closed,
+    groups_link_translations,
+)
+
+
+def lengths(train: TrainSet) -> str:
+    """Every language has one query and one passage slot per item, and there is one group per item."""
+    n = len(train.group)
+    _hold(n > 0, "there is no item")
+    for what, part in (("query", train.query), ("passage", train.passage)):
+        _hold(
+            set(part) == set(train.langs), f"{what} has the languages {sorted(part)}; langs says {sorted(train.langs)}"
+        )
+        wrong = [lang for lang, column in part.items() if len(column) != n]
+        _hold(not wrong, f"{what} in {wrong} has not one slot for each of the {n} items")
+    return f"{n} items"
+
+
+def query_and_passage_exist_together(train: TrainSet) -> str:
+    """In each language an item has its query and its passage, or neither; no text is empty."""
+    there = [0] * len(train.group)
+    for lang in train.langs:
+        for i, (query, passage) in enumerate(zip(train.query[lang], train.passage[lang], strict=True)):
+            _hold((query is None) == (passage is None), f"item {i} has only one of query and passage in {lang!r}")
+            _hold(
+                query is None or bool(query.strip() and (passage or "").strip()),
+                f"item {i} has an empty text in {lang!r}",
+            )
+            there[i] += query is not None
+    return f"{min(there)} to {max(there)} languages per item"
+
+
+def repeated_texts_share_a_group(train: TrainSet) -> str:
+    """Items with the same query or the same passage text in a language share a group: else a false negative."""
+    for part in (train.query, train.passage):
+        for lang, column in part.items():
+            owner: dict[str, int] = {}
+            for i, text in enumerate(column):
+                if text is not None and owner.setdefault(text, train.group[i]) != train.group[i]:
+                    raise Broken(f"item {i} repeats a text of another group in {lang!r}: {text[:40]!r}")
+    return f"{len(set(train.group))} groups"
+
+
+TRAIN_CHECKS: tuple[Callable[[TrainSet], str], ...] = (
+    lengths,
+    query_and_passage_exist_together,
+    repeated_texts_share_a_group,
+)
+
+
+def _same(first: list[EvalSet], second: list[EvalSet]) -> str:
+    same = len(first) == len(second) and all(vars(a) == vars(b) for a, b in zip(first, second, strict=True))
+    _hold(same, "a second load gave something else")
+    return "equal"
+
+
+def _result(name: str, check: Callable[[], str]) -> Result:
+    shown = name.replace("_", " ")
+    try:
+        return Result(shown, True, check())
+    except Broken as broken:
+        return Result(shown, False, str(broken))
+    except Exception as error:  # a plugin may raise anything
+        return Result(shown, False, f"{type(error).__name__}: {error}")
+
+
+def _hold(holds: bool, seen: str) -> None:
+    if not holds:
+        raise Broken(seen)

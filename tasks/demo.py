@@ -1,0 +1,118 @@
+"""The embedded data set: facts of CLDR as questions and passages in eleven languages. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
+from tasks.files import read_json, read_jsonl
+
+DATA = Path(__file__).parent / "demo_data"
+
+LICENCE = "Apache-2.0 (templates), Unicode License v3 (names, from CLDR through Babel)"
+CITATION = "Unicode CLDR; templates of this project"
+
+
+@dataclass(frozen=True)
+class DemoSource(Source):
+    """The training facts, every item in all eleven languages."""
+
+    name = "demo"
+    version = "1"
+    licence = LICENCE
+    citation = CITATION
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The packaged file."""
+        return (DATA / "facts.jsonl.gz",)
+
+    def load(self, root: Path | None) -> TrainSet:
+        """The facts of the split ``train``; each is its own group."""
+        rows = _facts("train")
+        langs = tuple(sorted(rows[0]["query"]))
+        return TrainSet(
+            langs=langs,
+            query={lang: [row["query"][lang] for row in rows] for lang in langs},
+            passage={lang: [row["passage"][lang] for row in rows] for lang in langs},
+            group=list(range(len(rows))),
+        )
+
+
+@dataclass(frozen=True)
+class Demo(Task):
+    """Facts never trained on: asked in new words (``demo``), in words of training (``demo-seen``), of a new kind (``demo-ood``).
+
+    ``demo-ood`` is a relation, the script of a language, of which no fact was trained on.
+    """
+
+    name = "demo"
+    version = "1"
+    licence = LICENCE
+    citation = CITATION
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The packaged file."""
+        return (DATA / "facts.jsonl.gz",)
+
+    def load(self, root: Path | None) -> Iterator[EvalSet]:
+        """Yield the three sets."""
+        test = _facts("test")
+        yield _eval_set("demo", test, "query")
+        yield _eval_set("demo-seen", test, "query_seen")
+        yield _eval_set("demo-ood", _facts("ood"), "query")
+
+
+@dataclass(frozen=True)
+class DemoDev(Task):
+    """Facts for choosing settings, in words of training; neither trained nor tested on."""
+
+    name = "demo-dev"
+    version = "1"
+    licence = LICENCE
+    citation = CITATION
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The packaged file."""
+        return (DATA / "facts.jsonl.gz",)
+
+    def load(self, root: Path | None) -> Iterator[EvalSet]:
+        """Yield the one set."""
+        yield _eval_set("demo-dev", _facts("dev"), "query")
+
+
+def load_names() -> dict[str, list[str]]:
+    """Parallel names of territories, languages, currencies, scripts, cities, zones and days: language -> names."""
+    rows = _rows("names.jsonl.gz")
+    return {lang: [row["name"][lang] for row in rows] for lang in sorted(rows[0]["name"])}
+
+
+def _facts(split: str) -> list[dict[str, Any]]:
+    return [row for row in _rows("facts.jsonl.gz") if row["split"] == split]
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    path = DATA / name
+    expected = json.loads(json.dumps(read_json(DATA / "about.json")["sha256"]))[name]
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"
+    if found != expected:
+        raise TaskError(
+            f"{path}: not the frozen file (sha256 {found[:12]}, expected {expected[:12]}); install the package again, "
+            "or rebuild it with 'python -m tasks.demo_build'"
+        )
+    return [row for _, row in read_jsonl(path)]
+
+
+def _eval_set(name: str, rows: list[dict[str, Any]], field: str) -> EvalSet:
+    langs = sorted(rows[0]["query"])
+    return EvalSet(
+        name=name,
+        queries={lang: {f"{lang}/{row['id']}": row[field][lang] for row in rows} for lang in langs},
+        passages={lang: {f"{lang}/{row['id']}": row["passage"][lang] for row in rows} for lang in langs},
+        relevant={f"{lang}/{row['id']}": {f"{x}/{row['id']}": 1 for x in langs} for lang in langs for row in rows},
+        group={f"{lang}/{row['id']}": row["id"] for lang in langs for row in rows},
+    )
