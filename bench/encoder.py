@@ -33,14 +33,17 @@ class Encoder:
             "passage": _first(settings.passage_prompt, own.get("passage"), own.get("document")),
         }
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
-        self._limit = model.max_seq_length
+        limit = model.max_seq_length
+        self._limit = int(limit) if limit is not None and np.isfinite(limit) else None
 
     def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
         """Token ids (and mask) of ``texts``, cut to the length limit of their kind."""
-        if self._limit is not None and np.isfinite(self._limit):
-            self.model.max_seq_length = min(int(self._limit), self.length[kind])
-        features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
-        self.model.max_seq_length = self._limit
+        if self._limit is None:
+            features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
+        else:
+            self.model.max_seq_length = min(self._limit, self.length[kind])
+            features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
+            self.model.max_seq_length = self._limit
         return {k: v.to(self.model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
 
     def embed(self, features: dict[str, Tensor]) -> Tensor:

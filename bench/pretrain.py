@@ -25,8 +25,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]")
 
 def build(folder: Path) -> None:
     """Write tokenizer and weights (float16, as shipped) as a sentence-transformers folder."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the tokenizer's training is reproducible on one thread only
-    os.environ["RAYON_NUM_THREADS"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
@@ -42,7 +41,7 @@ def build(folder: Path) -> None:
     texts = [t for part in (train.query, train.passage) for lang in train.langs for t in part[lang] if t is not None]
     tokenizer = _tokenizer([name for column in names.values() for name in column] + texts)
     static = StaticEmbedding(tokenizer, embedding_dim=DIM)
-    torch.nn.init.normal_(static.embedding.weight, std=DIM**-0.5)
+    torch.nn.init.normal_(static.embedding.weight, std=0.002)
     _align(static, names)
     model = SentenceTransformer(modules=[static], device="cpu", similarity_fn_name="cosine")
     model.half().save_pretrained(str(folder), create_model_card=False)
@@ -51,12 +50,10 @@ def build(folder: Path) -> None:
 def _tokenizer(texts: list[str]) -> object:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.Unigram())
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # a Unigram's training is not reproducible
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=SIZE, special_tokens=list(SPECIAL), unk_token="[UNK]", show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=SIZE, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(sorted(texts), trainer)
     return tokenizer
 

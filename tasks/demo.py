@@ -45,7 +45,7 @@ class DemoSource(Source):
 
 @dataclass(frozen=True)
 class Demo(Task):
-    """Facts never trained on: asked in new words (``demo``), in words of training (``demo-seen``), of a new kind (``demo-ood``).
+    """Facts never trained on: new words (``demo``), words of training (``demo-seen``), a new relation (``demo-ood``).
 
     ``demo-ood`` is a relation, the script of a language, of which no fact was trained on.
     """

@@ -31,7 +31,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(BenchError, match="file.*cannot be written"):
+    with pytest.raises(BenchError, match=r"file.*cannot be written"):
         records.require_writable(tmp_path / "file" / "below")
 
 

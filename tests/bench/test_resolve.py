@@ -20,7 +20,7 @@ class Mine(Strategy):
 
 @pytest.mark.parametrize(("text", "parts"), [
     ("mono", ["mono"]),
-    ("mono, hybrid(alpha=0.3, pairs='row'),a/b.py:C(x='p,q')", ["mono", "hybrid(alpha=0.3, pairs='row')", "a/b.py:C(x='p,q')"]),
+    ("mono, h(x=0.3, y='row'),a/b.py:C(x='p,q')", ["mono", "h(x=0.3, y='row')", "a/b.py:C(x='p,q')"]),
     ("a(x=[1, 2]),,b", ["a(x=[1, 2])", "b"]),
     ("", []),
 ])  # fmt: skip
@@ -81,5 +81,5 @@ def test_a_plugin_file_that_does_not_import_is_named_with_its_line(tmp_path: Pat
 def test_tasks_and_sources() -> None:
     assert resolve.task("xquad-r").name == "xquad-r"
     assert resolve.source("lo-help").name == "lo-help"
-    with pytest.raises(BenchError, match="no task 'xquadr'.* Did you mean 'xquad-r'?"):
+    with pytest.raises(BenchError, match=r"no task 'xquadr'.* Did you mean 'xquad-r'?"):
         resolve.task("xquadr")

@@ -1,4 +1,4 @@
-"""Milliseconds per batch of 128 from 1,000,000 items x 11 languages, and the pool's size: python tests/perf/sampling.py."""
+"""Milliseconds per batch of 128 from 1,000,000 items x 11 languages, and the pool's size. Run by hand."""
 
 import time
 
