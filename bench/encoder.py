@@ -33,6 +33,7 @@ class Encoder:
             "passage": _first(settings.passage_prompt, own.get("passage"), own.get("document")),
         }
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
+        self._bf16 = settings.precision == "bf16"
         limit = model.max_seq_length
         self._limit = int(limit) if limit is not None and np.isfinite(limit) else None
 
@@ -47,8 +48,10 @@ class Encoder:
         return {k: v.to(self.model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
 
     def embed(self, features: dict[str, Tensor]) -> Tensor:
-        """Float32, (n, dim), unit length; differentiable."""
-        return functional.normalize(self.model(features)["sentence_embedding"].float(), dim=-1)
+        """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bf16):
+            vectors = self.model(features)["sentence_embedding"]
+        return functional.normalize(vectors.float(), dim=-1)
 
     def encode(self, texts: Sequence[str], kind: Kind, batch_size: int = 64) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, in the order of ``texts``; each distinct text is encoded once."""

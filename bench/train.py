@@ -49,7 +49,7 @@ def train(
     Raises:
         BenchError: the loss is not a number, or more than one process runs.
     """
-    accelerator = Accelerator(mixed_precision="bf16" if settings.precision == "bf16" else "no")
+    accelerator = Accelerator()
     if accelerator.num_processes > 1:
         raise BenchError(f"a cell is trained by one process; got {accelerator.num_processes}. Launch without torchrun.")
     torch.manual_seed(seeds.derive(seed, "dropout"))
@@ -62,8 +62,7 @@ def train(
         start = time.perf_counter()
         queries = encoder.features(data.queries(batch), "query")
         passages = encoder.features(data.passages(batch), "passage")
-        with accelerator.autocast():
-            q, p = encoder.embed(queries), encoder.embed(passages)  # (B, dim) each
+        q, p = encoder.embed(queries), encoder.embed(passages)  # (B, dim) each
         group = torch.from_numpy(data.pool.group[batch.item]).to(q.device)
         loss = info_nce(q, p, settings.temperature, group)
         if not torch.isfinite(loss):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
 from tasks.files import read_json, read_jsonl
 
 DATA = Path(__file__).parent / "demo_data"
+TEMPLATES = Path(__file__).parent / "demo_templates"
 
 LICENCE = "Apache-2.0 (templates), Unicode License v3 (names, from CLDR through Babel)"
 CITATION = "Unicode CLDR; templates of this project"
@@ -89,6 +92,17 @@ def load_names() -> dict[str, list[str]]:
     """Parallel names of territories, languages, currencies, scripts, cities, zones and days: language -> names."""
     rows = _rows("names.jsonl.gz")
     return {lang: [row["name"][lang] for row in rows] for lang in sorted(rows[0]["name"])}
+
+
+def load_wordings() -> list[str]:
+    """Every wording of questions and passages in every language, its placeholders left out: for a tokenizer."""
+    wordings: list[str] = []
+    for path in sorted(TEMPLATES.glob("*.toml")):
+        form = tomllib.loads(path.read_text(encoding="utf-8"))
+        parts = [form["frames"], form["frames_test"]]
+        parts += [texts for relation in form.values() if isinstance(relation, dict) for texts in relation.values()]
+        wordings += [re.sub(r"\{.\}", " ", text) for texts in parts for text in texts]
+    return wordings
 
 
 def _facts(split: str) -> list[dict[str, Any]]:
