@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 Kind = Literal["query", "passage"]
+
+
+TOGETHER = 8
+"""Texts that are padded to one length in training."""
+
+
+class Padding(NamedTuple):
+    """Positions that were padding, and all positions."""
+
+    padded: int
+    positions: int
 
 
 class Encoder:
@@ -52,6 +63,23 @@ class Encoder:
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bf16):
             vectors = self.model(features)["sentence_embedding"]
         return functional.normalize(vectors.float(), dim=-1)
+
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
+        """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much of it was padding.
+
+        Texts of like length are padded together: the same vectors up to rounding, at a fraction of the work.
+        """
+        if self._limit is None:
+            return self.embed(self.features(texts, kind)), Padding(0, 0)
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
+        parts = [order[start : start + TOGETHER] for start in range(0, len(order), TOGETHER)]
+        features = [self.features([texts[i] for i in part], kind) for part in parts]
+        masks = [f["attention_mask"] for f in features]
+        padding = Padding(sum(int(m.numel() - m.sum()) for m in masks), sum(m.numel() for m in masks))
+        vectors = torch.cat([self.embed(f) for f in features])
+        place = torch.empty(len(order), dtype=torch.long)
+        place[torch.tensor(order)] = torch.arange(len(order))
+        return vectors[place.to(vectors.device)], padding
 
     def encode(self, texts: Sequence[str], kind: Kind, batch_size: int = 64) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, in the order of ``texts``; each distinct text is encoded once."""

@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from bench import seeds
 from bench.config import Settings
-from bench.encoder import Encoder
+from bench.encoder import Encoder, Padding
 from bench.errors import BenchError
 from bench.loss import info_nce
 from bench.schedule import TrainData
@@ -53,16 +52,17 @@ def train(
     if accelerator.num_processes > 1:
         raise BenchError(f"a cell is trained by one process; got {accelerator.num_processes}. Launch without torchrun.")
     torch.manual_seed(seeds.derive(seed, "dropout"))
-    optimizer = AdamW(encoder.model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimizer = AdamW(
+        encoder.model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
     scheduler = LambdaLR(optimizer, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
     encoder.model.train()
     model, optimizer = accelerator.prepare(encoder.model, optimizer)
     encoder.model = accelerator.unwrap_model(model)
     for step, batch in enumerate(tqdm(batches, total=settings.steps, desc="train", unit="step", disable=None)):
         start = time.perf_counter()
-        queries = encoder.features(data.queries(batch), "query")
-        passages = encoder.features(data.passages(batch), "passage")
-        q, p = encoder.embed(queries), encoder.embed(passages)  # (B, dim) each
+        q, padding_q = encoder.represent(data.queries(batch), "query")  # (B, dim)
+        p, padding_p = encoder.represent(data.passages(batch), "passage")  # (B, dim)
         group = torch.from_numpy(data.pool.group[batch.item]).to(q.device)
         loss = info_nce(q, p, settings.temperature, group)
         if not torch.isfinite(loss):
@@ -76,7 +76,7 @@ def train(
         scheduler.step()
         optimizer.zero_grad()
         seconds = time.perf_counter() - start
-        padding = padding_share(queries, passages)
+        padding = padding_share(padding_q, padding_p)
         log(Step(step, loss.item(), rate, len(batch.item) / seconds, padding, pair_counts(batch, data.pool.langs)))
     encoder.model.eval()
 
@@ -87,11 +87,10 @@ def learning_rate_share(step: int, steps: int, warmup: float) -> float:
     return (step + 1) / (rise + 1) if step < rise else (steps - step) / max(steps - rise, 1)
 
 
-def padding_share(*features: dict[str, Tensor]) -> float:
+def padding_share(*parts: Padding) -> float:
     """Share of the positions that are padding, over queries and passages; 0 for models that do not pad."""
-    masks = [f["attention_mask"] for f in features if "attention_mask" in f]
-    positions = sum(mask.numel() for mask in masks)
-    return 1.0 - sum(int(mask.sum()) for mask in masks) / positions if positions else 0.0
+    positions = sum(part.positions for part in parts)
+    return sum(part.padded for part in parts) / positions if positions else 0.0
 
 
 def pair_counts(batch: Batch, langs: tuple[str, ...]) -> dict[str, int]:
