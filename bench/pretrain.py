@@ -11,8 +11,13 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
 
 SIZE = 8000
 DIM = 192
@@ -49,7 +54,7 @@ def build(folder: Path) -> None:
     model.half().save_pretrained(str(folder), create_model_card=False)
 
 
-def _tokenizer(texts: list[str]) -> object:
+def _tokenizer(texts: list[str]) -> Tokenizer:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))  # a Unigram's training is not reproducible
@@ -60,7 +65,7 @@ def _tokenizer(texts: list[str]) -> object:
     return tokenizer
 
 
-def _align(static: object, names: dict[str, list[str]]) -> None:
+def _align(static: StaticEmbedding, names: dict[str, list[str]]) -> None:
     """InfoNCE between a name in one language and the same name in another, languages drawn per row."""
     import torch
     from torch.nn import functional
@@ -68,7 +73,6 @@ def _align(static: object, names: dict[str, list[str]]) -> None:
 
     from bench.loss import info_nce
 
-    assert isinstance(static, torch.nn.Module)
     rng = np.random.default_rng(SEED)
     langs = sorted(names)
     size = len(names[langs[0]])

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TypeVar
-
-from tasks.parallel_jsonl import from_path
 
 from bench.errors import EXPECTED, BenchError
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCES, TASKS, Source, Task
+from tasks.parallel_jsonl import from_path
 
 T = TypeVar("T")
 
@@ -103,14 +103,14 @@ def _find(name: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry_
     raise BenchError(f"no {kind} {name!r}; there are {_list(known)}{_hint(name, known)}")
 
 
-def _load_module(where: str, kind: str) -> object:
+def _load_module(where: str, kind: str) -> ModuleType:
     try:
         return importlib.import_module(where)
     except Exception as error:
         raise BenchError(f"{kind} plugin {where} {_failed(error)}") from None
 
 
-def _load_file(path: Path, kind: str) -> object:
+def _load_file(path: Path, kind: str) -> ModuleType:
     if not path.is_file():
         raise BenchError(f"{path}: no such {kind} plugin file")
     name = f"bench_plugin_{path.stem}"
@@ -126,12 +126,12 @@ def _load_file(path: Path, kind: str) -> object:
     return module
 
 
-def _attribute(module: object, attribute: str, where: str, kind: str) -> Callable[..., T]:
+def _attribute(module: ModuleType, attribute: str, where: str, kind: str) -> Callable[..., T]:
     found: Callable[..., T] | None = getattr(module, attribute, None)
     if found is None or not callable(found):
         names = [
             n for n, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
-        ]  # type: ignore[attr-defined]
+        ]
         raise BenchError(f"{where} has no {kind} class {attribute!r}; it has {_list(names)}{_hint(attribute, names)}")
     return found
 
