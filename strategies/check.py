@@ -127,7 +127,7 @@ def label_invariance(strategy: Strategy) -> str:
     """Renaming languages and renumbering groups and sources changes no batch; languages that a parameter names stay."""
     pool = partial_pool()
     named = set(getattr(strategy, "__dict__", {}).values()) if _hashable(strategy) else set()
-    langs = tuple(lang if lang in named else f"x-{i}" for i, lang in enumerate(pool.langs))
+    langs = tuple(lang if lang in named else f"x-{9 - i}" for i, lang in enumerate(pool.langs))
     renumber = np.random.default_rng(3).permutation(int(pool.group.max()) + 1) * 5 + 1000
     other = Pool(langs, pool.has, renumber[pool.group], 9 - pool.source)
     _hold(
