@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench import records
 from bench.config import Plan, Settings
+from bench.errors import BenchError
 from bench.schedule import Audit, TrainData, schedule
 from strategies import Strategy
 from tasks import EvalSet, Source, Task
@@ -133,6 +134,11 @@ def run_cell(
 
 def _encoder_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Encode, str]:
     """The cell's encoder and the hash of its weights; stores config.json and, where there is training, the model."""
+    if job.strategy is not None and (path / "model").is_dir():
+        from bench.models import load_encoder
+
+        encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
+        return encoder.encode, encoder.weights_hash()
     config = _config(job, plan, command, data)
     if job.strategy is None and not job.model:
         from bench.lexical import CharTfidf
@@ -141,17 +147,16 @@ def _encoder_of(job: Job, path: Path, data: TrainData | None, plan: Plan, comman
         return CharTfidf().encode, "none"
     from bench.models import load_encoder
 
-    if job.strategy is None or data is None:
-        encoder = load_encoder(job.settings, job.seed)
+    encoder = load_encoder(job.settings, job.seed)
+    if job.strategy is None:
         records.write_json(path / "config.json", config)
-    elif (path / "model").is_dir():
-        encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
-    else:
-        encoder = load_encoder(job.settings, job.seed)
-        with records.written_aside(path) as aside:
-            aside.mkdir()
-            records.write_json(aside / "config.json", config)
-            _train(encoder, job.strategy, job.seed, job.settings, data, aside)
+        return encoder.encode, encoder.weights_hash()
+    if data is None:
+        raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
+    with records.written_aside(path) as aside:
+        aside.mkdir()
+        records.write_json(aside / "config.json", config)
+        _train(encoder, job.strategy, job.seed, job.settings, data, aside)
     return encoder.encode, encoder.weights_hash()
 
 

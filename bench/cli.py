@@ -225,10 +225,9 @@ def _list(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     import json
 
+    from bench import resolve
     from strategies.check import check_strategy
     from tasks.check import check_source, check_task
-
-    from bench import resolve
 
     if options.what == "strategy":
         results = [tuple(r) for r in check_strategy(resolve.strategy(options.name))]

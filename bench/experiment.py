@@ -22,7 +22,7 @@ from bench.cell import (
 )
 from bench.config import Plan
 from bench.errors import BenchError
-from bench.schedule import TrainData, combine
+from bench.schedule import Audit, TrainData, combine, schedule
 from tasks import Source, Task
 
 Say = Callable[[str], None]
@@ -90,6 +90,8 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
     set_threads(grid.plan.threads)
     trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
     data = load_training(grid, say) if trains else None
+    if data is not None:
+        try_first_batch(todo, data)
     tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if any(t in left for _, left in todo)}
     for number, (job, left) in enumerate(todo, start=1):
         say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
@@ -107,6 +109,14 @@ def load_training(grid: Grid, say: Say) -> TrainData:
     if absent:
         say(f"no training items in {', '.join(absent)}: not trained on")
     return data
+
+
+def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None:
+    """Draw one batch of every strategy, so that a pool too small for one of them is refused before any work is done."""
+    for job, _ in todo:
+        if job.strategy is not None:
+            batches = schedule(job.strategy, data.pool, job.settings.batch_size, 1, job.seed, Audit(data.pool.langs))
+            next(batches)
 
 
 def load_task(task: Task, root: Path | None) -> LoadedTask:

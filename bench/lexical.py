@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from scipy import sparse
 
 from bench.encoder import Kind
@@ -25,7 +26,7 @@ class CharTfidf:
 
         if kind == "passage":
             self._vectorizer = TfidfVectorizer(
-                analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype="float32"
+                analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
             )
             return self._vectorizer.fit_transform(texts)
         return self._vectorizer.transform(texts)

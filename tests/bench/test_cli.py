@@ -1,0 +1,219 @@
+"""The whole path, as a user walks it: run, skip, leaderboard, report, evaluate, list, check, and what is refused."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+Bench = Callable[..., int]
+SMALL = (
+    "--steps",
+    "30",
+    "--batch-size",
+    "32",
+    "--task",
+    "demo-dev",
+    "--experiment",
+    "small",
+    "--baselines",
+    "char-tfidf",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment with two strategies and two seeds, run once for this module."""
+    path = tmp_path_factory.mktemp("bench")
+    assert main(["run", "--strategy", "mono,cross", "--seeds", "0,1", *SMALL, *places(path)]) == 0
+    return path
+
+
+def places(path: Path) -> list[str]:
+    return ["--results", str(path / "results"), "--reports", str(path / "reports")]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_run_leaves_cells_and_a_report(folder: Path) -> None:
+    cells = sorted((folder / "results" / "small").iterdir())
+    assert [c.name.split("-")[0] for c in cells] == ["char", "cross", "cross", "mono", "mono"]
+    for cell in cells[1:]:
+        names = {p.name for p in cell.iterdir()}
+        assert names == {"config.json", "steps.jsonl", "batches.json", "model", "scores", "done"}
+        assert len((cell / "steps.jsonl").read_text().splitlines()) == 30
+        config = json.loads((cell / "config.json").read_text())
+        assert config["command"].startswith("python -m bench run --strategy mono,cross")
+        assert config["sources"]["demo"]["files"]["demo_data/facts.jsonl.gz"]
+        assert json.loads((cell / "batches.json").read_text())["same_group_rows"] == 0
+    report = (folder / "reports" / "small" / "report.md").read_text(encoding="utf-8")
+    assert "mechanism check" in report
+    assert "python -m bench run" in report
+    for figure in {line.split("](")[1].split(")")[0] for line in report.splitlines() if line.startswith("![")}:
+        assert (folder / "reports" / "small" / figure).stat().st_size > 10_000
+        assert (folder / "reports" / "small" / figure.replace(".png", ".svg")).is_file()
+
+
+def test_a_trained_cell_opens_with_sentence_transformers(folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = next((folder / "results" / "small").glob("mono-*-s0")) / "model"
+    assert SentenceTransformer(str(model), device="cpu").encode(["Paris"]).shape == (1, 192)
+
+
+def test_finished_cells_are_skipped_and_overwrite_gives_the_same_bits(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = next((folder / "results" / "small").glob("mono-*-s0"))
+    scores, weights = cell / "scores" / "demo-dev@1.parquet", cell / "model" / "model.safetensors"
+    before, time = (digest(scores), digest(weights)), weights.stat().st_mtime_ns
+    again = ["run", "--strategy", "mono", *SMALL, *places(folder), "--no-report"]
+    assert main(again) == 0
+    assert "finished before, skipped" in capsys.readouterr().err
+    assert weights.stat().st_mtime_ns == time
+    assert main([*again, "--overwrite"]) == 0
+    assert weights.stat().st_mtime_ns != time
+    assert (digest(scores), digest(weights)) == before
+
+
+def test_a_cell_without_done_is_scored_again_without_training(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = next((folder / "results" / "small").glob("cross-*-s1"))
+    scores = cell / "scores" / "demo-dev@1.parquet"
+    before, time = digest(scores), (cell / "steps.jsonl").stat().st_mtime_ns
+    (cell / "done").unlink()
+    scores.unlink()
+    assert main(["run", "--strategy", "cross", "--seeds", "1", *SMALL, *places(folder), "--no-report"]) == 0
+    assert digest(scores) == before
+    assert (cell / "steps.jsonl").stat().st_mtime_ns == time
+
+
+@pytest.mark.parametrize("form", ["markdown", "csv", "json", "latex"])
+def test_leaderboard_forms(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    assert main(["leaderboard", "small", "--format", form, *places(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "mono AP" in out
+    if form == "json":
+        rows = {row["strategy"].split("(")[0]: row for row in json.loads(out)}
+        assert rows["mono"]["seeds"] == "0 1"
+        assert 0 < rows["cross"]["multi AP"] < 1
+        assert rows["char-tfidf"]["multi AP sd"] is None
+
+
+def test_evaluate_scores_a_trained_cell_to_the_same_numbers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = next((folder / "results" / "small").glob("mono-*-s0"))
+    assert (
+        main(["evaluate", "--model", str(cell / "model"), "--task", "demo-dev", "--threads", "1", *places(folder)]) == 0
+    )
+    assert cell.name in capsys.readouterr().out
+    other = next((folder / "results" / "evaluate").glob(f"{cell.name.replace('_', '-')}-*"))
+    files = [c / "scores" / "demo-dev@1.parquet" for c in (cell, other)]
+    assert digest(files[0]) == digest(files[1])
+
+
+def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--strategy", "mono,hybrid(alpha=0.3)", "--dry-run", *places(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "hybrid(alpha=0.3, pairs='row', language_temperature=None)" in out
+    assert "128,000" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", ["strategies", "tasks", "sources", "models", "presets"])
+def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", what, "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    assert main(["list", what]) == 0
+    shown = capsys.readouterr().out
+    assert len(names) >= 3
+    assert all(name in shown for name in names)
+
+
+def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "strategy", "hybrid(alpha=0.2)"]) == 0
+    assert main(["check", "task", "demo-dev"]) == 0
+    assert main(["check", "source", "demo", "--json"]) == 0
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "from dataclasses import dataclass\nimport numpy as np\nfrom strategies import Batch, Strategy\n\n"
+        "@dataclass(frozen=True)\nclass Wrong(Strategy):\n    def batches(self, pool, batch_size, steps, rng):\n"
+        "        for _ in range(steps):\n            lang = np.zeros(batch_size, np.int64)\n"
+        "            yield Batch(np.random.randint(0, pool.n_items, batch_size), lang, lang)\n"
+    )
+    capsys.readouterr()
+    assert main(["check", "strategy", f"{wrong}:Wrong"]) == 2
+    out = capsys.readouterr().out
+    for name in ("no repeated group", "existing rows only", "determinism", "global random state untouched"):
+        assert "BROKEN" in next(line for line in out.splitlines() if line.startswith(name))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["run", "--strategy", "hybird"], "Did you mean 'hybrid'?"),
+    (["run", "--strategy", "mono", "--task", "xquadr"], "no task 'xquadr'"),
+    (["run", "--strategy", "mono", "--task", "xquad-r"], "xquad-r is read from a local folder; give it with"),
+    (["run", "--strategy", "mono", "--train", "lo-hlep"], "no source 'lo-hlep'"),
+    (["run", "--strategy", "mono", "--languages", "xx"], "no source has a training language of ['xx']"),
+    (["run", "--strategy", "mono", "--batch-size", "5000"], "batch size 5000 needs 5000 distinct groups that exist"),
+    (["run", "--strategy", "mono", "--seeds", "a"], "seeds are whole numbers separated by commas; got 'a'"),
+    (["run", "--strategy", "mono,mono"], "every cell is named once"),
+    (["run", "--strategy", "mono", "--model", "./nowhere"], "no model './nowhere'"),
+    (["run", "--strategy", "mono", "--experiment", "../up"], "an experiment's name is"),
+    (["run", "--strategy", "mono", "--baselines", "bm26"], "a baseline is one of untrained, char-tfidf; got 'bm26'"),
+    (["run", "--strategy", "mono", "--temperature", "0"], "temperature is a positive number; got 0.0"),
+    (["leaderboard", "nothing"], "no results in"),
+    (["report", "nothing"], "no results in"),
+])  # fmt: skip
+def test_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main([*arguments, *places(tmp_path)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("bench: ")
+    assert message in error
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_a_pickle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "pytorch_model.bin").write_bytes(b"")
+    assert main(["evaluate", "--model", str(model), *places(tmp_path)]) == 2
+    assert "no *.safetensors there; weights in any other form (pickle) are refused" in capsys.readouterr().err
+
+
+def test_a_results_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results").write_text("a file")
+    assert main(["run", "--strategy", "mono", *SMALL, *places(tmp_path)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_ctrl_c_keeps_finished_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench import cell
+
+    whole = cell.score_table
+    calls = []
+
+    def interrupted(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cell, "score_table", interrupted)
+    assert main(["run", "--strategy", "mono", *SMALL, *places(tmp_path)]) == 130
+    cells = {c.name.split("-")[0]: c for c in (tmp_path / "results" / "small").iterdir()}
+    assert (cells["char"] / "done").is_file()
+    assert not (cells["mono"] / "done").exists()
+    assert not list((tmp_path / "results").rglob("*.partial*"))
+
+
+def test_help_starts_without_torch() -> None:
+    out = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, text=True, check=True)
+    assert "leaderboard" in out.stdout

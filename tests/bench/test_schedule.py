@@ -1,0 +1,76 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from bench.errors import BenchError
+from bench.schedule import Audit, combine, schedule
+from strategies import Batch, Pool, Strategy
+from strategies.check import parallel_pool
+from strategies.hybrid import Hybrid
+from tasks import TrainSet
+
+
+def test_sets_are_joined_and_what_is_empty_drops_out() -> None:
+    one = TrainSet(("en", "de"), {"en": ["a", None], "de": ["b", "c"]}, {"en": ["A", None], "de": ["B", "C"]}, [0, 0])
+    two = TrainSet(("en", "fr"), {"en": ["d", None], "fr": ["e", "f"]}, {"en": ["D", None], "fr": ["E", "F"]}, [0, 1])
+    data = combine([one, two], ["de", "en", "th"])
+    assert data.pool.langs == ("de", "en")
+    assert data.pool.has.tolist() == [[True, True], [True, False], [False, True]]
+    assert data.pool.group.tolist() == [0, 0, 1]
+    assert data.pool.source.tolist() == [0, 0, 1]
+    batch = Batch(np.array([0, 2]), np.array([0, 1]), np.array([1, 1]))
+    assert (data.queries(batch), data.passages(batch)) == (["b", "d"], ["A", "D"])
+    with pytest.raises(BenchError, match="no source has a training language of"):
+        combine([one], ["th"])
+
+
+def test_the_audit_counts_what_was_drawn_and_its_digest_is_the_schedule() -> None:
+    pool = parallel_pool()
+    audits = [Audit(pool.langs) for _ in range(3)]
+    drawn = [list(schedule(Hybrid(), pool, 16, 40, seed, audit)) for seed, audit in zip((1, 1, 2), audits, strict=True)]
+    first, again, other = (a.summary() for a in audits)
+    assert first == again
+    assert first["sha256"] != other["sha256"]
+    assert first["rows"] == 640 == sum(first["pairs"].values())  # type: ignore[attr-defined]
+    assert first["mono_batches"] == sum(bool((b.q_lang == b.d_lang).all()) for b in drawn[0])
+    assert first["same_group_rows"] == 0
+
+
+@dataclass(frozen=True)
+class Wrong(Strategy):
+    """Yields what it is told to."""
+
+    kind: str = ""
+
+    def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        item, lang = np.arange(batch_size), np.zeros(batch_size, np.int64)
+        yield {
+            "few": Batch(item[1:], lang, lang),
+            "float": Batch(item.astype(float), lang, lang),
+            "range": Batch(item, lang + 9, lang),
+            "group": Batch(item * 0, lang, lang),
+            "tuple": (item, lang, lang),
+        }.get(self.kind, Batch(item, lang, lang))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("kind", "message"), [
+    ("few", r"batch 0: item is an integer array of shape \(16,\), got \(15,\)"),
+    ("float", "batch 0: item is an integer array"),
+    ("range", r"batch 0: q_lang lies in 0\.\.4, got 9\.\.9"),
+    ("group", "batch 0: rows of one group never share a batch"),
+    ("tuple", r"batch 0: a strategy yields strategies\.Batch, not tuple"),
+    ("", "ended after 1 batches; a strategy yields exactly 5"),
+])  # fmt: skip
+def test_wrong_batches_end_the_run_by_name(kind: str, message: str) -> None:
+    pool = parallel_pool()
+    with pytest.raises(BenchError, match=message):
+        list(schedule(Wrong(kind), pool, 16, 5, 0, Audit(pool.langs)))
+
+
+def test_a_row_that_does_not_exist_is_refused() -> None:
+    pool = parallel_pool()
+    pool.has[3, 0] = False
+    with pytest.raises(BenchError, match="every row exists in its two languages"):
+        list(schedule(Wrong(), pool, 16, 1, 0, Audit(pool.langs)))
