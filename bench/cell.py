@@ -67,11 +67,12 @@ def describe_source(source: Source, root: Path | None) -> dict[str, object]:
     return {"version": source.version, "licence": source.licence, "files": files}
 
 
-def describe_model(name: str) -> dict[str, object]:
-    """What is recorded of a model: its name and a hash over its files."""
+def describe_model(name: str, fetch: bool) -> dict[str, object]:
+    """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now)."""
     from bench.models import find_model
 
-    return {"name": name, "files": records.folder_hash(find_model(name))}
+    folder = find_model(name, fetch)
+    return {"name": name, "files": records.folder_hash(folder) if folder else None}
 
 
 def strategy_job(
@@ -165,7 +166,7 @@ def _train(encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, 
 
     audit = Audit(data.pool.langs)
     batches = schedule(strategy, data.pool, settings.batch_size, settings.steps, seed, audit)
-    with (folder / "steps.jsonl").open("w", encoding="utf-8") as file:
+    with (folder / "steps.jsonl").open("w", encoding="utf-8", buffering=1) as file:
 
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")

@@ -144,7 +144,7 @@ def _run(options: argparse.Namespace) -> int:
     plan = _plan(options, preset)
     if not plan.strategies:
         raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
-    grid = experiment.build_grid(plan, options.data_root, options.results)
+    grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
     ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say)
@@ -159,7 +159,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     options.experiment = options.experiment or "evaluate"
     plan = _plan(options, None)
-    grid = experiment.build_grid(plan, options.data_root, options.results)
+    grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
     experiment.run_grid(grid, options.command_line, options.overwrite, _say)
@@ -176,9 +176,9 @@ def _dry_run(grid: object) -> int:
     header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
     print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
     s = grid.plan.settings
-    print(
-        f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}; "
-    )
+    print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
+    absent = any(job.model and job.model["files"] is None for job in grid.jobs)
+    print(f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}")
     print(f"results would go to {grid.folder}; nothing was trained, scored or written.")
     return 0
 

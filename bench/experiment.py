@@ -22,6 +22,7 @@ from bench.cell import (
 )
 from bench.config import Plan
 from bench.errors import BenchError
+from bench.languages import TRAINED_IN_PAPER
 from bench.schedule import Audit, TrainData, combine, schedule
 from tasks import Source, Task
 
@@ -44,19 +45,19 @@ class Grid(NamedTuple):
         return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / "done").is_file()]
 
 
-def build_grid(plan: Plan, root: Path | None, results: Path) -> Grid:
-    """Resolve every name of a plan, and describe data and model by their checksums."""
+def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
+    """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
     strategies = [resolve.strategy(text) for text in plan.strategies]
     tasks = [resolve.task(text) for text in plan.tasks]
     sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
     unknown = [name for name in plan.baselines if name not in BASELINES]
     if unknown:
         raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
-    model = describe_model(plan.settings.model) if strategies or "untrained" in plan.baselines else None
+    model = describe_model(plan.settings.model, fetch) if strategies or "untrained" in plan.baselines else None
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
-        jobs = [_as_it_is(plan)]
+        jobs = [_as_it_is(plan, fetch)]
     jobs += [strategy_job(s, seed, plan, recorded, model or {}) for s in strategies for seed in plan.seeds]
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
@@ -64,14 +65,14 @@ def build_grid(plan: Plan, root: Path | None, results: Path) -> Grid:
     return Grid(plan, jobs, sources, tasks, root, results / plan.experiment)
 
 
-def _as_it_is(plan: Plan) -> Job:
+def _as_it_is(plan: Plan, fetch: bool) -> Job:
     """The row of a model that is scored without training, named after its folder."""
     name = plan.settings.model
     if name in BASELINES:
         return plain_job(name, plan.settings, None)
     path = Path(name)
     label = path.parent.name if path.name == "model" else path.name
-    return plain_job(label or name, plan.settings, describe_model(name))
+    return plain_job(label or name, plan.settings, describe_model(name, fetch))
 
 
 def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
@@ -106,6 +107,10 @@ def load_training(grid: Grid, say: Say) -> TrainData:
     listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
     say(f"training items: {data.pool.n_items:,} ({listed})")
     absent = [lang for lang in grid.plan.settings.languages if lang not in data.pool.langs]
+    unknown = [lang for lang in absent if lang not in TRAINED_IN_PAPER]
+    if unknown:
+        offered = ", ".join(data.pool.langs)
+        raise BenchError(f"no source has the training language {unknown[0]!r}; of those asked for they have {offered}")
     if absent:
         say(f"no training items in {', '.join(absent)}: not trained on")
     return data

@@ -28,8 +28,10 @@ BUILT_IN = {
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
-def find_model(name: str) -> Path:
+def find_model(name: str, fetch: bool = True) -> Path | None:
     """The folder that holds a model's files; a Hub model is fetched into the Hub's cache if it is not there.
+
+    With ``fetch=False`` nothing is fetched, and the result is None for a Hub model that is not in the cache.
 
     Raises:
         BenchError: no such model, or its weights are not in safetensors form.
@@ -40,7 +42,10 @@ def find_model(name: str) -> Path:
     if not folder.is_dir():
         if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
             raise BenchError(f"no model {name!r}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}")
-        folder = _fetch(name)
+        found = _fetch(name) if fetch else _cached(name)
+        if found is None:
+            return None
+        folder = found
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
     if not list(folder.rglob("*.safetensors")):
@@ -48,6 +53,15 @@ def find_model(name: str) -> Path:
             f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them"
         )
     return folder
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
+    except Exception:  # not cached, or not a repository's name: a run will say which
+        return None
 
 
 def _fetch(name: str) -> Path:
@@ -72,6 +86,8 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     quiet_libraries()
     torch.manual_seed(seeds.derive(seed, "init"))
     folder = find_model(settings.model)
+    if folder is None:
+        raise BenchError(f"model {settings.model!r} is not here")
     model = _transformer_from_scratch() if settings.model == "demo-transformer" else _open(folder)
     return Encoder(model.float(), settings)
 

@@ -122,6 +122,11 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     assert "hybrid(alpha=0.3, pairs='row', language_temperature=None)" in out
     assert "128,000" in out
+    assert "to download: nothing" in out
+    assert (
+        main(["run", "--strategy", "mono", "--preset", "paper", "--dry-run", "--task", "demo", "--train", "demo"]) == 0
+    )
+    assert "to download: model sentence-transformers/LaBSE from the Hub" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,6 +164,8 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
     (["run", "--strategy", "mono", "--task", "xquad-r"], "xquad-r is read from a local folder; give it with"),
     (["run", "--strategy", "mono", "--train", "lo-hlep"], "no source 'lo-hlep'"),
     (["run", "--strategy", "mono", "--languages", "xx"], "no source has a training language of ['xx']"),
+    (["run", "--strategy", "mono", "--languages", "en,xx"], "no source has the training language 'xx'"),
+    (["evaluate", "--model", "nobody/nothing"], "model 'nobody/nothing' is neither a folder here nor to be had"),
     (["run", "--strategy", "mono", "--batch-size", "5000"], "batch size 5000 needs 5000 distinct groups that exist"),
     (["run", "--strategy", "mono", "--seeds", "a"], "seeds are whole numbers separated by commas; got 'a'"),
     (["run", "--strategy", "mono,mono"], "every cell is named once"),
