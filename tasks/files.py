@@ -67,10 +67,17 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _parse(data: bytes, where: str) -> object:
     try:
-        return json.loads(data.decode("utf-8"))
+        value: object = json.loads(data.decode("utf-8"))
+        if (
+            b"\\u" in data
+        ):  # half of a surrogate pair is valid JSON but no text: a tokenizer would fail on it, hours later
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except UnicodeDecodeError as error:
         raise TaskError(f"{where}: not UTF-8 (byte {error.start}); convert the file") from None
-    except json.JSONDecodeError as error:
-        raise TaskError(f"{where}: invalid JSON ({error})") from None
+    except UnicodeEncodeError:
+        raise TaskError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff); write the file again") from None
     except RecursionError:
         raise TaskError(f"{where}: JSON nested too deeply") from None
+    except ValueError as error:  # json's own errors, and numbers with more digits than Python reads
+        raise TaskError(f"{where}: invalid JSON ({error})") from None

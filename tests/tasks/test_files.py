@@ -19,6 +19,8 @@ def test_plain_and_gzip_read_the_same_and_blank_lines_are_passed_over(tmp_path: 
     (b'{"x": 1}\n{"x": \n', r"a\.jsonl, line 2: invalid JSON"),
     (b'{"x": 1}\n[1]\n', r"a\.jsonl, line 2: a JSON object is expected; got list"),
     (b'{"x": "\xff"}\n', r"a\.jsonl, line 1: not UTF-8 \(byte 7\)"),
+    (b'{"x": "\\ud800"}\n', r"a\.jsonl, line 1: holds half of a surrogate pair"),
+    (b'{"x": ' + b"9" * 5000 + b"}\n", r"a\.jsonl, line 1: invalid JSON \(Exceeds the limit"),
     (b"[" * 100_000 + b"\n", r"a\.jsonl, line 1: (JSON nested too deeply|invalid JSON)"),
     (b"{" + b" " * 10_000_001 + b"}\n", r"a\.jsonl, line 1: longer than any data set here"),
 ])  # fmt: skip
