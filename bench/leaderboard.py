@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -112,9 +113,15 @@ def leaderboard(means: Sequence[Means], set_name: str, measure: str, keep: Keep 
         values = {c: np.array([v[c] for _, v in seeds]) for c in columns}
         mean = {c: float(v.mean()) for c, v in values.items()}
         spread = {c: float(v.std(ddof=1)) if len(v) > 1 else float("nan") for c, v in values.items()}
-        shown = label if labels.count(label) == 1 else f"{label} #{hashed}"
+        shown = short(label) if labels.count(label) == 1 else f"{short(label)} #{hashed}"
         rows.append(Row(shown, tuple(sorted(seed for seed, _ in seeds)), mean, spread))
     return sorted(rows, key=_order)
+
+
+def short(label: str) -> str:
+    """A signature without the parameters that are None: ``mono(language_temperature=None)`` reads ``mono``."""
+    kept = re.sub(r"(, )?\b\w+=None\b", "", label).replace("(, ", "(")
+    return kept.removesuffix("()")
 
 
 def _order(row: Row) -> tuple[float, str]:

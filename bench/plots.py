@@ -31,7 +31,7 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams |= {"svg.hashsalt": "bench", "font.size": 9, "axes.titlesize": 9}
+    matplotlib.rcParams |= {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9, "axes.titlesize": 9}
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
@@ -41,14 +41,15 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
 def _save(figure: Figure, path: Path) -> str:
     from matplotlib import pyplot
 
-    figure.savefig(path.with_suffix(".png"), dpi=150, metadata={"Software": None})
+    figure.savefig(path.with_suffix(".png"), dpi=120, metadata={"Software": None})
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     pyplot.close(figure)
     return path.with_suffix(".png").name
 
 
-def heat_maps(matrices: Sequence[Matrix], measure: str, path: Path, difference: bool = False) -> str:
-    """One panel per matrix on a shared scale: sequential for levels, diverging around 0 for differences."""
+def heat_maps(matrices: Sequence[Matrix], measure: str, path: Path, reference: str = "") -> str:
+    """One panel per matrix on a shared scale: sequential for levels, diverging for differences to a reference."""
+    difference = bool(reference)
     columns = min(3, len(matrices))
     lines = -(-len(matrices) // columns)
     figure, axes = _figure(4.4 * columns, 4.0 * lines, lines, columns)
@@ -62,7 +63,9 @@ def heat_maps(matrices: Sequence[Matrix], measure: str, path: Path, difference: 
     for ax in axes[len(matrices) :]:
         ax.set_axis_off()
     if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.7, label=f"{'difference in ' if difference else ''}mean {measure}")
+        figure.colorbar(
+            image, ax=axes, shrink=0.7, label=f"mean {measure}" + (f" minus that of {reference}" if difference else "")
+        )
     return _save(figure, path)
 
 

@@ -18,6 +18,7 @@ from bench.leaderboard import (
     read_means,
     render,
     set_names,
+    short,
 )
 from bench.records import Cell
 from bench.score import POOL
@@ -123,19 +124,18 @@ def _script_table(means: list[Means], set_name: str, measure: str) -> str:
 
 
 def _pair_figures(set_name: str, means: list[Means], measure: str, folder: Path) -> list[str]:
-    by_label = _matrices(means, measure)
+    by_label = {short(label): matrix for label, matrix in _matrices(means, measure).items()}
     stem = folder / set_name
     shown = [plots.Matrix(label, langs, values) for label, (langs, values) in by_label.items()]
     parts = [_image(plots.heat_maps(shown, measure, stem.with_name(f"{set_name}-pairs")),
                     f"{set_name}: mean {measure} of every language pair, one panel per strategy")]  # fmt: skip
     reference = next((x for r in REFERENCE for x in by_label if x.split("(")[0] == r), None)
-    if reference is not None and len(by_label) > 1:
+    others = [x for x in by_label if x not in (reference, "char-tfidf")]
+    if reference is not None and others:
         langs, base = by_label[reference]
-        differences = [
-            plots.Matrix(f"{x} − {reference}", langs, v - base) for x, (_, v) in by_label.items() if x != reference
-        ]
-        file = plots.heat_maps(differences, measure, stem.with_name(f"{set_name}-differences"), difference=True)
-        parts.append(_image(file, f"{set_name}: difference in mean {measure} against {reference}, per language pair"))
+        differences = [plots.Matrix(x, langs, by_label[x][1] - base) for x in others]
+        file = plots.heat_maps(differences, measure, stem.with_name(f"{set_name}-differences"), reference)
+        parts.append(_image(file, f"{set_name}: mean {measure} minus that of {reference}, per language pair"))
     rows = leaderboard(means, set_name, measure)
     points = {r.label: (r.mean["mono"], r.mean["multi"]) for r in rows}
     file = plots.trade_off(points, f"mono {measure}", f"multi {measure}", stem.with_name(f"{set_name}-trade-off"))
@@ -165,7 +165,7 @@ def _bias_figures(set_name: str, means: list[Means], stem: Path) -> list[str]:
 def _per_language(means: list[Means], langs: tuple[str, ...], name: str) -> dict[str, NDArray[np.float64]]:
     found: dict[str, list[list[float]]] = {}
     for m in means:
-        found.setdefault(m.cell.label, []).append([m.pairs[lang, POOL][name] for lang in langs])
+        found.setdefault(short(m.cell.label), []).append([m.pairs[lang, POOL][name] for lang in langs])
     return {label: np.mean(values, axis=0) for label, values in found.items()}
 
 
@@ -188,7 +188,7 @@ def _training_section(cells: list[Cell], folder: Path) -> list[str]:
     table = []
     for cell in trained:
         steps = [json.loads(line) for line in (cell.path / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
-        losses.setdefault(cell.label, []).append([s["loss"] for s in steps])
+        losses.setdefault(short(cell.label), []).append([s["loss"] for s in steps])
         table.append(_audit_row(cell, steps))
     lengths = {len(run) for runs in losses.values() for run in runs}
     parts = ["## Training"]
