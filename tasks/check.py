@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.contract import EvalSet, Source, Task, TrainSet
+from tasks.contract import EvalSet, Source, Task, Texts, TrainSet
 from tasks.parallel_jsonl import LANGUAGE
+
+MAX_SETS = 1000
+"""Evaluation sets that are looked at; a task that yields so many does not end."""
 
 
 class Result(NamedTuple):
@@ -26,13 +29,14 @@ class Broken(Exception):
 def check_task(task: Task, root: Path | None) -> list[Result]:
     """Hold a task to the contract; whatever it raises becomes a result."""
     results = [_result("described", lambda: _described(task)), _result("files exist", lambda: _files(task, root))]
+    results.append(_result("named for a file", lambda: _named_for_a_file(task)))
     sets: list[EvalSet] = []
     results.append(_result("loads", lambda: _load(task, root, sets)))
     for evalset in sets:
         for check in SET_CHECKS:
             results.append(_result(f"{evalset.name}: {check.__name__}", lambda c=check, e=evalset: c(e)))  # type: ignore[misc]
     if sets:
-        results.append(_result("loads the same twice", lambda: _same(sets, list(task.load(root)))))
+        results.append(_result("loads the same twice", lambda: _same(sets, list(islice(task.load(root), MAX_SETS)))))
     return results
 
 
@@ -42,21 +46,30 @@ def check_source(source: Source, root: Path | None) -> list[Result]:
     loaded: list[TrainSet] = []
 
     def load() -> str:
-        loaded.append(source.load(root))
-        return f"{len(loaded[0].group)} items in {len(loaded[0].langs)} languages"
+        train = source.load(root)
+        _hold(isinstance(train, TrainSet), f"a source gives a tasks.TrainSet; got {type(train).__name__}")
+        loaded.append(train)
+        return f"{len(train.group)} items in {len(train.langs)} languages"
 
     results.append(_result("loads", load))
     for check in TRAIN_CHECKS if loaded else ():
         results.append(_result(check.__name__, lambda c=check: c(loaded[0])))  # type: ignore[misc]
+    if loaded:
+        results.append(_result("loads the same twice", lambda: _same(loaded, [source.load(root)])))
     return results
 
 
 def _described(thing: Task | Source) -> str:
-    for name in ("name", "version", "licence"):
+    for name in ("name", "version", "licence", "citation"):
         value = getattr(thing, name, None)
-        _hold(isinstance(value, str) and bool(value), f"{name} is text that is not empty; got {value!r}")
-    _hold("/" not in thing.name, "a name has no '/': it is part of a file's name")
+        _hold(isinstance(value, str) and bool(value.strip()), f"{name} is text that is not empty; got {value!r}")
     return f"{thing.name}, version {thing.version}, {thing.licence}"
+
+
+def _named_for_a_file(task: Task) -> str:
+    for name in ("name", "version"):
+        _hold("/" not in getattr(task, name), f"a {name} has no '/': it is part of the name of the file of scores")
+    return f"{task.name}@{task.version}"
 
 
 def _files(thing: Task | Source, root: Path | None) -> str:
@@ -67,9 +80,14 @@ def _files(thing: Task | Source, root: Path | None) -> str:
 
 
 def _load(task: Task, root: Path | None, sets: list[EvalSet]) -> str:
-    sets.extend(islice(task.load(root), 1000))
-    _hold(bool(sets), "no evaluation set comes")
+    found = list(islice(task.load(root), MAX_SETS))
+    _hold(bool(found), "no evaluation set comes")
+    _hold(len(found) < MAX_SETS, f"fewer than {MAX_SETS} evaluation sets come")
+    for evalset in found:
+        _hold(isinstance(evalset, EvalSet), f"a task yields tasks.EvalSet; got {type(evalset).__name__}")
+    sets += found
     names = [s.name for s in sets]
+    _hold(all(isinstance(name, str) and name for name in names), f"every set has a name; got {names}")
     _hold(len(set(names)) == len(names), f"names of sets are unique; got {names}")
     return ", ".join(names)
 
@@ -82,8 +100,14 @@ def texts(evalset: EvalSet) -> str:
             for identity, text in by_id.items():
                 _hold(isinstance(identity, str) and isinstance(text, str), f"{what} {identity!r}: id and text are text")
                 _hold(bool(text.strip()), f"{what} {identity!r} ({lang}) is empty")
-    passages = [t for by_id in evalset.passages.values() for t in by_id.values()]
-    return f"{len(passages)} passages, {len(passages) - len(set(passages))} of them repeat another's text"
+            _hold(bool(by_id), f"there is no {what} in {lang!r}")
+        _hold(bool(part), f"there is no {what}")
+    return f"{_count(evalset.queries, 'queries')}; {_count(evalset.passages, 'passages')}"
+
+
+def _count(part: Texts, what: str) -> str:
+    found = [text for by_id in part.values() for text in by_id.values()]
+    return f"{len(found)} {what}, {len(found) - len(set(found))} of them repeat another's text"
 
 
 def ids_unique_over_languages(evalset: EvalSet) -> str:
@@ -102,9 +126,8 @@ def relevance_is_closed(evalset: EvalSet) -> str:
         _hold(q in queries, f"relevance names the query {q!r}, which does not exist")
         for d, grade in found.items():
             _hold(d in passages, f"relevance of {q!r} names the passage {d!r}, which does not exist")
-            _hold(
-                isinstance(grade, int) and grade > 0, f"grade of {q!r}, {d!r} is a whole number above 0; got {grade!r}"
-            )
+            whole = isinstance(grade, int) and not isinstance(grade, bool)
+            _hold(whole and grade > 0, f"grade of {q!r}, {d!r} is a whole number above 0; got {grade!r}")
     without = [q for q in queries if not evalset.relevant.get(q)]
     _hold(not without, f"{len(without)} queries have no relevant passage, e.g. {min(without, default='')!r}")
     return f"{len(queries)} queries, {sum(len(d) for d in evalset.relevant.values())} judgements"
@@ -134,6 +157,11 @@ def lengths(train: TrainSet) -> str:
     """Every language has one query and one passage slot per item, and there is one group per item."""
     n = len(train.group)
     _hold(n > 0, "there is no item")
+    _hold(len(set(train.langs)) == len(train.langs), f"a language comes up twice in {train.langs}")
+    for lang in train.langs:
+        _hold(bool(LANGUAGE.fullmatch(lang)), f"{lang!r} is not a language code such as 'en' or 'zh-hant'")
+    _hold(all(isinstance(g, int) for g in train.group), "groups are whole numbers")
+    _hold(min(train.group) >= 0, f"groups are numbers from 0; got {min(train.group)}")
     for what, part in (("query", train.query), ("passage", train.passage)):
         _hold(
             set(part) == set(train.langs), f"{what} has the languages {sorted(part)}; langs says {sorted(train.langs)}"
@@ -149,11 +177,12 @@ def query_and_passage_exist_together(train: TrainSet) -> str:
     for lang in train.langs:
         for i, (query, passage) in enumerate(zip(train.query[lang], train.passage[lang], strict=True)):
             _hold((query is None) == (passage is None), f"item {i} has only one of query and passage in {lang!r}")
-            _hold(
-                query is None or bool(query.strip() and (passage or "").strip()),
-                f"item {i} has an empty text in {lang!r}",
-            )
-            there[i] += query is not None
+            if query is None or passage is None:
+                continue
+            _hold(isinstance(query, str) and isinstance(passage, str), f"item {i} in {lang!r}: texts are text")
+            _hold(bool(query.strip() and passage.strip()), f"item {i} has an empty text in {lang!r}")
+            there[i] += 1
+    _hold(min(there) > 0, f"item {there.index(min(there))} exists in no language")
     return f"{min(there)} to {max(there)} languages per item"
 
 
@@ -175,7 +204,7 @@ TRAIN_CHECKS: tuple[Callable[[TrainSet], str], ...] = (
 )
 
 
-def _same(first: list[EvalSet], second: list[EvalSet]) -> str:
+def _same(first: Sequence[EvalSet | TrainSet], second: Sequence[EvalSet | TrainSet]) -> str:
     same = len(first) == len(second) and all(vars(a) == vars(b) for a, b in zip(first, second, strict=True))
     _hold(same, "a second load gave something else")
     return "equal"
@@ -187,7 +216,7 @@ def _result(name: str, check: Callable[[], str]) -> Result:
         return Result(shown, True, check())
     except Broken as broken:
         return Result(shown, False, str(broken))
-    except Exception as error:  # a plugin may raise anything
+    except (Exception, SystemExit) as error:  # a plugin may raise anything
         return Result(shown, False, f"{type(error).__name__}: {error}")
 
 

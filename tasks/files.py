@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from pathlib import Path
 from tasks.contract import TaskError
 
 MAX_LINE = 10_000_000
-"""Bytes of a line; a longer one is refused, so that a hostile archive cannot fill the memory."""
+"""Bytes of a line of JSON lines; a longer one is refused before it is held, as a hostile archive would have it."""
 
-MAX_FILE = 2_000_000_000
+MAX_FILE = 256_000_000
 """Unpacked bytes of a JSON file that is read as a whole."""
 
 
@@ -21,63 +22,82 @@ def below(root: Path | None, name: str, what: str) -> Path:
     """``root / name``; refused where there is no root, or the name leaves it."""
     if root is None:
         raise TaskError(f"{what} is read from a local folder; give it with --data-root")
-    if not root.is_dir():
-        raise TaskError(f"{root}: no such folder; --data-root names the folder that holds {name}")
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise TaskError(f"{name!r} leaves the data root; names are relative and have no '..'")
+    if not root.is_dir():
+        raise TaskError(f"{root}: no such folder; --data-root names the folder that holds {name}")
     return root / name
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file of any size, as 64 hexadecimal digits."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def read_json(path: Path) -> dict[str, object]:
     """The JSON object in a file (gzip where the name ends in .gz)."""
-    value = _parse(b"".join(line for _, line in _lines(path)), str(path))
-    if not isinstance(value, dict):
-        raise TaskError(f"{path}: a JSON object is expected; got {type(value).__name__}")
-    return value
+    parts: list[bytes] = []
+    left = MAX_FILE
+    for number, part in _lines(path):
+        left -= len(part)
+        if left < 0:
+            raise TaskError(
+                f"{path}, line {number}: longer than any data set here ({MAX_FILE} bytes); is this the right file?"
+            )
+        parts.append(part)
+    return _object(b"".join(parts), str(path))
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    """Line number (from 1) and object of every line that is not blank."""
+    """Line number (from 1) and object of every line that is not blank (gzip where the name ends in .gz)."""
     for number, line in _lines(path):
-        if not line.strip():
-            continue
-        value = _parse(line, f"{path}, line {number}")
-        if not isinstance(value, dict):
-            raise TaskError(f"{path}, line {number}: a JSON object is expected; got {type(value).__name__}")
-        yield number, value
+        if len(line) > MAX_LINE:
+            raise TaskError(
+                f"{path}, line {number}: longer than any data set here ({MAX_LINE} bytes); is this JSON lines?"
+            )
+        if line.strip():
+            yield number, _object(line, f"{path}, line {number}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    total, number = 0, 0
+    """Lines by number; what goes beyond ``MAX_LINE`` bytes comes in parts."""
+    number = 0
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             while line := file.readline(MAX_LINE + 1):
                 number += 1
-                total += len(line)
-                if total > MAX_FILE or (len(line) > MAX_LINE and path.name.endswith((".jsonl", ".jsonl.gz"))):
-                    raise TaskError(f"{path}, line {number}: longer than any data set here; is this the right file?")
                 yield number, line
-    except FileNotFoundError:
-        raise TaskError(f"{path}: no such file; check --data-root") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TaskError(f"{path}, after line {number}: broken gzip ({error}); fetch the file again") from None
     except OSError as error:
-        raise TaskError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise _unreadable(path, error) from None
 
 
-def _parse(data: bytes, where: str) -> object:
+def _unreadable(path: Path, error: OSError) -> TaskError:
+    if isinstance(error, FileNotFoundError):
+        return TaskError(f"{path}: no such file; check --data-root")
+    return TaskError(f"{path}: cannot be read ({error.strerror or error})")
+
+
+def _object(data: bytes, where: str) -> dict[str, object]:
     try:
-        value: object = json.loads(data.decode("utf-8"))
-        if (
-            b"\\u" in data
-        ):  # half of a surrogate pair is valid JSON but no text: a tokenizer would fail on it, hours later
+        value = json.loads(data.decode("utf-8"))
+        if b"\\u" in data:  # half a surrogate pair is valid JSON, but no text: tokenizers would fail on it hours later
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-        return value
     except UnicodeDecodeError as error:
         raise TaskError(f"{where}: not UTF-8 (byte {error.start}); convert the file") from None
     except UnicodeEncodeError:
         raise TaskError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff); write the file again") from None
+    except json.JSONDecodeError as error:
+        raise TaskError(f"{where}: invalid JSON ({error.msg}, at character {error.pos}); correct it") from None
+    except ValueError as error:
+        raise TaskError(f"{where}: invalid JSON ({error}); correct it") from None
     except RecursionError:
-        raise TaskError(f"{where}: JSON nested too deeply") from None
-    except ValueError as error:  # json's own errors, and numbers with more digits than Python reads
-        raise TaskError(f"{where}: invalid JSON ({error})") from None
+        raise TaskError(f"{where}: JSON nested too deeply; is this the right file?") from None
+    if not isinstance(value, dict):
+        raise TaskError(f"{where}: a JSON object is expected; got {type(value).__name__}")
+    return value

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,37 +19,39 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 class _Item(NamedTuple):
+    """The texts of one record in the languages in which it has both; its group is (number of the file, name)."""
+
     query: dict[str, str]
     passage: dict[str, str]
-    group: str
+    group: tuple[int, str] | None
 
 
 @dataclass(frozen=True)
 class ParallelJsonl(Source):
-    """Records of one folder (all its .jsonl and .jsonl.gz files) or of one file.
+    """Records of one folder (all its .jsonl and .jsonl.gz files), or of the files that are given.
 
     An item exists in a language where its query and its passage both have text. Records share a group where their
     field ``group`` says so (within a file), or where a query or a passage is the same text in some language: either
     would be a false negative of the other.
 
     Attributes:
-        name: of the source; also the folder below the data root, unless ``path`` is given.
+        name: of the source; also the folder below the data root, unless ``paths`` are given.
         version: of the data.
         licence: of the data.
         citation: of the data.
-        path: a single file instead, wherever it is.
+        paths: these files instead, wherever they are.
     """
 
     name: str
     version: str = "1"
     licence: str = "unknown"
-    citation: str = ""
-    path: Path | None = None
+    citation: str = "unknown"
+    paths: tuple[Path, ...] = ()
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The files, sorted by name."""
-        if self.path is not None:
-            return (self.path,)
+        """The files: those given, or those of the folder, sorted by name."""
+        if self.paths:
+            return self.paths
         folder = below(root, self.name, f"source {self.name}")
         found = sorted(p for p in folder.glob("*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz")))
         if not found:
@@ -57,7 +60,7 @@ class ParallelJsonl(Source):
 
     def load(self, root: Path | None) -> TrainSet:
         """Read all records."""
-        items = [item for path in self.files(root) for item in _read(path)]
+        items = [item for number, path in enumerate(self.files(root)) for item in _read(number, path)]
         langs = tuple(sorted({lang for item in items for lang in item.query}))
         return TrainSet(
             langs=langs,
@@ -68,31 +71,36 @@ class ParallelJsonl(Source):
 
 
 def from_path(path: Path) -> ParallelJsonl:
-    """The source that one file is."""
+    """The source that one file is, named with its folder: ``my-texts/train.jsonl``."""
     if not path.is_file():
         raise TaskError(f"{path}: no such file; a source is a name or the path of a .jsonl or .jsonl.gz file")
-    return ParallelJsonl(name=path.name, path=path)
+    return ParallelJsonl(name="/".join(path.absolute().parts[-2:]), paths=(path,))
 
 
-def _read(path: Path) -> list[_Item]:
-    items: list[_Item] = []
-    seen: set[str] = set()
-    for number, record in read_jsonl(path):
-        where = f"{path}, line {number}"
+def _read(number: int, path: Path) -> Iterator[_Item]:
+    first: dict[str, int] = {}
+    for line, record in read_jsonl(path):
+        where = f"{path}, line {line}"
         identity = record.get("id")
         if not isinstance(identity, str) or not identity:
-            raise TaskError(f"{where}: a record has an 'id' that is text; got {identity!r}")
-        if identity in seen:
-            raise TaskError(f"{where}: id {identity!r} comes up twice; ids are unique within a file")
-        seen.add(identity)
+            raise TaskError(f"{where}: a record has an 'id' that is text; got {identity!r:.40}")
+        if identity in first:
+            raise TaskError(
+                f"{where}: id {identity!r} comes up twice (line {first[identity]}); ids are unique in a file"
+            )
+        first[identity] = line
+        group = record.get("group")
+        if group is not None and not isinstance(group, str):
+            raise TaskError(f"{where}: 'group' is text; got {type(group).__name__}")
         query, passage = _texts(record, "query", where), _texts(record, "passage", where)
         both = [lang for lang in query if lang in passage]
-        group = record.get("group", identity)
-        kind = "group" if "group" in record else "id"
-        items.append(_Item({k: query[k] for k in both}, {k: passage[k] for k in both}, f"{path.name}/{kind}/{group}"))
-    if not items:
+        if not both:
+            raise TaskError(f"{where}: id {identity!r} has no language with both a query and a passage; remove it")
+        yield _Item(
+            {k: query[k] for k in both}, {k: passage[k] for k in both}, None if group is None else (number, group)
+        )
+    if not first:
         raise TaskError(f"{path}: holds no record; fetch the file again")
-    return items
 
 
 def _texts(record: dict[str, object], field: str, where: str) -> dict[str, str]:
@@ -101,7 +109,7 @@ def _texts(record: dict[str, object], field: str, where: str) -> dict[str, str]:
         raise TaskError(f"{where}: a record has {field!r} as an object of language: text; got {type(value).__name__}")
     for lang, text in value.items():
         if not LANGUAGE.fullmatch(lang):
-            raise TaskError(f"{where}: {lang!r} in {field!r} is not a language code such as 'en' or 'zh-hant'")
+            raise TaskError(f"{where}: {lang!r:.40} in {field!r} is not a language code such as 'en' or 'zh-hant'")
         if not isinstance(text, str):
             raise TaskError(f"{where}: {field!r} in {lang!r} is text; got {type(text).__name__}")
     return {lang: text for lang, text in value.items() if text.strip()}
@@ -117,9 +125,9 @@ def _groups(items: list[_Item]) -> list[int]:
             i = parent[i]
         return i
 
-    first: dict[tuple[str, str, str], int] = {}
+    first: dict[tuple[object, ...], int] = {}
     for i, item in enumerate(items):
-        keys = [("group", "", item.group)]
+        keys: list[tuple[object, ...]] = [] if item.group is None else [item.group]
         keys += [("query", lang, text.strip()) for lang, text in item.query.items()]
         keys += [("passage", lang, text.strip()) for lang, text in item.passage.items()]
         for key in keys:

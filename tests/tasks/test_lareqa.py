@@ -34,7 +34,7 @@ def write(root: Path, lang: str, *paragraphs: dict[str, Any]) -> Path:
 def test_the_sentence_that_holds_the_answer_is_relevant_in_every_language(tmp_path: Path) -> None:
     write(tmp_path, "en", paragraph(("q1", 9 - 1), ("q2", 10)), paragraph(("q3", 0)))
     write(tmp_path, "de", paragraph(("q1", 0)))
-    (found,) = XQuADR(languages="en,de").load(tmp_path)
+    (found,) = XQuADR(langs=("en", "de")).load(tmp_path)
     assert found.passages["en"] == {
         "en/0000/000": "One here.", "en/0000/001": "Two there.", "en/0001/000": "One here.", "en/0001/001": "Two there."
     }  # fmt: skip
@@ -48,22 +48,22 @@ def test_the_sentence_that_holds_the_answer_is_relevant_in_every_language(tmp_pa
 @pytest.mark.parametrize(("broken", "message"), [
     (paragraph(("q1", 0), ("q1", 0)), r"en\.json: question id 'q1' comes up twice"),
     (paragraph(("q1", 9)), "0 sentences hold the answer of 'q1' at 9; exactly one does"),
-    (paragraph() | {"qas": [{"id": "q"}]}, r"not in the LAReQA layout \(KeyError"),
-    (paragraph() | {"sentence_breaks": None, "qas": paragraph(("q", 0))["qas"]}, "not in the LAReQA layout"),
+    (paragraph() | {"qas": [{"id": "q"}]}, r"not in the LAReQA layout \(no .question.\)"),
+    (paragraph() | {"sentence_breaks": None, "qas": paragraph(("q", 0))["qas"]}, r"not in the LAReQA layout \(no .sentence_breaks.\)"),
     (paragraph(), "holds no question"),
 ])  # fmt: skip
 def test_broken_files_are_named(tmp_path: Path, broken: dict[str, Any], message: str) -> None:
     write(tmp_path, "en", broken)
     with pytest.raises(TaskError, match=message):
-        list(XQuADR(languages="en").load(tmp_path))
+        list(XQuADR(langs=("en",)).load(tmp_path))
 
 
 def test_a_missing_language_file_or_language(tmp_path: Path) -> None:
     write(tmp_path, "en", paragraph(("q1", 0)))
     with pytest.raises(TaskError, match=r"xquad-r/de\.json: no such file"):
-        list(XQuADR(languages="en,de").load(tmp_path))
+        list(XQuADR(langs=("en", "de")).load(tmp_path))
     with pytest.raises(TaskError, match=r"the languages are ar, de, .*; got 'xx'"):
-        list(XQuADR(languages="en,xx").load(tmp_path))
+        list(XQuADR(langs=("en", "xx")).load(tmp_path))
 
 
 def test_published_counts_of_xquad_r(data_root: Path) -> None:
@@ -87,3 +87,10 @@ def test_published_counts_of_mlqa_r(data_root: Path) -> None:
 @pytest.mark.parametrize("task", [XQuADR(), MLQAR()])
 def test_the_contract_suite_passes(task: XQuADR | MLQAR, data_root: Path) -> None:
     assert [r for r in check_task(task, data_root) if not r.passed] == []
+
+
+def test_a_restricted_set_is_another_task(data_root: Path) -> None:
+    assert XQuADR(langs=("de", "en")).name == XQuADR(langs=("en", "de")).name == "xquad-r-de-en"
+    assert XQuADR(langs=XQuADR.offered).name == "xquad-r"
+    _, shared = MLQAR(langs=("ar", "de", "en")).load(data_root)
+    assert {len(q) for q in shared.queries.values()} == {207}
