@@ -49,7 +49,7 @@ def test_the_sentence_that_holds_the_answer_is_relevant_in_every_language(tmp_pa
     (paragraph(("q1", 0), ("q1", 0)), r"en\.json: question id 'q1' comes up twice"),
     (paragraph(("q1", 9)), "0 sentences hold the answer of 'q1' at 9; exactly one does"),
     (paragraph() | {"qas": [{"id": "q"}]}, r"not in the LAReQA layout \(no .question.\)"),
-    (paragraph() | {"sentence_breaks": None, "qas": paragraph(("q", 0))["qas"]}, r"not in the LAReQA layout \(no .sentence_breaks.\)"),
+    (paragraph(("q", 0)) | {"sentence_breaks": None}, r"not in the LAReQA layout \(no .sentence_breaks.\)"),
     (paragraph(), "holds no question"),
 ])  # fmt: skip
 def test_broken_files_are_named(tmp_path: Path, broken: dict[str, Any], message: str) -> None:
