@@ -13,6 +13,12 @@ from bench.languages import TRAINED_IN_PAPER
 
 PRESETS = Path(__file__).parent / "presets"
 
+BUILT_IN = {
+    "demo-static": "built in: mean of token vectors, pre-trained on parallel CLDR names alone",
+    "demo-transformer": "built in: two transformer layers over the same tokenizer, randomly initialised",
+}
+"""Models that ship with the package, and what they are."""
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -9,8 +9,7 @@ from strategies import STRATEGIES
 from tasks import SOURCES, TASKS
 
 MODELS = {
-    "demo-static": "built in: mean of token vectors, pre-trained on parallel CLDR names alone",
-    "demo-transformer": "built in: two transformer layers over the same tokenizer, randomly initialised",
+    **config.BUILT_IN,
     "char-tfidf": "baseline for evaluate: character n-grams, knows no language",
     "<folder>": "any folder that sentence-transformers opens",
     "<owner/name>": "the same from the Hub",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench import seeds
-from bench.config import Settings
+from bench.config import BUILT_IN, Settings
 from bench.encoder import Encoder
 from bench.errors import BenchError
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "models" / "demo-static"
 
-
-BUILT_IN = {
-    "demo-static": "mean of 192-dimensional token vectors, pre-trained on parallel CLDR names alone",
-    "demo-transformer": "two transformer layers of 128 dimensions over the same tokenizer, randomly initialised",
-}
 
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
