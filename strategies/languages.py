@@ -23,12 +23,19 @@ def language_weights(pool: Pool, language_temperature: float | None) -> Weights:
 
     None is uniform, 1 is proportional to size; between them lies the smoothing of arXiv 1907.05019, section 3.2.
     A language without items has probability 0.
+
+    Raises:
+        StrategyError: no language has an item, or the temperature is so small that a language would never be drawn.
     """
     size = pool.has.sum(axis=0).astype(np.float64)
-    weight = (size > 0).astype(np.float64)
-    if language_temperature is not None:
-        share = size / size.max()
-        weight = np.where(size > 0, share ** (1.0 / language_temperature), 0.0)
+    if not size.any():
+        raise StrategyError("a pool has at least one item in one language; this one has none")
+    power = 0.0 if language_temperature is None else 1.0 / language_temperature
+    weight = np.where(size > 0, (size / size.max()) ** power, 0.0)
+    if (weight[size > 0] == 0).any():
+        raise StrategyError(
+            f"language_temperature {language_temperature} never draws the rarest language; take a larger one"
+        )
     probability: Weights = weight / weight.sum()
     return probability
 

@@ -106,6 +106,17 @@ def test_what_is_refused(make: object, message: str) -> None:
         make()  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("name", ["mono", "cross", "mixed", "any_pair", "hybrid_rows"])
+def test_a_temperature_that_would_lose_a_language_and_an_empty_pool_are_refused(name: str) -> None:
+    pool = parallel_pool(1000)
+    has = pool.has.copy()
+    has[10:, 1] = False
+    with pytest.raises(StrategyError, match="never draws the rarest language; take a larger one"):
+        draw(STRATEGIES[name](language_temperature=0.005), dataclasses.replace(pool, has=has), 1)
+    with pytest.raises(StrategyError, match="a pool has at least one item"):
+        draw(STRATEGIES[name](), dataclasses.replace(pool, has=has & False), 1)
+
+
 def test_cross_needs_two_languages() -> None:
     pool = parallel_pool()
     one = Pool(("en",), pool.has[:, :1], pool.group, pool.source)
