@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +35,7 @@ def check_task(task: Task, root: Path | None) -> list[Result]:
     results.append(_result("loads", lambda: _load(task, root, sets)))
     for evalset in sets:
         for check in SET_CHECKS:
-            results.append(_result(f"{evalset.name}: {check.__name__}", lambda c=check, e=evalset: c(e)))  # type: ignore[misc]
+            results.append(_result(f"{evalset.name}: {check.__name__}", partial(check, evalset)))
     if sets:
         results.append(_result("loads the same twice", lambda: _same(sets, list(islice(task.load(root), MAX_SETS)))))
     return results
@@ -53,7 +54,7 @@ def check_source(source: Source, root: Path | None) -> list[Result]:
 
     results.append(_result("loads", load))
     for check in TRAIN_CHECKS if loaded else ():
-        results.append(_result(check.__name__, lambda c=check: c(loaded[0])))  # type: ignore[misc]
+        results.append(_result(check.__name__, partial(check, loaded[0])))
     if loaded:
         results.append(_result("loads the same twice", lambda: _same(loaded, [source.load(root)])))
     return results

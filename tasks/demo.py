@@ -12,27 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
-from tasks.files import read_json, read_jsonl
+from tasks.files import read_jsonl
 
 DATA = Path(__file__).parent / "demo_data"
 TEMPLATES = Path(__file__).parent / "demo_templates"
 
-LICENCE = "Apache-2.0 (templates), Unicode License v3 (names, from CLDR through Babel)"
-CITATION = "Unicode CLDR; templates of this project"
 
+class _Packaged:
+    """What the source and both tasks share: one frozen file of facts."""
 
-@dataclass(frozen=True)
-class DemoSource(Source):
-    """The training facts, every item in all eleven languages."""
-
-    name = "demo"
     version = "1"
-    licence = LICENCE
-    citation = CITATION
+    licence = "Apache-2.0 (templates), Unicode License v3 (names, from CLDR through Babel)"
+    citation = "Unicode CLDR; templates of this project"
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """The packaged file."""
         return (DATA / "facts.jsonl.gz",)
+
+
+@dataclass(frozen=True)
+class DemoSource(_Packaged, Source):
+    """The training facts, every item in all eleven languages."""
+
+    name = "demo"
 
     def load(self, root: Path | None) -> TrainSet:
         """The facts of the split ``train``; each is its own group."""
@@ -47,20 +49,13 @@ class DemoSource(Source):
 
 
 @dataclass(frozen=True)
-class Demo(Task):
+class Demo(_Packaged, Task):
     """Facts never trained on: new words (``demo``), words of training (``demo-seen``), a new relation (``demo-ood``).
 
     ``demo-ood`` is a relation, the script of a language, of which no fact was trained on.
     """
 
     name = "demo"
-    version = "1"
-    licence = LICENCE
-    citation = CITATION
-
-    def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The packaged file."""
-        return (DATA / "facts.jsonl.gz",)
 
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield the three sets."""
@@ -71,17 +66,10 @@ class Demo(Task):
 
 
 @dataclass(frozen=True)
-class DemoDev(Task):
+class DemoDev(_Packaged, Task):
     """Facts for choosing settings, in words of training; neither trained nor tested on."""
 
     name = "demo-dev"
-    version = "1"
-    licence = LICENCE
-    citation = CITATION
-
-    def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The packaged file."""
-        return (DATA / "facts.jsonl.gz",)
 
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield the one set."""
@@ -111,7 +99,7 @@ def _facts(split: str) -> list[dict[str, Any]]:
 
 def _rows(name: str) -> list[dict[str, Any]]:
     path = DATA / name
-    expected = json.loads(json.dumps(read_json(DATA / "about.json")["sha256"]))[name]
+    expected = json.loads((DATA / "about.json").read_text(encoding="utf-8"))["sha256"][name]
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"
     if found != expected:
         raise TaskError(
