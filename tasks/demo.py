@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).parent / "demo_templates"
 class _Packaged:
     """What the source and both tasks share: one frozen file of facts."""
 
-    version = "1"
+    version = "2"
     licence = "Apache-2.0 (templates), Unicode License v3 (names, from CLDR through Babel)"
     citation = "Unicode CLDR; templates of this project"
 

@@ -23,6 +23,12 @@ LANGS = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")
 OUT_OF_DOMAIN = ("script",)
 TEST, DEV = 0.32, 0.10
 
+OTHER_SCRIPT = frozenset({"ar", "el", "hi", "ru", "th", "zh"})
+"""Languages in which CLDR's fallback for a city, the Latin identifier, is not a name."""
+
+VARIETIES = frozenset({("HK", "yue"), ("SA", "ars")})
+"""Not official by CLDR, but spoken forms of a language that is: no good answer to the question for one that is not."""
+
 Names = tuple[str, ...]
 """One name per language of ``LANGS``."""
 
@@ -63,10 +69,23 @@ def display(kind: str, code: str) -> Names | None:
     return everywhere([getattr(locale, kind).get(code) for locale in locales()])
 
 
-def city(zone: str) -> Names:
-    """Names of a time zone's city; where a language has none, CLDR takes the identifier's last part."""
+@cache
+def spellings() -> dict[str, list[str]]:
+    """Time zone -> its own and all former identifiers: CLDR files some names under the former one."""
+    found = {zone: [zone] for zone in table("zone_territories")}
+    for former, zone in sorted(table("zone_aliases").items()):
+        found.setdefault(zone, [zone]).append(former)
+    return found
+
+
+def city(zone: str) -> Names | None:
+    """Names of a time zone's city; where a language of Latin script has none, it is the identifier's last part."""
     fallback = zone.rpartition("/")[2].replace("_", " ")
-    return tuple(locale.time_zones.get(zone, {}).get("city") or fallback for locale in locales())
+    names: list[str | None] = []
+    for lang, locale in zip(LANGS, locales(), strict=True):
+        known = (locale.time_zones.get(identifier, {}).get("city") for identifier in spellings()[zone])
+        names.append(next(filter(None, known), None if lang in OTHER_SCRIPT else fallback))
+    return everywhere(names)
 
 
 def meta_zone(name: str) -> Names | None:
@@ -80,9 +99,11 @@ def day(number: int) -> Names:
     return tuple(locale.days["stand-alone"]["wide"][number] for locale in locales())
 
 
+@cache
 def territories() -> list[str]:
-    """Codes of single territories (no groupings) that every language names."""
-    return sorted(t for t in table("territory_zones") if t.isalpha() and len(t) == 2 and display("territories", t))
+    """Codes of single territories (no groupings, not the unknown one) that every language names."""
+    zoned = (t for t in table("territory_zones") if t.isalpha() and len(t) == 2 and t != "ZZ")
+    return sorted(t for t in zoned if display("territories", t))
 
 
 def currency_facts() -> Iterator[Fact]:
@@ -98,23 +119,32 @@ def currency_facts() -> Iterator[Fact]:
             yield from fact("former_currency", t, "territories", t, display("currencies", code), str(end[0]))
 
 
+def spoken(territory: str, status: tuple[str | None, ...], least: float = 0) -> str | None:
+    """The language with the most speakers among those of a status; ``least`` is a percentage of the population."""
+    shares = [
+        (-info["population_percent"], lang)
+        for lang, info in table("territory_languages").get(territory, {}).items()
+        if info["official_status"] in status and info["population_percent"] > least and lang.isalpha() and lang != "und"
+    ]
+    return min(shares)[1] if shares else None
+
+
 def language_facts() -> Iterator[Fact]:
-    """Most spoken official language, most spoken other language, home and script of a language."""
+    """Most spoken official language, most spoken language without any status, home and script of a language."""
     asked = set()
-    for t in territories():
-        spoken = sorted(
-            ((-info["population_percent"], lang, info["official_status"] in ("official", "de_facto_official"))
-             for lang, info in table("territory_languages").get(t, {}).items() if info["population_percent"])
-        )  # fmt: skip
-        for relation, official in (("official_language", True), ("other_language", False)):
-            lang = next((lang for _, lang, status in spoken if status is official), None)
-            if lang is not None:
-                asked.add((lang, t))
-                yield from fact(relation, t, "territories", t, display("languages", lang))
+    known = territories()
+    for t in known:
+        official, other = spoken(t, ("official", "de_facto_official")), spoken(t, (None,), least=1)
+        if official is not None:
+            asked.add((official, t))
+            yield from fact("official_language", t, "territories", t, display("languages", official))
+            if other is not None and (t, other) not in VARIETIES:
+                asked.add((other, t))
+                yield from fact("other_language", t, "territories", t, display("languages", other))
     for lang in sorted(locales()[0].languages):
         subtags = str(table("likely_subtags").get(lang, "")).split("_")
-        if len(subtags) == 3 and lang.isalpha():
-            if (lang, subtags[2]) not in asked:
+        if len(subtags) == 3 and lang.isalpha() and lang != "und":
+            if (lang, subtags[2]) not in asked and subtags[2] in known:
                 yield from fact("home", lang, "languages", lang, display("territories", subtags[2]))
             yield from fact("script", lang, "languages", lang, display("scripts", subtags[1]))
 
@@ -124,14 +154,13 @@ def clock_facts() -> Iterator[Fact]:
     from babel import Locale, localedata
 
     for zone in sorted(table("zone_territories")):
-        if zone.startswith("Etc/") or "/" not in zone:
+        town = None if zone.startswith("Etc/") or "/" not in zone else city(zone)
+        if town is None:
             continue
-        named = display("territories", table("zone_territories")[zone])
-        if named is not None and named[LANGS.index("en")] != city(zone)[LANGS.index("en")]:
-            yield Fact("city_territory", zone, city(zone), named)
-        clock = meta_zone(table("meta_zones").get(zone, ""))
-        if clock is not None:
-            yield Fact("city_zone", zone, city(zone), clock)
+        country = table("zone_territories")[zone]
+        if country in territories():
+            yield from different("city_territory", zone, town, display("territories", country))
+        yield from different("city_zone", zone, town, meta_zone(table("meta_zones").get(zone, "")))
     regional = (Locale.parse(identifier) for identifier in sorted(localedata.locale_identifiers()))
     first = {locale.territory: locale.first_week_day for locale in regional if locale.territory}
     for t in territories():
@@ -140,10 +169,16 @@ def clock_facts() -> Iterator[Fact]:
 
 
 def fact(relation: str, code: str, kind: str, a: str, b: Names | None, year: str = "") -> Iterator[Fact]:
-    """The fact, if every language names both entities and none is named like the other."""
+    """The fact about an entity of CLDR, if every language names it and its answer, and no two names are the same."""
     named = display(kind, a)
-    if named is not None and b is not None and all(x != y for x, y in zip(named, b, strict=True)):
-        yield Fact(relation, code, named, b, year)
+    if named is not None:
+        yield from different(relation, code, named, b, year)
+
+
+def different(relation: str, code: str, a: Names, b: Names | None, year: str = "") -> Iterator[Fact]:
+    """The fact, if every language names the answer, and not as it names the entity."""
+    if b is not None and all(x.casefold() != y.casefold() for x, y in zip(a, b, strict=True)):
+        yield Fact(relation, code, a, b, year)
 
 
 def facts() -> list[Fact]:
@@ -179,7 +214,7 @@ def split_of(f: Fact) -> str:
 
 
 def templates() -> dict[str, Any]:
-    """Language -> templates."""
+    """Language -> wordings: ``frames`` of questions around a noun (``x``), and per relation the nouns and passages."""
     return {lang: tomllib.loads((HERE / "demo_templates" / f"{lang}.toml").read_text("utf-8")) for lang in LANGS}
 
 
@@ -228,8 +263,9 @@ def names() -> list[dict[str, object]]:
             if named is not None:
                 found.setdefault(named, kind)
     for zone in sorted(table("zone_territories")):
-        if not zone.startswith("Etc/") and "/" in zone:
-            found.setdefault(city(zone), "cities")
+        town = None if zone.startswith("Etc/") or "/" not in zone else city(zone)
+        if town is not None:
+            found.setdefault(town, "cities")
     for meta in sorted(set(table("meta_zones").values())):
         clock = meta_zone(meta)
         if clock is not None:

@@ -74,9 +74,19 @@ def test_templates_are_complete_with_the_same_placeholders_in_every_language() -
                     assert ("{y}" in text) == year, text
 
 
+def test_every_fact_is_about_things_that_exist() -> None:
+    for split in ("train", "dev", "test", "ood"):
+        for row in rows(split):
+            relation, code = str(row["id"]).split(":")
+            assert code not in ("ZZ", "und"), row["id"]
+            for lang in sorted(demo_build.OTHER_SCRIPT) if relation.startswith("city") else ():
+                latin = code.rpartition("/")[2].replace("_", " ")
+                assert latin not in row["passage"][lang], row["id"]  # type: ignore[index]
+
+
 def test_wordings_have_no_placeholder_left() -> None:
     wordings = load_wordings()
-    assert len(wordings) == 11 * (6 + 9 * 8)
+    assert len(wordings) == 11 * (8 + 9 * 10)
     assert not any("{" in text for text in wordings)
 
 
