@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bench.encoder import Encoder
-    from bench.score import Encode
+    from bench.search import Ranker
 
-BASELINES = ("untrained", "char-tfidf")
+LEXICAL = ("char-tfidf", "bm25")
+"""Rows that match characters or words."""
+
+BASELINES = ("untrained", *LEXICAL)
 
 
 class Job(NamedTuple):
@@ -118,14 +121,14 @@ def run_cell(
     path = folder / job.name
     seconds: dict[str, float] = {}
     start = time.perf_counter()
-    encode, weights = _encoder_of(job, path, data, plan, command)
+    ranker, weights = _ranker_of(job, path, data, plan, command)
     seconds["train" if job.strategy else "load"] = time.perf_counter() - start
     for loaded in tasks:
         target = records.score_path(path, loaded.task.name, loaded.task.version)
         if target.is_file():
             continue
         start = time.perf_counter()
-        records.write_scores(target, score_table(loaded, encode, weights))
+        records.write_scores(target, score_table(loaded, ranker, weights))
         seconds[f"score {loaded.task.name}"] = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rounded = {name: round(value, 2) for name, value in seconds.items()}
@@ -133,32 +136,32 @@ def run_cell(
     return path
 
 
-def _encoder_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Encode, str]:
+def _ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Ranker, str]:
     """The cell's encoder and the hash of its weights; stores config.json and, where there is training, the model."""
     if job.strategy is not None and (path / "model").is_dir():
         from bench.models import load_encoder
 
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
-        return encoder.encode, encoder.weights_hash()
+        return encoder, encoder.weights_hash()
     config = _config(job, plan, command, data)
     if job.strategy is None and not job.model:
-        from bench.lexical import CharTfidf
+        from bench.lexical import BM25, CharTfidf
 
         records.write_json(path / "config.json", config)
-        return CharTfidf().encode, "none"
+        return (BM25() if job.label == "bm25" else CharTfidf()), "none"
     from bench.models import load_encoder
 
     encoder = load_encoder(job.settings, job.seed)
     if job.strategy is None:
         records.write_json(path / "config.json", config)
-        return encoder.encode, encoder.weights_hash()
+        return encoder, encoder.weights_hash()
     if data is None:
         raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
     with records.written_aside(path) as aside:
         aside.mkdir()
         records.write_json(aside / "config.json", config)
         _train(encoder, job.strategy, job.seed, job.settings, data, aside)
-    return encoder.encode, encoder.weights_hash()
+    return encoder, encoder.weights_hash()
 
 
 def _train(encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, data: TrainData, folder: Path) -> None:
@@ -195,18 +198,20 @@ def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[
     }
 
 
-def score_table(loaded: LoadedTask, encode: Encode, weights: str) -> pa.Table:
+def score_table(loaded: LoadedTask, ranker: Ranker, weights: str) -> pa.Table:
     """Per-query values of every set of a task, one row per (set, q_lang, d_lang, query)."""
     import numpy as np
     import pyarrow as pa
 
     from bench.score import COLUMNS, score
+    from bench.search import Remembering
 
     columns: dict[str, list[str]] = {name: [] for name in ("set", "q_lang", "d_lang", "query_id", "group")}
     values: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
+    remembering = Remembering(ranker)
     for evalset in loaded.sets:
         group = evalset.group or {}
-        for rows in score(evalset, encode):
+        for rows in score(evalset, remembering):
             n = len(rows.query_id)
             columns["set"] += [evalset.name] * n
             columns["q_lang"] += [rows.q_lang] * n
@@ -222,8 +227,16 @@ def score_table(loaded: LoadedTask, encode: Encode, weights: str) -> pa.Table:
         "version": loaded.task.version,
         "files": loaded.files,
         "weights_sha256": weights,
-        "sets": {
-            s.name: {"main": s.main, "passages": {lang: len(p) for lang, p in s.passages.items()}} for s in loaded.sets
-        },
+        "sets": _about_sets(loaded.sets),
     }
     return pa.table(texts | numbers).replace_schema_metadata({"bench": json.dumps(about, sort_keys=True)})
+
+
+def _about_sets(sets: Sequence[EvalSet]) -> dict[str, dict[str, object]]:
+    """What is recorded of each set; several of one name are cells of one table."""
+    about: dict[str, dict[str, object]] = {}
+    for s in sets:
+        sizes = {lang: len(passages) for lang, passages in s.passages.items()}
+        first = about.setdefault(s.name, {"main": s.main, "note": s.note, "passages": {}})
+        first["passages"] = {**dict(first["passages"]), **sizes}  # type: ignore[call-overload]
+    return about

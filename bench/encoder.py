@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -19,11 +20,19 @@ from bench.config import Settings
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from bench.search import Corpus
+
 Kind = Literal["query", "passage"]
 
 
 TOGETHER = 8
 """Texts that are padded to one length in training."""
+
+ENCODED_TOGETHER = 64
+"""Texts that are padded to one length in encoding."""
+
+CHUNK = 1 << 14
+"""Texts of a corpus that are held at once, and sorted by length among each other."""
 
 
 class Padding(NamedTuple):
@@ -81,23 +90,47 @@ class Encoder:
         place[torch.tensor(order)] = torch.arange(len(order))
         return vectors[place.to(vectors.device)], padding
 
-    def encode(self, texts: Sequence[str], kind: Kind, batch_size: int = 64) -> NDArray[np.float32]:
+    def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
+        place = np.empty(len(corpus.doc_id), np.int64)
+        seen: dict[bytes, int] = {}
+
+        def unseen() -> Iterator[str]:
+            for column, text in enumerate(corpus.texts()):
+                key = hashlib.blake2b(text.encode(), digest_size=16).digest()
+                new = key not in seen
+                place[column] = seen.setdefault(key, len(seen))
+                if new:
+                    yield text
+
+        return self._encode(unseen(), len(place), "passage"), place
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, in the order of ``texts``; an encoder needs no ``langs``."""
+        return self.encode(texts, "query")
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, in the order of ``texts``; each distinct text is encoded once."""
         distinct, inverse = distinct_texts(texts)
-        order = sorted(
-            range(len(distinct)), key=lambda i: (len(distinct[i]), distinct[i])
-        )  # like lengths: less padding
-        out = np.empty((len(distinct), 0), np.float32)
+        return self._encode(iter(distinct), len(distinct), kind)[inverse]
+
+    def _encode(self, texts: Iterator[str], at_most: int, kind: Kind) -> NDArray[np.float32]:
+        """Encode a stream of at most ``at_most`` texts; only ``CHUNK`` of them are held at once."""
+        out = np.empty((0, 0), np.float32)
+        done = 0
         self.model.eval()
-        with torch.inference_mode(), tqdm(total=len(order), desc=f"encode {kind}", unit="text", disable=None) as bar:
-            for start in range(0, len(order), batch_size):
-                part = order[start : start + batch_size]
-                vectors = self.embed(self.features([distinct[i] for i in part], kind)).cpu().numpy()
-                if out.shape[1] == 0:
-                    out = np.empty((len(distinct), vectors.shape[1]), np.float32)
-                out[part] = vectors
-                bar.update(len(part))
-        return out[inverse]
+        with torch.inference_mode(), tqdm(total=at_most, desc=f"encode {kind}", unit="text", disable=None) as bar:
+            while chunk := list(islice(texts, CHUNK)):
+                order = sorted(range(len(chunk)), key=lambda i: (len(chunk[i]), chunk[i]))  # like lengths: less padding
+                for start in range(0, len(chunk), ENCODED_TOGETHER):
+                    part = order[start : start + ENCODED_TOGETHER]
+                    vectors = self.embed(self.features([chunk[i] for i in part], kind)).cpu().numpy()
+                    if not out.size:
+                        out = np.empty((at_most, vectors.shape[1]), np.float32)
+                    out[done + np.array(part)] = vectors
+                    bar.update(len(part))
+                done += len(chunk)
+        return out[:done]
 
     def weights_hash(self) -> str:
         """sha256 over the names and values of all weights."""

@@ -6,11 +6,12 @@ from importlib.metadata import entry_points
 
 from bench import config
 from strategies import STRATEGIES
-from tasks import SOURCES, TASKS
+from tasks import SOURCES, TASK_FAMILIES, TASKS
 
 MODELS = {
     **config.BUILT_IN,
     "char-tfidf": "baseline for evaluate: character n-grams, knows no language",
+    "bm25": "baseline for evaluate: words, matched by BM25 (extra 'bm25')",
     "<folder>": "any folder that sentence-transformers opens",
     "<owner/name>": "the same from the Hub",
 }
@@ -22,9 +23,9 @@ def table(what: str) -> tuple[list[str], list[list[str]]]:
         rows = [[name, repr(cls()), _first_line(cls)] for name, cls in STRATEGIES.items()]
         return ["name", "signature", "what it does"], rows + _plugins("bench.strategies")
     if what == "tasks":
-        made = [cls() for cls in TASKS.values()]
-        rows = [[t.name, t.version, t.licence, _first_line(type(t))] for t in made]
-        return ["name", "version", "licence", "what it is"], rows + [[*r, ""] for r in _plugins("bench.tasks")]
+        rows = [[name, _first_line(make)] for name, make in TASKS.items()]
+        rows += [[f"{family}:<name>", _first_line(make)] for family, make in TASK_FAMILIES.items()]
+        return ["name", "what it is"], rows + [r[:2] for r in _plugins("bench.tasks")]
     if what == "sources":
         sources = [make() for make in SOURCES.values()]
         return ["name", "version", "licence"], [[s.name, s.version, s.licence] for s in sources]
@@ -37,5 +38,5 @@ def _plugins(group: str) -> list[list[str]]:
     return [[point.name, point.value, "plugin"] for point in entry_points(group=group)]
 
 
-def _first_line(cls: type) -> str:
-    return (cls.__doc__ or "").strip().split("\n")[0]
+def _first_line(made: object) -> str:
+    return (made.__doc__ or "").strip().split("\n")[0]

@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from typing import TypeVar
 
 from bench.errors import EXPECTED, BenchError
 from strategies import STRATEGIES, Strategy
-from tasks import SOURCES, TASKS, Source, Task
+from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
 from tasks.parallel_jsonl import from_path
 
 T = TypeVar("T")
@@ -31,15 +32,17 @@ def strategy(text: str) -> Strategy:
 
 
 def task(text: str) -> Task:
-    """The task of an expression such as ``xquad-r``."""
-    return _build(text, "task", TASKS, "bench.tasks", Task)
+    """The task of an expression such as ``xquad-r``, ``beir:scifact`` or ``mteb:BelebeleRetrieval``."""
+    found = _of_family(text, "task", TASK_FAMILIES, "bench.tasks", Task)
+    return found or _build(text, "task", TASKS, "bench.tasks", Task)
 
 
 def source(text: str) -> Source:
     """The training source of a name, or of the path of a .jsonl or .jsonl.gz file."""
     if text.endswith((".jsonl", ".jsonl.gz")):
         return from_path(Path(text))
-    return _build(text, "source", SOURCES, "bench.sources", Source)
+    found = _of_family(text, "source", SOURCE_FAMILIES, "bench.sources", Source)
+    return found or _build(text, "source", SOURCES, "bench.sources", Source)
 
 
 def split(text: str) -> list[str]:
@@ -59,6 +62,18 @@ def split(text: str) -> list[str]:
             start = i + 1
     parts.append(text[start:])
     return [part.strip() for part in parts if part.strip()]
+
+
+def _of_family(
+    text: str, kind: str, families: Mapping[str, Callable[..., T]], entry_group: str, base: type[T]
+) -> T | None:
+    """What ``family:name`` or ``family:name(parameter=value)`` stands for; None where there is no such family."""
+    family, _, name = text.strip().partition(":")
+    match = _EXPRESSION.fullmatch(name)
+    if family not in families or match is None:
+        return None
+    called = match["name"].strip()
+    return _build(text, kind, {f"{family}:{called}": partial(families[family], called)}, entry_group, base)
 
 
 def _build(text: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry_group: str, base: type[T]) -> T:

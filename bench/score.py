@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +9,12 @@ from numpy.typing import NDArray
 
 from bench import search
 from bench.bias import BIAS, rank_distance, same_language_share
-from bench.encoder import Kind, distinct_texts
 from bench.measures import MEASURES, all_measures
-from bench.search import Corpus, Ints, Vectors
+from bench.search import Corpus, Ints, Ranker, Vectors
 from tasks.contract import EvalSet
 
 POOL = "*"
 """Stands for the passage language in rows about the pool of all languages."""
-
-Encode = Callable[[Sequence[str], Kind], Vectors]
 
 
 class Rows(NamedTuple):
@@ -38,25 +34,23 @@ class _Language(NamedTuple):
     grade: Ints
 
 
-def score(evalset: EvalSet, encode: Encode) -> list[Rows]:
+def score(evalset: EvalSet, ranker: Ranker) -> list[Rows]:
     """Per-query measures of every language pair, and of the pool where there are several passage languages.
 
     Only queries with a relevant passage in the pool (for a pair: in its passage language) are counted.
     """
     corpus = search.build_corpus(evalset.passages)
     languages = {lang: _language(evalset, lang, corpus) for lang in sorted(evalset.queries)}
-    texts, passage_place = distinct_texts(corpus.text)
-    passages = encode(texts, "passage")
-    every = [evalset.queries[lang][q] for lang, part in languages.items() for q in part.query_id]
-    distinct, query_place = distinct_texts(every)
-    queries = encode(distinct, "query")
+    passages, place = ranker.passages(corpus)
+    asked = [(evalset.queries[lang][q], lang) for lang, part in languages.items() for q in part.query_id]
+    queries = ranker.queries([text for text, _ in asked], [lang for _, lang in asked])
     rows: list[Rows] = []
     start = 0
     for lang, part in languages.items():
-        place = query_place[start : start + len(part.query_id)]
+        own = queries[start : start + len(part.query_id)]
         start += len(part.query_id)
         if part.query_id:
-            rows += _score_language(lang, part, queries[place], passages, passage_place, corpus)
+            rows += _score_language(lang, part, own, passages, place, corpus)
     return rows
 
 

@@ -5,8 +5,8 @@ Ties: score descending, then doc_id descending, which is trec_eval's rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from scipy import sparse
 
 from bench.errors import BenchError
 from bench.measures import ABSENT
+from tasks.contract import Texts
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -25,32 +26,79 @@ BLOCK = 1 << 24
 
 
 class Corpus(NamedTuple):
-    """The pool of all languages, in columns ordered by language and then by doc_id descending.
+    """The pool of all languages, in columns ordered by language and then as the data set has them.
 
     Attributes:
         langs: language codes.
         doc_id: one per column.
-        text: one per column.
+        passages: language -> doc_id -> text, as given; the texts of a large corpus stay on disk.
         segment: int64, (n_langs + 1,). Columns segment[l]:segment[l + 1] are in language l.
         tie: int64, (n_docs,). Place of a column among all when ordered by doc_id descending: the smaller goes first.
     """
 
     langs: tuple[str, ...]
     doc_id: list[str]
-    text: list[str]
+    passages: Texts
     segment: Ints
     tie: Ints
 
+    def texts(self) -> Iterator[str]:
+        """The text of every column; large corpora are read from disk."""
+        for lang in self.langs:
+            for _, text in self.passages[lang].items():
+                yield text
 
-def build_corpus(passages: dict[str, dict[str, str]]) -> Corpus:
+
+class Ranker(Protocol):
+    """What gives passages a score for a query: the product of their vectors."""
+
+    def passages(self, corpus: Corpus) -> tuple[Vectors, Ints]:
+        """Vectors of the distinct passages, (n_distinct, dim), and for each column its row among them, (n_docs,)."""
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> Vectors:
+        """Vectors of queries, (n, dim), given the language of each; after ``passages`` of the corpus they search."""
+
+
+class Remembering:
+    """A ranker that keeps what it computed for the last few corpora: language pairs share passages and queries.
+
+    Args:
+        ranker: does the work.
+        limit: bytes of vectors that are kept.
+    """
+
+    def __init__(self, ranker: Ranker, limit: int = 1 << 28) -> None:
+        self._ranker = ranker
+        self._limit = limit
+        self._kept: dict[tuple[int, ...], tuple[Corpus, tuple[Vectors, Ints]]] = {}
+
+    def passages(self, corpus: Corpus) -> tuple[Vectors, Ints]:
+        """As the ranker's; the same passage objects are encoded once."""
+        key = tuple(id(corpus.passages[lang]) for lang in corpus.langs)
+        if key not in self._kept:
+            found = self._ranker.passages(corpus)
+            self._kept[key] = (corpus, found)
+            while len(self._kept) > 1 and sum(_bytes(v) for _, (v, _) in self._kept.values()) > self._limit:
+                del self._kept[next(iter(self._kept))]
+        return self._kept[key][1]
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> Vectors:
+        """As the ranker's."""
+        return self._ranker.queries(texts, langs)
+
+
+def _bytes(vectors: Vectors) -> int:
+    return int(vectors.data.nbytes)
+
+
+def build_corpus(passages: Texts) -> Corpus:
     """Lay out ``passages`` (language -> doc_id -> text) as columns."""
     langs = tuple(sorted(passages))
-    columns = [(doc_id, passages[lang][doc_id]) for lang in langs for doc_id in sorted(passages[lang], reverse=True)]
-    doc_id = [d for d, _ in columns]
+    doc_id = [d for lang in langs for d in passages[lang]]
     tie = np.empty(len(doc_id), np.int64)
     tie[sorted(range(len(doc_id)), key=doc_id.__getitem__, reverse=True)] = np.arange(len(doc_id))
     segment = np.cumsum([0, *(len(passages[lang]) for lang in langs)])
-    return Corpus(langs, doc_id, [t for _, t in columns], segment, tie)
+    return Corpus(langs, doc_id, passages, segment, tie)
 
 
 def similarity_blocks(queries: Vectors, passages: Vectors) -> Iterator[tuple[slice, Floats]]:

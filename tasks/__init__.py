@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from tasks import beir, named
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
 from tasks.demo import Demo, DemoDev, DemoSource
+from tasks.hub_sources import HubQA, MMarco, SquadFolder
 from tasks.lareqa import MLQAR, XQuADR
 from tasks.parallel_jsonl import DOCS_QA, LO_HELP, NATIVE_QA, NTREX
 
@@ -12,7 +14,15 @@ TASKS: dict[str, Callable[..., Task]] = {
     "demo-dev": DemoDev,
     "xquad-r": XQuADR,
     "mlqa-r": MLQAR,
+    "scifact": beir.scifact,
+    "climate-fever": beir.climate_fever,
+    "miracl-lite": beir.miracl_lite,
+    "miracl": named.miracl,
+    "miracl-hard": named.miracl_hard,
 }
+
+TASK_FAMILIES: dict[str, Callable[..., Task]] = {"beir": named.beir, "mteb": named.mteb}
+"""``family:name``: the name is the first parameter."""
 
 SOURCES: dict[str, Callable[..., Source]] = {
     "demo": DemoSource,
@@ -20,6 +30,10 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "docs-qa": lambda: DOCS_QA,
     "ntrex": lambda: NTREX,
     "native-qa": lambda: NATIVE_QA,
+    "mmarco": MMarco,
 }
 
-__all__ = ["SOURCES", "TASKS", "EvalSet", "Source", "Task", "TaskError", "TrainSet"]
+SOURCE_FAMILIES: dict[str, Callable[..., Source]] = {"squad": SquadFolder, "hub-qa": HubQA}
+"""The same for sources."""
+
+__all__ = ["SOURCES", "SOURCE_FAMILIES", "TASKS", "TASK_FAMILIES", "EvalSet", "Source", "Task", "TaskError", "TrainSet"]

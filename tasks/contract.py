@@ -7,11 +7,12 @@ dictionaries and lists. They know nothing of models, measures or training.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-Texts = dict[str, dict[str, str]]
+Texts = Mapping[str, Mapping[str, str]]
+"""language -> id -> text. Large corpora are not in memory: walk ``items()``, do not look up."""
 
 
 class TaskError(ValueError):
@@ -30,6 +31,7 @@ class EvalSet:
         group: query_id -> id shared by the translations of one question (the unit of analysis); None where every
             query stands alone.
         main: the measure that tables lead with, in ir_measures' spelling.
+        note: what a reader of its tables must know, e.g. that corpora of language pairs differ.
     """
 
     name: str
@@ -38,6 +40,7 @@ class EvalSet:
     relevant: dict[str, dict[str, int]]
     group: dict[str, str] | None = None
     main: str = "AP"
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +82,17 @@ class Task(ABC):
 
 
 class Source(ABC):
-    """Something to train on."""
+    """Something to train on.
+
+    Attributes:
+        apart_from: names of tasks that share wording with the source by construction, but no item: not compared.
+    """
 
     name: str
     version: str
     licence: str
     citation: str
+    apart_from: tuple[str, ...] = ()
 
     @abstractmethod
     def load(self, root: Path | None) -> TrainSet:

@@ -35,6 +35,7 @@ class DemoSource(_Packaged, Source):
     """The training facts, every item in all eleven languages."""
 
     name = "demo"
+    apart_from = ("demo", "demo-dev")
 
     def load(self, root: Path | None) -> TrainSet:
         """The facts of the split ``train``; each is its own group."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,45 @@ def below(root: Path | None, name: str, what: str) -> Path:
     if not root.is_dir():
         raise TaskError(f"{root}: no such folder; --data-root names the folder that holds {name}")
     return root / name
+
+
+def find(root: Path | None, name: str, what: str) -> Path:
+    """``root / name``; without a root, or where the root lacks it, the place where fetched data are kept.
+
+    Raises:
+        TaskError: it is in neither, with the command that would fetch it where there is one.
+    """
+    given = below(root, name, what) if root is not None else None
+    if given is not None and given.exists():
+        return given
+    kept = cache() / name
+    if kept.exists():
+        return kept
+    if given is not None:
+        return given
+    raise TaskError(
+        f"{what} is read from a local folder; give the folder that holds {name} with --data-root, or fetch what can "
+        f"be fetched with 'python -m bench data fetch {what}'"
+    )
+
+
+def cache() -> Path:
+    """Where fetched data are kept: the variable BENCH_CACHE, or the user's cache folder."""
+    given = os.environ.get("BENCH_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(given) if given else base / "batch-strategy-bench"
+
+
+def first_existing(folder: Path, name: str) -> Path:
+    """``folder / name``, or that gzipped.
+
+    Raises:
+        TaskError: neither is there.
+    """
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise TaskError(f"{folder / name}: no such file, nor {name}.gz; check --data-root")
 
 
 def sha256(path: Path) -> str:
@@ -61,6 +101,19 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
             )
         if line.strip():
             yield number, _object(line, f"{path}, line {number}")
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line number (from 1) and text of every line that is not blank, without its end."""
+    for number, line in _lines(path):
+        if len(line) > MAX_LINE:
+            raise TaskError(f"{path}, line {number}: longer than any data set here ({MAX_LINE} bytes); is this text?")
+        try:
+            text = line.decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise TaskError(f"{path}, line {number}: not UTF-8 (byte {error.start}); convert the file") from None
+        if text.strip():
+            yield number, text
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

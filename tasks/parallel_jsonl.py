@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from tasks.contract import Source, TaskError, TrainSet
 from tasks.files import below, read_jsonl
+from tasks.groups import linked
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a BCP-47 code as data sets write it."""
@@ -66,7 +67,7 @@ class ParallelJsonl(Source):
             langs=langs,
             query={lang: [item.query.get(lang) for item in items] for lang in langs},
             passage={lang: [item.passage.get(lang) for item in items] for lang in langs},
-            group=_groups(items),
+            group=linked(map(_keys, items)),
         )
 
 
@@ -115,25 +116,14 @@ def _texts(record: dict[str, object], field: str, where: str) -> dict[str, str]:
     return {lang: text for lang, text in value.items() if text.strip()}
 
 
-def _groups(items: list[_Item]) -> list[int]:
-    """Numbers from 0: items that share a group, a query text or a passage text share a number (also through others)."""
-    parent = list(range(len(items)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[tuple[object, ...], int] = {}
-    for i, item in enumerate(items):
-        keys: list[tuple[object, ...]] = [] if item.group is None else [item.group]
-        keys += [("query", lang, text.strip()) for lang, text in item.query.items()]
-        keys += [("passage", lang, text.strip()) for lang, text in item.passage.items()]
-        for key in keys:
-            parent[root(i)] = root(first.setdefault(key, i))
-    number: dict[int, int] = {}
-    return [number.setdefault(root(i), len(number)) for i in range(len(items))]
+def _keys(item: _Item) -> Iterator[tuple[object, ...]]:
+    """What makes another item a false negative of this one: its group, the text of a query, the text of a passage."""
+    if item.group is not None:
+        yield item.group
+    for lang, text in item.query.items():
+        yield "query", lang, text.strip()
+    for lang, text in item.passage.items():
+        yield "passage", lang, text.strip()
 
 
 LO_HELP = ParallelJsonl("lo-help", licence="MPL-2.0", citation="LibreOffice Help 7.4, human translations")

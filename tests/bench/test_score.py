@@ -1,12 +1,32 @@
 """The whole scoring against plain loops over dictionaries."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from bench.encoder import distinct_texts
 from bench.score import POOL, score
+from bench.search import Corpus, Remembering
 from tasks import EvalSet
 
 LANGS = ("ar", "de", "en")
+
+
+class Vectors:
+    """A ranker that looks vectors up."""
+
+    def __init__(self, vectors: dict[str, np.ndarray]) -> None:
+        self.vectors = vectors
+        self.encoded: list[str] = []
+
+    def passages(self, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+        distinct, place = distinct_texts(list(corpus.texts()))
+        self.encoded += distinct
+        return np.stack([self.vectors[t] for t in distinct]), place
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> np.ndarray:
+        return np.stack([self.vectors[t] for t in texts])
 
 
 def make_set(rng: np.random.Generator) -> tuple[EvalSet, dict[str, np.ndarray]]:
@@ -34,16 +54,7 @@ def plain_ranking(
 
 def test_every_cell_against_plain_loops() -> None:
     evalset, vectors = make_set(np.random.default_rng(5))
-    calls: list[tuple[str, int]] = []
-
-    def encode(texts: list[str], kind: str) -> np.ndarray:
-        calls.append((kind, len(texts)))
-        return np.stack([vectors[t] for t in texts])
-
-    found = {(r.q_lang, r.d_lang): r for r in score(evalset, encode)}
-    distinct = len({t for part in evalset.passages.values() for t in part.values()})
-    assert calls[0] == ("passage", distinct)
-    assert distinct < sum(len(p) for p in evalset.passages.values())
+    found = {(r.q_lang, r.d_lang): r for r in score(evalset, Vectors(vectors))}
     assert set(found) == {(q, d) for q in LANGS for d in (*LANGS, POOL)}
     for (q_lang, d_lang), rows in found.items():
         among = LANGS if d_lang == POOL else (d_lang,)
@@ -63,6 +74,19 @@ def test_every_cell_against_plain_loops() -> None:
 def test_queries_without_an_answer_are_not_counted() -> None:
     evalset = EvalSet("toy", {"en": {"a": "x", "b": "y"}}, {"en": {"d": "x", "e": "y"}}, {"a": {"d": 1}})
     vectors = {"x": [1.0, 0.0], "y": [0.0, 1.0]}
-    (rows,) = score(evalset, lambda texts, kind: np.array([vectors[t] for t in texts], np.float32))
+    (rows,) = score(evalset, Vectors({t: np.array(v, np.float32) for t, v in vectors.items()}))
     assert (rows.q_lang, rows.d_lang, rows.query_id) == ("en", "en", ["a"])
     assert rows.values["AP"].tolist() == [1.0]
+
+
+def test_passages_shared_by_several_sets_are_encoded_once() -> None:
+    evalset, vectors = make_set(np.random.default_rng(6))
+    ranker = Vectors(vectors)
+    remembering = Remembering(ranker)
+    first = score(evalset, remembering)
+    once = len(ranker.encoded)
+    second = score(evalset, remembering)
+    assert len(ranker.encoded) == once > 0
+    assert [r.values["AP"].tolist() for r in first] == [r.values["AP"].tolist() for r in second]
+    score(make_set(np.random.default_rng(6))[0], remembering)
+    assert len(ranker.encoded) == 2 * once

@@ -1,0 +1,42 @@
+"""The Hub, or a copy of it on disk: pinned revisions, an offline switch, and errors that say which command fetches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tasks.contract import TaskError
+
+
+def go_offline() -> None:
+    """Forbid the network to every library that could use it, from now on in this process."""
+    os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+
+def offline() -> bool:
+    """Whether the network must not be touched."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def mirror(root: Path | None, repo: str) -> Path | None:
+    """A copy of a data set's repository below the data root, ``<root>/hub/<owner>/<name>``, where there is one."""
+    folder = root / "hub" / repo if root is not None else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+@contextmanager
+def reading(what: str, where: str) -> Iterator[None]:
+    """Turn whatever a data library raises into one line that names the data and the command that fetches them."""
+    try:
+        yield
+    except TaskError:
+        raise
+    except Exception as error:  # network, cache, schema, conversion: every library raises its own
+        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        how = "the network is switched off" if offline() else "is there a network?"
+        raise TaskError(
+            f"{what} ({where}) cannot be read: {type(error).__name__}: {reason}; {how} "
+            f"'python -m bench data fetch {what}' fetches it, and <data root>/hub/{where} may hold a copy"
+        ) from None

@@ -1,0 +1,233 @@
+"""Any text retrieval task of mteb (arXiv 2210.07316), read through mteb's own code at its pinned revision.
+
+Trap: subset names of language pairs have no common order; ``CORPUS_FIRST`` names the tasks that put the corpus first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tasks.beir import passage_text
+from tasks.contract import EvalSet, Task, TaskError
+from tasks.hub import mirror, reading
+from tasks.streamed import Streamed
+
+CORPUS_FIRST = frozenset({"BelebeleRetrieval", "MLQARetrieval"})
+
+MACRO = {"arb": "ar", "cmn": "zh", "pes": "fa", "swh": "sw", "zsm": "ms", "npi": "ne", "lvs": "lv", "ekk": "et",
+         "ydd": "yi", "als": "sq", "azj": "az", "uzn": "uz", "khk": "mn", "plt": "mg", "pbt": "ps", "ory": "or"}  # fmt: skip
+"""ISO 639-3 codes of a language whose two-letter code names the macro-language."""
+
+
+class _Part(NamedTuple):
+    """One subset: queries of one language against passages of one language."""
+
+    q_lang: str
+    d_lang: str
+    queries: dict[str, str]
+    passages: Mapping[str, str]
+    relevant: dict[str, dict[str, int]]
+    main: str
+
+
+@dataclass(frozen=True)
+class MtebTask(Task):
+    """A retrieval task by its name in mteb.
+
+    Subsets of one language each become one evaluation set with a pool of all languages; language pairs become cells
+    of one set without a pool, because mteb says of a pair's passages only what answers that pair's queries.
+
+    Attributes:
+        task: name in mteb, e.g. ``BelebeleRetrieval``.
+        langs: two-letter codes; only subsets whose languages are all among them are read. None takes all.
+        split: mteb's evaluation split; None takes the first.
+        called: name in tables; None takes ``mteb-<task>``.
+        main: measure that tables lead with; None takes mteb's, where it is one of ours.
+    """
+
+    task: str
+    langs: tuple[str, ...] | None = None
+    split: str | None = None
+    called: str | None = None
+    main: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.langs is not None and (isinstance(self.langs, str) or not self.langs):
+            raise TaskError(f"mteb:{self.task}: langs is a tuple such as ('de', 'en'); got {self.langs!r}")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As in tables; restricted languages and splits make another task, so they are part of it."""
+        parts = [self.called or f"mteb-{self.task}", *(self.langs or ()), *((self.split,) if self.split else ())]
+        return "-".join(parts)
+
+    @property
+    def version(self) -> str:  # type: ignore[override]
+        """The data set's pinned revision."""
+        return str(_metadata(self.task).revision)[:12]
+
+    @property
+    def licence(self) -> str:  # type: ignore[override]
+        """As mteb states it."""
+        return str(_metadata(self.task).license or "not specified")
+
+    @property
+    def citation(self) -> str:  # type: ignore[override]
+        """Where the data come from."""
+        return f"{_metadata(self.task).reference or self.task}, through mteb"
+
+    def load(self, root: Path | None) -> Iterator[EvalSet]:
+        """Yield one set of monolingual subsets, or one set per language pair; all carry the task's name."""
+        path = _metadata(self.task).dataset["path"]
+        with reading(f"mteb:{self.task}", path):
+            split = self._split()
+            parts = self._parts(_load(self.task, self._subsets(), split, mirror(root, path)), split)
+        if all(part.q_lang == part.d_lang for part in parts):
+            yield self._set({part.q_lang: part for part in parts}, "")
+        else:
+            note = _corpora(parts)
+            for part in parts:
+                yield self._set({part.q_lang: part}, note)
+
+    def _subsets(self) -> list[str]:
+        known = {subset: _codes(langs) for subset, langs in _languages(self.task).items()}
+        wanted = [s for s, codes in known.items() if self.langs is None or set(codes) <= set(self.langs)]
+        if not wanted:
+            offered = sorted({code for codes in known.values() for code in codes})
+            raise TaskError(f"mteb:{self.task} has no subset in {self.langs}; its languages are {', '.join(offered)}")
+        return wanted
+
+    def _split(self) -> str:
+        offered: list[str] = list(_metadata(self.task).eval_splits)
+        if self.split is not None and self.split not in offered:
+            raise TaskError(f"mteb:{self.task}: the split is one of {', '.join(offered)}; got {self.split!r}")
+        return self.split or offered[0]
+
+    def _parts(self, loaded: Any, split: str) -> list[_Part]:
+        shared: dict[tuple[object, ...], Mapping[str, str]] = {}
+        languages = _languages(self.task)
+        parts = []
+        for subset in loaded.hf_subsets:
+            codes = _codes(languages[subset])
+            d_lang, q_lang = (codes[0], codes[-1]) if self.task in CORPUS_FIRST else (codes[-1], codes[0])
+            data = loaded.dataset[subset][split]
+            corpus = Streamed(partial(_rows, data["corpus"], f"{d_lang}/"), f"{self.task}, corpus of {subset}")
+            passages = shared.setdefault(_fingerprint(d_lang, corpus, len(languages)), corpus)
+            parts.append(self._part(q_lang, d_lang, data, passages, f"{subset}/" if len(codes) > 1 else f"{q_lang}/"))
+        return parts
+
+    def _part(self, q_lang: str, d_lang: str, data: Any, passages: Mapping[str, str], prefix: str) -> _Part:
+        relevant = {
+            prefix + q: {f"{d_lang}/{d}": int(grade) for d, grade in found.items() if grade > 0}
+            for q, found in data["relevant_docs"].items()
+        }
+        asked = {prefix + str(row["id"]): str(row["text"]) for row in data["queries"]}
+        queries = {q: text for q, text in asked.items() if relevant.get(q)}
+        dangling = next((d for q in queries for d in relevant[q] if d not in passages), None)
+        if dangling is not None:
+            raise TaskError(f"mteb:{self.task}: a qrel names the passage {dangling!r}, which the corpus lacks")
+        main = self.main or {"map": "AP", "ndcg_at_10": "nDCG@10"}.get(_metadata(self.task).main_score, "nDCG@10")
+        return _Part(q_lang, d_lang, queries, passages, {q: relevant[q] for q in queries}, main)
+
+    def _set(self, parts: dict[str, _Part], note: str) -> EvalSet:
+        return EvalSet(
+            name=self.name,
+            queries={lang: part.queries for lang, part in parts.items()},
+            passages={part.d_lang: part.passages for part in parts.values()},
+            relevant={q: found for part in parts.values() for q, found in part.relevant.items()},
+            main=next(iter(parts.values())).main,
+            note=note,
+        )
+
+
+def _corpora(parts: list[_Part]) -> str:
+    """Whether cells of one passage language searched the same passages, and cells of all languages as many."""
+    by_lang: dict[str, set[int]] = {}
+    for part in parts:
+        by_lang.setdefault(part.d_lang, set()).add(id(part.passages))
+    sizes = {len(part.passages) for part in parts}
+    if all(len(found) == 1 for found in by_lang.values()) and len(sizes) == 1:
+        return f"equal corpora: every language pair searches {sizes.pop():,} passages, so its cells are comparable"
+    return (
+        f"corpora differ between language pairs ({min(sizes):,} to {max(sizes):,} passages): its cells mix language "
+        "with corpus size and are not comparable with each other"
+    )
+
+
+def _fingerprint(lang: str, corpus: Streamed, subsets: int) -> tuple[object, ...]:
+    """Equal for equal passages; a corpus of a task that has no language pairs is read no second time for it."""
+    if subsets == 1:
+        return (lang,)
+    return (lang, len(corpus), hash(frozenset(corpus.items()))) if len(corpus) < 100_000 else (lang, id(corpus))
+
+
+def _rows(corpus: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    for batch in corpus.iter(batch_size=1000):
+        titles = batch.get("title") or [""] * len(batch["id"])
+        for identity, title, text in zip(batch["id"], titles, batch["text"], strict=True):
+            yield prefix + str(identity), passage_text(title, text or "")
+
+
+@cache
+def _metadata(name: str) -> Any:
+    """mteb's description of a task.
+
+    Raises:
+        TaskError: mteb has no such task, or it retrieves no text.
+    """
+    import mteb
+
+    try:
+        metadata = mteb.get_task(name).metadata
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        raise TaskError(f"mteb has no task {name!r} ({reason}); names are as in mteb, e.g. mteb:SciFact") from None
+    if metadata.type != "Retrieval" or metadata.modalities != ["text"]:
+        raise TaskError(f"mteb:{name} is of type {metadata.type} ({', '.join(metadata.modalities)}); only text "
+                        "retrieval is scored here")  # fmt: skip
+    return metadata
+
+
+def _languages(name: str) -> dict[str, list[str]]:
+    langs = _metadata(name).eval_langs
+    return {str(k): list(v) for k, v in langs.items()} if isinstance(langs, dict) else {"default": list(langs)}
+
+
+def _load(name: str, subsets: list[str], split: str, folder: Path | None) -> Any:
+    import mteb
+
+    task = mteb.get_task(name, eval_splits=[split], hf_subsets=None if subsets == ["default"] else subsets)
+    if folder is not None:
+        task.metadata = task.metadata.model_copy(update={"dataset": task.metadata.dataset | {"path": str(folder)}})
+    task.load_data()
+    convert = getattr(task, "convert_v1_dataset_format_to_v2", None)
+    if convert is not None and not getattr(task, "dataset", None):
+        convert(num_proc=None)
+    return task
+
+
+def _codes(langs: list[str]) -> list[str]:
+    """Mteb's ``zho-Hant`` as BCP-47 ``zh-hant``; the script is named where it is not the language's usual one."""
+    two, usual = _iso()
+    codes = []
+    for lang in langs:
+        three, _, script = lang.partition("-")
+        code = two.get(three, three)
+        codes.append(code if usual.get(three, script) == script else f"{code}-{script.lower()}")
+    return codes
+
+
+@cache
+def _iso() -> tuple[dict[str, str], dict[str, str]]:
+    """ISO 639-3 to the two-letter code, and to the usual script, from the tables that mteb ships."""
+    import json
+    from importlib.resources import files
+
+    folder = files("mteb.languages")
+    three = json.loads((folder / "iso_639_1_to_3.json").read_text(encoding="utf-8"))
+    usual = json.loads((folder / "iso_639_3_to_default_script.json").read_text(encoding="utf-8"))
+    return {v: k for k, v in three.items()} | MACRO, usual

@@ -1,0 +1,145 @@
+"""Tasks that are named by a family and a name: ``beir:scifact``, ``mteb:BelebeleRetrieval``, ``miracl``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.beir import BeirFolder
+from tasks.contract import EvalSet, Task, TaskError
+from tasks.mteb_task import MtebTask
+
+BEIR_CITATION = "Thakur et al. 2021, BEIR, arXiv 2104.08663"
+
+
+class Known(NamedTuple):
+    """A data set of BEIR: its name in mteb, its published size (Table 1 of the paper), and its split for testing."""
+
+    mteb: str
+    passages: int
+    queries: int
+    split: str = "test"
+
+
+BEIR = {
+    "arguana": Known("ArguAna", 8_674, 1_406),
+    "climate-fever": Known("ClimateFEVER", 5_416_593, 1_535),
+    "dbpedia-entity": Known("DBPedia", 4_635_922, 400),
+    "fever": Known("FEVER", 5_416_568, 6_666),
+    "fiqa": Known("FiQA2018", 57_638, 648),
+    "hotpotqa": Known("HotpotQA", 5_233_329, 7_405),
+    "msmarco": Known("MSMARCO", 8_841_823, 6_980, "dev"),
+    "nfcorpus": Known("NFCorpus", 3_633, 323),
+    "nq": Known("NQ", 2_681_468, 3_452),
+    "quora": Known("QuoraRetrieval", 522_931, 10_000),
+    "scidocs": Known("SCIDOCS", 25_657, 1_000),
+    "scifact": Known("SciFact", 5_183, 300),
+    "trec-covid": Known("TRECCOVID", 171_332, 50),
+    "webis-touche2020": Known("Touche2020", 382_545, 49),
+}
+
+HARD = {
+    "climate-fever": "ClimateFEVERHardNegatives.v2",
+    "dbpedia-entity": "DBPediaHardNegatives.v2",
+    "fever": "FEVERHardNegatives.v2",
+    "hotpotqa": "HotpotQAHardNegatives.v2",
+    "msmarco": "MSMARCOHardNegatives",
+    "nq": "NQHardNegatives",
+    "quora": "QuoraRetrievalHardNegatives.v2",
+}
+"""Smaller corpora of pooled hard negatives (mteb): their scores are not comparable with those of the full corpora."""
+
+
+@dataclass(frozen=True)
+class BeirNamed(Task):
+    """A data set of BEIR: from ``<data root>/<name>`` where its files lie there, else through mteb's mirror.
+
+    A local folder is held against BEIR's published numbers of passages and queries: what merely carries the name is
+    refused.
+
+    Attributes:
+        dataset: name in BEIR, e.g. ``scifact``.
+    """
+
+    dataset: str
+
+    version = "beir-1.0.0"
+    licence = "by data set; see 'python -m bench data list'"
+    citation = BEIR_CITATION
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """BEIR's name."""
+        return self.dataset
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The local files, none for the mirror."""
+        return self._folder().files(root) if self._is_local(root) else ()
+
+    def load(self, root: Path | None) -> Iterator[EvalSet]:
+        """Yield the one set."""
+        known = BEIR[self.dataset]
+        if not self._is_local(root):
+            yield from MtebTask(known.mteb, called=self.dataset, main="nDCG@10").load(root)
+            return
+        (found,) = self._folder().load(root)
+        passages, queries = len(found.passages["en"]), len(found.queries["en"])
+        if (passages, queries) != (known.passages, known.queries):
+            raise TaskError(
+                f"{self.dataset} below the data root holds {passages:,} passages and {queries:,} queries; BEIR's has "
+                f"{known.passages:,} and {known.queries:,}: score it under another name, as beir:path/to/folder"
+            )
+        yield found
+
+    def _is_local(self, root: Path | None) -> bool:
+        return root is not None and any((root / self.dataset).glob("corpus.jsonl*"))
+
+    def _folder(self) -> BeirFolder:
+        return BeirFolder(self.dataset, self.dataset, BEIR[self.dataset].split, citation=BEIR_CITATION)
+
+
+def beir(name: str, split: str | None = None, lang: str = "en") -> Task:
+    """``beir:scifact``, ``beir:climate-fever-hard``, or ``beir:path/to/folder`` of a data set in BEIR's layout."""
+    folder = Path(name)
+    if folder.is_dir() and (folder.is_absolute() or "/" in name or name.startswith(".")):
+        own = folder.resolve()
+        called = own.name if split is None else f"{own.name}-{split}"
+        return BeirFolder(called, str(own), split or "test", (lang,), version=_stamp(own))
+    if split is not None or lang != "en":
+        raise TaskError(f"beir:{name}: split and lang are of a folder; the data sets of BEIR have one of each")
+    base = name.removesuffix("-hard")
+    if base != name and base in HARD:
+        return MtebTask(HARD[base], called=name, main="nDCG@10")
+    if name not in BEIR:
+        names = [*BEIR, *(f"{n}-hard" for n in HARD)]
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise TaskError(f"beir: no data set {name!r}; there are {', '.join(names)}, and folders with a '/'.{hint}")
+    return BeirNamed(name)
+
+
+def _stamp(folder: Path) -> str:
+    """Changed files are another version: sizes and names of a folder's files, in eight hexadecimal digits."""
+    import hashlib
+
+    files = sorted(p for p in folder.rglob("*") if p.name.startswith(("corpus.", "queries.")) or p.suffix == ".tsv")
+    text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def mteb(name: str, langs: tuple[str, ...] | None = None, split: str | None = None) -> Task:
+    """Any text retrieval task of mteb: ``mteb:BelebeleRetrieval``, ``"mteb:BelebeleRetrieval(langs=('de', 'en'))"``."""
+    return MtebTask(name, langs, split)
+
+
+def miracl(langs: tuple[str, ...] | None = None) -> Task:
+    """MIRACL's dev queries over its full corpora (106 million passages), through mteb's mirror."""
+    return MtebTask("MIRACLRetrieval", langs, called="miracl", main="nDCG@10")
+
+
+def miracl_hard(langs: tuple[str, ...] | None = None) -> Task:
+    """MIRACL's dev queries over pooled hard negatives (2.45 million passages), through mteb's mirror."""
+    return MtebTask("MIRACLRetrievalHardNegatives", langs, called="miracl-hard", main="nDCG@10")
