@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bench import records
 from bench.config import Plan, Settings
 from bench.errors import BenchError
+from bench.memory import peak_mb, restart_peak
 from bench.schedule import Audit, TrainData, schedule
 from strategies import Strategy
 from tasks import EvalSet, Source, Task
@@ -83,6 +83,10 @@ def strategy_job(
 ) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
+    if not plan.settings.train_weights:
+        del settings["train_weights"]  # came after the first cells: a default must not rename them
+    if plan.overlap == "drop":
+        settings["dropped_for"] = sorted(plan.tasks)
     if plan.settings.model == "demo-transformer":
         settings["model"] = ["from scratch", model["files"]]
     identity = {"schema": records.SCHEMA, "strategy": repr(strategy), "settings": settings}
@@ -120,19 +124,27 @@ def run_cell(
     """
     path = folder / job.name
     seconds: dict[str, float] = {}
+    peaks: dict[str, int] = {}
+    restart_peak()
     start = time.perf_counter()
     ranker, weights = _ranker_of(job, path, data, plan, command)
-    seconds["train" if job.strategy else "load"] = time.perf_counter() - start
+    first = "train" if job.strategy else "load"
+    seconds[first], peaks[first] = time.perf_counter() - start, peak_mb()
     for loaded in tasks:
         target = records.score_path(path, loaded.task.name, loaded.task.version)
         if target.is_file():
             continue
+        restart_peak()
         start = time.perf_counter()
         records.write_scores(target, score_table(loaded, ranker, weights))
-        seconds[f"score {loaded.task.name}"] = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        name = f"score {loaded.task.name}"
+        seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
+    before = records.read_json(path / "done") if (path / "done").is_file() else {}
     rounded = {name: round(value, 2) for name, value in seconds.items()}
-    records.write_json(path / "done", {"weights_sha256": weights, "seconds": rounded, "peak_memory_mb": round(peak)})
+    kept = {name: dict(before.get(name) or {}) for name in ("seconds", "peak_memory_mb")}  # type: ignore[call-overload]
+    kept["seconds"].update(rounded)
+    kept["peak_memory_mb"].update(peaks)
+    records.write_json(path / "done", {"weights_sha256": weights, **kept})
     return path
 
 
@@ -190,6 +202,7 @@ def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[
         "languages": list(data.pool.langs) if data is not None and job.strategy else [],
         "items": data.pool.n_items if data is not None and job.strategy else 0,
         "sources": job.sources,
+        "overlap": {"mode": plan.overlap, "found": list(data.overlaps)} if data is not None and job.strategy else {},
         "model": job.model,
         "threads": plan.threads,
         "note": plan.note,

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(call=_run)
     run.add_argument("--strategy", help="comma-separated: mono,cross,'hybrid(alpha=0.3)',my.py:Mine")
     run.add_argument("--seeds", help="comma-separated whole numbers")
-    run.add_argument("--baselines", help="rows without training: untrained,char-tfidf; 'none' for none")
+    run.add_argument("--baselines", help="rows without training: untrained,char-tfidf,bm25; 'none' for none")
     run.add_argument(
         "--preset", help=f"{', '.join(config.presets())} or a TOML file (default: demo, if no model or data is named)"
     )
@@ -94,6 +94,10 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
 
 def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", help="comma-separated sources, or .jsonl[.gz] files")
+    parser.add_argument("--train-weights", help="comma-separated shares of the sources (default: by size)")
+    parser.add_argument(
+        "--overlap", choices=("refuse", "drop", "keep"), help="training items that share text with a test set"
+    )
     parser.add_argument("--languages", help="comma-separated languages to train on")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-size", type=int)
@@ -120,13 +124,22 @@ def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
     names = {f for cls in (config.Plan, config.Settings) for f in cls.__dataclass_fields__}
     overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
     lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
-    lists |= {name: getattr(options, name, None) for name in ("train", "languages", "seeds", "baselines")}
+    lists |= {name: getattr(options, name, None) for name in ("train", "train_weights", "languages", "seeds", "baselines")}
     for name, text in lists.items():
         if text is not None:
             overrides[name] = tuple(split(text)) if text != "none" else ()
     if "seeds" in overrides:
         overrides["seeds"] = tuple(_whole(text) for text in overrides["seeds"])
+    if "train_weights" in overrides:
+        overrides["train_weights"] = tuple(_number(text) for text in overrides["train_weights"])
     return config.load_plan(preset, overrides)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BenchError(f"train weights are numbers separated by commas; got {text!r}") from None
 
 
 def _whole(text: str) -> int:

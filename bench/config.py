@@ -26,7 +26,8 @@ class Settings:
 
     Attributes:
         model: a built-in name, a folder, or a Hub name that sentence-transformers can load.
-        train: names of training sources, mixed by size.
+        train: names of training sources.
+        train_weights: relative share of items of each source; empty mixes them by size.
         languages: languages trained on; those that no source has are left out and said so.
         steps: optimiser updates; the same number for every strategy, no early stopping.
         batch_size: rows per step over all devices.
@@ -44,6 +45,7 @@ class Settings:
 
     model: str = "demo-static"
     train: tuple[str, ...] = ("demo",)
+    train_weights: tuple[float, ...] = ()
     languages: tuple[str, ...] = TRAINED_IN_PAPER
     steps: int = 1000
     batch_size: int = 100
@@ -67,6 +69,9 @@ class Settings:
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(self.precision in ("float32", "bf16"), "precision is float32 or bf16", self.precision)
+        weighted = not self.train_weights or len(self.train_weights) == len(self.train)
+        _require(weighted and all(0 < w < float("inf") for w in self.train_weights),
+                 f"train_weights are {len(self.train)} positive numbers, one per source", self.train_weights)
         _require(len(self.train) > 0, "train names at least one source", self.train)
         _require(len(set(self.languages)) == len(self.languages) > 0, "languages are named once each", self.languages)
 
@@ -82,6 +87,8 @@ class Plan:
         tasks: names of tasks to score on.
         baselines: rows without training: ``untrained`` (the base model), ``char-tfidf``.
         note: a sentence that the report prints at its top.
+        overlap: what is done with training items that share a long run of words with a test set: ``refuse`` the run,
+            ``drop`` the items, or ``keep`` them; recorded in each case.
         threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
         settings: shared by all cells.
     """
@@ -92,11 +99,13 @@ class Plan:
     tasks: tuple[str, ...] = ("demo",)
     baselines: tuple[str, ...] = ()
     note: str = ""
+    overlap: str = "refuse"
     threads: int = 0
     settings: Settings = dataclasses.field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         _require(all(s >= 0 for s in self.seeds), "seeds are whole numbers of at least 0", self.seeds)
+        _require(self.overlap in ("refuse", "drop", "keep"), "overlap is refuse, drop or keep", self.overlap)
         _require(self.threads >= 0, "threads is a whole number of at least 0", self.threads)
         name = self.experiment
         plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +24,9 @@ from bench.cell import (
 from bench.config import Plan
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
+from bench.overlap import Overlap, find_overlaps, without
 from bench.schedule import Audit, TrainData, combine, schedule
-from tasks import Source, Task
+from tasks import Source, Task, TrainSet
 
 Say = Callable[[str], None]
 
@@ -90,19 +92,29 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
     records.require_writable(grid.folder)
     set_threads(grid.plan.threads)
     trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
-    data = load_training(grid, say) if trains else None
+    tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if trains or any(t in left for _, left in todo)}
+    data = load_training(grid, list(tasks.values()), say) if trains else None
     if data is not None:
         try_first_batch(todo, data)
-    tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if any(t in left for _, left in todo)}
     for number, (job, left) in enumerate(todo, start=1):
         say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
         run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command)
     return len(todo)
 
 
-def load_training(grid: Grid, say: Say) -> TrainData:
-    """The items of all sources in the training languages; languages that no source has are named."""
-    data = combine([s.load(grid.root) for s in grid.sources], grid.plan.settings.languages)
+def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainData:
+    """The items of all sources in the training languages; languages that no source has are named.
+
+    Raises:
+        BenchError: items share text with a test set, and the plan does not say what to do with them.
+    """
+    sets = [s.load(grid.root) for s in grid.sources]
+    overlaps = guard(grid, sets, tasks, say)
+    if grid.plan.overlap == "drop":
+        found = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in grid.sources]
+        sets = [without(train, items) for train, items in zip(sets, found, strict=True)]
+    data = combine(sets, grid.plan.settings.languages, grid.plan.settings.train_weights)
+    data = dataclasses.replace(data, overlaps=tuple(o.summary() for o in overlaps))
     counts = data.pool.has.sum(axis=0).tolist()
     listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
     say(f"training items: {data.pool.n_items:,} ({listed})")
@@ -114,6 +126,23 @@ def load_training(grid: Grid, say: Say) -> TrainData:
     if absent:
         say(f"no training items in {', '.join(absent)}: not trained on")
     return data
+
+
+def guard(grid: Grid, sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say: Say) -> list[Overlap]:
+    """What the sources share with the test sets; refused unless the plan allows it."""
+    found: list[Overlap] = []
+    for source, train in zip(grid.sources, sets, strict=True):
+        tested = [s for t in tasks if t.task.name not in source.apart_from for s in t.sets]
+        found += find_overlaps([(source.name, train)], tested) if tested else []
+    for o in found:
+        seen = f"{len(o.items):,} of {o.of:,} items of {o.source} share a run of words with {o.set_name}"
+        if grid.plan.overlap == "refuse":
+            raise BenchError(
+                f"never train on what is tested: {seen}, e.g. {o.example[:60]!r}; --overlap drop leaves them out, "
+                "--overlap keep trains on them"
+            )
+        say(f"{seen}: {'left out' if grid.plan.overlap == 'drop' else 'kept'}")
+    return found
 
 
 def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None:

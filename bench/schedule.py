@@ -17,11 +17,15 @@ from tasks.contract import TrainSet
 
 @dataclass(frozen=True, eq=False)
 class TrainData:
-    """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where one is missing."""
+    """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where one is missing.
+
+    ``overlaps`` says what the guard against training on test data found.
+    """
 
     pool: Pool
     query: dict[str, list[str | None]]
     passage: dict[str, list[str | None]]
+    overlaps: tuple[dict[str, object], ...] = ()
 
     def queries(self, batch: Batch) -> list[str]:
         """The query text of every row."""
@@ -37,8 +41,12 @@ def _rows(texts: dict[str, list[str | None]], langs: tuple[str, ...], item: np.n
     return [text for text in rows if text is not None]
 
 
-def combine(sets: Sequence[TrainSet], languages: Sequence[str]) -> TrainData:
-    """One pool of all items of ``sets`` in ``languages``; items and languages left with nothing drop out."""
+def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = ()) -> TrainData:
+    """One pool of all items of ``sets`` in ``languages``; items and languages left with nothing drop out.
+
+    With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
+    share a group, so they never meet in a batch.
+    """
     offered = {lang for s in sets for lang in s.langs}
     langs = tuple(lang for lang in languages if lang in offered)
     if not langs:
@@ -55,18 +63,36 @@ def combine(sets: Sequence[TrainSet], languages: Sequence[str]) -> TrainData:
         first_group += max(s.group, default=-1) + 1
     has = np.array([[t is not None for t in query[lang]] for lang in langs]).T
     source = np.repeat(np.arange(len(sets)), [len(s.group) for s in sets])
-    return _drop_empty(TrainData(Pool(langs, has, np.concatenate(groups), source), query, passage))
+    data = _drop_empty(TrainData(Pool(langs, has, np.concatenate(groups), source), query, passage))
+    return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
+
+
+def _weighted(source: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """Items, repeated so that the shares of the sources are proportional to ``weights``; the same for every seed."""
+    of = [np.flatnonzero(source == s) for s in range(len(weights))]
+    empty = [str(s + 1) for s, items in enumerate(of) if not len(items)]
+    if empty:
+        raise BenchError(f"source number {empty[0]} has no item in the training languages, so it can have no weight")
+    unit = max(len(items) / weight for items, weight in zip(of, weights, strict=True))
+    rng = seeds.generator(0, "weights")
+    parts = []
+    for items, weight in zip(of, weights, strict=True):
+        times, rest = divmod(round(weight * unit), len(items))
+        parts += [np.tile(items, times), np.sort(rng.choice(items, rest, replace=False))]
+    return np.concatenate(parts)
 
 
 def _drop_empty(data: TrainData) -> TrainData:
+    used = np.flatnonzero(data.pool.has.any(axis=0))
+    return _select(data, np.flatnonzero(data.pool.has.any(axis=1)), tuple(data.pool.langs[i] for i in used))
+
+
+def _select(data: TrainData, items: np.ndarray, langs: tuple[str, ...]) -> TrainData:
     pool = data.pool
-    kept = np.flatnonzero(pool.has.any(axis=1))
-    used = np.flatnonzero(pool.has.any(axis=0))
-    langs = tuple(pool.langs[i] for i in used)
-    query = {lang: [data.query[lang][i] for i in kept] for lang in langs}
-    passage = {lang: [data.passage[lang][i] for i in kept] for lang in langs}
-    has = np.ascontiguousarray(pool.has[np.ix_(kept, used)])
-    return TrainData(Pool(langs, has, pool.group[kept], pool.source[kept]), query, passage)
+    query = {lang: [data.query[lang][i] for i in items] for lang in langs}
+    passage = {lang: [data.passage[lang][i] for i in items] for lang in langs}
+    has = np.ascontiguousarray(pool.has[np.ix_(items, [pool.langs.index(lang) for lang in langs])])
+    return TrainData(Pool(langs, has, pool.group[items], pool.source[items]), query, passage)
 
 
 @dataclass

@@ -10,9 +10,14 @@ from typing import NamedTuple
 
 from tasks.contract import EvalSet, Source, Task, Texts, TrainSet
 from tasks.parallel_jsonl import LANGUAGE
+from tasks.scripts import share_in_script
 
 MAX_SETS = 1000
 """Evaluation sets that are looked at; a task that yields so many does not end."""
+
+
+SAMPLE = 200
+"""Texts per language whose script is looked at."""
 
 
 class Result(NamedTuple):
@@ -89,26 +94,33 @@ def _load(task: Task, root: Path | None, sets: list[EvalSet]) -> str:
     sets += found
     names = [s.name for s in sets]
     _hold(all(isinstance(name, str) and name for name in names), f"every set has a name; got {names}")
-    _hold(len(set(names)) == len(names), f"names of sets are unique; got {names}")
-    return ", ".join(names)
+    cells = [(s.name, *sorted(s.queries), "/", *sorted(s.passages)) for s in sets]
+    _hold(len(set(cells)) == len(cells), f"names of sets, or their languages, are unique; got {names}")
+    return ", ".join(dict.fromkeys(names))
 
 
 def texts(evalset: EvalSet) -> str:
-    """Queries and passages are texts under text ids; empty ones are an error, repeated ones are counted."""
+    """Queries and passages are texts under text ids; empty queries are an error, the rest is counted."""
     for what, part in (("query", evalset.queries), ("passage", evalset.passages)):
         for lang, by_id in part.items():
             _hold(bool(LANGUAGE.fullmatch(lang)), f"{lang!r} is not a language code such as 'en' or 'zh-hant'")
             for identity, text in by_id.items():
                 _hold(isinstance(identity, str) and isinstance(text, str), f"{what} {identity!r}: id and text are text")
-                _hold(bool(text.strip()), f"{what} {identity!r} ({lang}) is empty")
+                _hold(what == "passage" or bool(text.strip()), f"query {identity!r} ({lang}) is empty")
             _hold(bool(by_id), f"there is no {what} in {lang!r}")
         _hold(bool(part), f"there is no {what}")
     return f"{_count(evalset.queries, 'queries')}; {_count(evalset.passages, 'passages')}"
 
 
 def _count(part: Texts, what: str) -> str:
-    found = [text for by_id in part.values() for text in by_id.values()]
-    return f"{len(found)} {what}, {len(found) - len(set(found))} of them repeat another's text"
+    seen: set[int] = set()
+    count = empty = 0
+    for by_id in part.values():
+        for _, text in by_id.items():
+            count += 1
+            empty += not text.strip()
+            seen.add(hash(text))
+    return f"{count} {what}, {count - len(seen)} of them repeat another's text, {empty} are empty"
 
 
 def ids_unique_over_languages(evalset: EvalSet) -> str:
@@ -146,11 +158,24 @@ def groups_link_translations(evalset: EvalSet) -> str:
     return f"{len(set(evalset.group.values()))} groups"
 
 
+def scripts_fit_languages(evalset: EvalSet) -> str:
+    """Most letters of the first texts are in the script of their language, where that is known."""
+    seen = []
+    for what, part in (("queries", evalset.queries), ("passages", evalset.passages)):
+        for lang, by_id in part.items():
+            share = share_in_script([text for _, text in islice(by_id.items(), SAMPLE)], lang)
+            if share is not None:
+                seen.append(share)
+                _hold(share > 0.5, f"{share:.0%} of the letters of the first {what} in {lang!r} are in its script")
+    return f"{min(seen):.0%} of the letters or more" if seen else "no script is known"
+
+
 SET_CHECKS: tuple[Callable[[EvalSet], str], ...] = (
     texts,
     ids_unique_over_languages,
     relevance_is_closed,
     groups_link_translations,
+    scripts_fit_languages,
 )
 
 
@@ -206,9 +231,17 @@ TRAIN_CHECKS: tuple[Callable[[TrainSet], str], ...] = (
 
 
 def _same(first: Sequence[EvalSet | TrainSet], second: Sequence[EvalSet | TrainSet]) -> str:
-    same = len(first) == len(second) and all(vars(a) == vars(b) for a, b in zip(first, second, strict=True))
+    same = len(first) == len(second) and all(_plain(a) == _plain(b) for a, b in zip(first, second, strict=True))
     _hold(same, "a second load gave something else")
     return "equal"
+
+
+def _plain(part: EvalSet | TrainSet) -> dict[str, object]:
+    """The fields; of passages that may be on disk a digest."""
+    fields = dict(vars(part))
+    if isinstance(part, EvalSet):
+        fields["passages"] = {lang: hash(frozenset(by_id.items())) for lang, by_id in part.passages.items()}
+    return fields
 
 
 def _result(name: str, check: Callable[[], str]) -> Result:

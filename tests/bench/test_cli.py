@@ -72,7 +72,7 @@ def test_finished_cells_are_skipped_and_overwrite_gives_the_same_bits(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cell = next((folder / "results" / "small").glob("mono-*-s0"))
-    scores, weights = cell / "scores" / "demo-dev@1.parquet", cell / "model" / "model.safetensors"
+    scores, weights = cell / "scores" / "demo-dev@2.parquet", cell / "model" / "model.safetensors"
     before, time = (digest(scores), digest(weights)), weights.stat().st_mtime_ns
     again = ["run", "--strategy", "mono", *SMALL, *places(folder), "--no-report"]
     assert main(again) == 0
@@ -85,7 +85,7 @@ def test_finished_cells_are_skipped_and_overwrite_gives_the_same_bits(
 
 def test_a_cell_without_done_is_scored_again_without_training(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cell = next((folder / "results" / "small").glob("cross-*-s1"))
-    scores = cell / "scores" / "demo-dev@1.parquet"
+    scores = cell / "scores" / "demo-dev@2.parquet"
     before, time = digest(scores), (cell / "steps.jsonl").stat().st_mtime_ns
     (cell / "done").unlink()
     scores.unlink()
@@ -113,7 +113,7 @@ def test_evaluate_scores_a_trained_cell_to_the_same_numbers(folder: Path, capsys
     )
     assert cell.name in capsys.readouterr().out
     other = next((folder / "results" / "evaluate").glob(f"{cell.name.replace('_', '-')}-*"))
-    files = [c / "scores" / "demo-dev@1.parquet" for c in (cell, other)]
+    files = [c / "scores" / "demo-dev@2.parquet" for c in (cell, other)]
     assert digest(files[0]) == digest(files[1])
 
 
