@@ -16,6 +16,7 @@ from bench.memory import peak_mb, restart_peak
 from bench.schedule import Audit, TrainData, schedule
 from strategies import Strategy
 from tasks import EvalSet, Source, Task
+from tasks.files import checksums
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +67,7 @@ class LoadedTask(NamedTuple):
 
 def describe_source(source: Source, root: Path | None) -> dict[str, object]:
     """What is recorded of a training source: version, licence, checksums."""
-    files = records.checksums(source.files(root))
+    files = checksums(source.files(root))
     return {"version": source.version, "licence": source.licence, "files": files}
 
 

@@ -18,6 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for a request that cannot be carried out, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
+    if getattr(options, "offline", False):
+        from tasks.hub import go_offline
+
+        go_offline()
     options.command_line = shlex.join(["python", "-m", "bench", *arguments])
     try:
         code: int = options.call(options)
@@ -74,6 +78,31 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("name", help="a name, package.module:Class or path/to/file.py:Class")
     check.add_argument("--data-root", type=Path)
     check.add_argument("--json", action="store_true")
+    data = commands.add_parser("data", help="list, fetch, check and cite data sets").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    what = data.add_parser("list", help="name, version, licence, size, languages, origin")
+    what.add_argument("--json", action="store_true")
+    what.set_defaults(call=_data_list)
+    fetch = data.add_parser("fetch", help="download a data set by checksum or pinned revision")
+    fetch.add_argument("name")
+    fetch.add_argument("--accept-licence", action="append", default=[], metavar="LICENCE")
+    fetch.add_argument("--offline", action="store_true", help="never touch the network")
+    fetch.set_defaults(call=_data_fetch)
+    held = data.add_parser("check", help="hold data sets against their contract and what is known of them")
+    held.add_argument("name", help="comma-separated")
+    held.add_argument("--data-root", type=Path)
+    held.add_argument("--json", action="store_true")
+    held.add_argument("--offline", action="store_true", help="never touch the network")
+    held.set_defaults(call=_data_check)
+    known = data.add_parser("facts", help="what 'check' compares, of the data that are here, as JSON")
+    known.add_argument("name")
+    known.add_argument("--data-root", type=Path)
+    known.set_defaults(call=_data_facts)
+    cite = data.add_parser("cite", help="BibTeX and licences of what an experiment used")
+    cite.add_argument("experiment")
+    _folders(cite)
+    cite.set_defaults(call=_data_cite)
     return parser
 
 
@@ -81,6 +110,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="built-in name, folder or Hub name")
     parser.add_argument("--task", help="comma-separated tasks to score on")
     parser.add_argument("--data-root", type=Path, help="folder of local data sets")
+    parser.add_argument("--offline", action="store_true", help="never touch the network")
     parser.add_argument("--query-length", type=int, help="tokens kept of a query")
     parser.add_argument("--passage-length", type=int, help="tokens kept of a passage")
     parser.add_argument("--query-prompt", help="text in front of queries (default: the model's own)")
@@ -236,25 +266,83 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    import json
-
     from bench import resolve
     from strategies.check import check_strategy
     from tasks.check import check_source, check_task
 
+    results: Sequence[tuple[str, bool, str]]
     if options.what == "strategy":
-        results = [tuple(r) for r in check_strategy(resolve.strategy(options.name))]
+        results = check_strategy(resolve.strategy(options.name))
     elif options.what == "task":
-        results = [tuple(r) for r in check_task(resolve.task(options.name), options.data_root)]
+        results = check_task(resolve.task(options.name), options.data_root)
     else:
-        results = [tuple(r) for r in check_source(resolve.source(options.name), options.data_root)]
-    if options.json:
-        print(json.dumps([dict(zip(("property", "holds", "detail"), r, strict=True)) for r in results], indent=1))
+        results = check_source(resolve.source(options.name), options.data_root)
+    return _show(options.name, results, options.json)
+
+
+def _show(name: str, results: Sequence[tuple[str, bool, str]], as_json: bool) -> int:
+    """Print which properties hold; returns the exit code."""
+    import json
+
+    if as_json:
+        named = [dict(zip(("property", "holds", "detail"), tuple(r), strict=True)) for r in results]
+        print(json.dumps(named, indent=1, ensure_ascii=False))
     else:
         from tabulate import tabulate
 
-        rows = [[name, "holds" if passed else "BROKEN", detail] for name, passed, detail in results]
+        rows = [[prop, "holds" if passed else "BROKEN", detail] for prop, passed, detail in results]
         print(tabulate(rows, ["property", "", "detail"], tablefmt="plain"))
     broken = sum(not passed for _, passed, _ in results)
-    _say(f"{options.name}: {len(results) - broken} of {len(results)} properties hold")
+    _say(f"{name}: {len(results) - broken} of {len(results)} properties hold")
     return 2 if broken else 0
+
+
+def _data_list(options: argparse.Namespace) -> int:
+    import json
+
+    from bench import data
+
+    lines = data.listed()
+    if options.json:
+        print(json.dumps([line._asdict() for line in lines], indent=1, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    print(tabulate(lines, data.Line._fields, tablefmt="plain", disable_numparse=True))
+    return 0
+
+
+def _data_fetch(options: argparse.Namespace) -> int:
+    from bench import data
+
+    data.fetch(options.name, options.accept_licence, _say)
+    return 0
+
+
+def _data_check(options: argparse.Namespace) -> int:
+    from bench import data
+    from bench.resolve import split
+
+    codes = [_show(name, data.check(name, options.data_root), options.json) for name in split(options.name)]
+    return max(codes, default=0)
+
+
+def _data_facts(options: argparse.Namespace) -> int:
+    import json
+
+    from bench import data
+    from tasks import facts
+
+    print(json.dumps(facts.measure(data.find(options.name), options.data_root), indent=1, ensure_ascii=False))
+    return 0
+
+
+def _data_cite(options: argparse.Namespace) -> int:
+    from tabulate import tabulate
+
+    from bench import data
+
+    rows, entries = data.cite(options.results / options.experiment)
+    print(tabulate(rows, ["name", "use", "licence", "citation"], tablefmt="plain", disable_numparse=True))
+    print("", *entries, sep="\n")
+    return 0

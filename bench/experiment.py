@@ -27,6 +27,7 @@ from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
 from bench.schedule import Audit, TrainData, combine, schedule
 from tasks import Source, Task, TrainSet
+from tasks.files import checksums
 
 Say = Callable[[str], None]
 
@@ -155,7 +156,7 @@ def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None
 
 def load_task(task: Task, root: Path | None) -> LoadedTask:
     """Read a task once for all cells."""
-    return LoadedTask(task, list(task.load(root)), records.checksums(task.files(root)))
+    return LoadedTask(task, list(task.load(root)), checksums(task.files(root)))
 
 
 def set_threads(threads: int) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.errors import BenchError
+from tasks.files import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,20 +153,6 @@ def read_scores(path: Path) -> pa.Table:
         raise BenchError(
             f"{path}: not a readable scores file ({str(error).splitlines()[0]}); delete it and run again"
         ) from None
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def checksums(files: Sequence[Path]) -> dict[str, str]:
-    """File name -> sha256; the folder's name is kept, so that two en.json do not collide."""
-    return {f"{p.parent.name}/{p.name}": sha256(p) for p in files}
 
 
 def folder_hash(folder: Path) -> str:

@@ -163,7 +163,7 @@ def scripts_fit_languages(evalset: EvalSet) -> str:
     seen = []
     for what, part in (("queries", evalset.queries), ("passages", evalset.passages)):
         for lang, by_id in part.items():
-            share = share_in_script([text for _, text in islice(by_id.items(), SAMPLE)], lang)
+            share = share_in_script([str(text) for _, text in islice(by_id.items(), SAMPLE)], lang)
             if share is not None:
                 seen.append(share)
                 _hold(share > 0.5, f"{share:.0%} of the letters of the first {what} in {lang!r} are in its script")

@@ -9,11 +9,17 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
 from tasks.contract import EvalSet, Task, TaskError
-from tasks.files import below, read_json
+from tasks.files import find, read_json
 
 T = TypeVar("T")
 
 ORIGIN = "github.com/google-research-datasets/lareqa"
+RAW = "https://raw.githubusercontent.com/google-research-datasets/lareqa"
+COMMITS = {
+    "xquad-r": "9bc8c7fb6dd8d01d72a05a93c2cb96882b0d299c",
+    "mlqa-r": "354d67d1cd066854cdfbf5ad0e6105528976141d",
+}
+"""Where each set is byte for byte what is read here; MLQA-R was removed by the commit after."""
 
 
 class _Part(NamedTuple):
@@ -54,14 +60,15 @@ class _LAReQA(Task):
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """One JSON file per language."""
-        return tuple(below(root, f"{self.folder}/{lang}.json", self.folder) for lang in self.langs or self.offered)
+        return tuple(find(root, f"{self.folder}/{lang}.json", self.folder) for lang in self.langs or self.offered)
 
     def _read(self, root: Path | None) -> dict[str, _Part]:
         files = self.files(root)
         for path in files:
             if not path.is_file():
                 raise TaskError(
-                    f"{path}: no such file; --data-root names the folder that holds {self.folder}, from {ORIGIN}"
+                    f"{path}: no such file; --data-root names the folder that holds {self.folder}, from {ORIGIN}; "
+                    f"or fetch it with 'python -m bench data fetch {self.folder}'"
                 )
         return {path.stem: _read_language(path) for path in files}
 

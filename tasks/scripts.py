@@ -22,9 +22,9 @@ LETTERS = {
 
 
 def share_in_script(texts: Iterable[str], lang: str) -> float | None:
-    """Share of the letters that belong to the language's script; None where the script is not known."""
+    """Share of the letters that belong to the language's script; None where that is not known, or no letter is there."""
     script = SCRIPT.get(lang)
     if script is None:
         return None
     names = [unicodedata.name(c, "").partition(" ")[0] for text in texts for c in text if c.isalpha()]
-    return sum(name in LETTERS[script] for name in names) / len(names) if names else 0.0
+    return sum(name in LETTERS[script] for name in names) / len(names) if names else None

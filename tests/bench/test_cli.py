@@ -171,7 +171,7 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
     (["run", "--strategy", "mono,mono"], "every cell is named once"),
     (["run", "--strategy", "mono", "--model", "./nowhere"], "no model './nowhere'"),
     (["run", "--strategy", "mono", "--experiment", "../up"], "an experiment's name is"),
-    (["run", "--strategy", "mono", "--baselines", "bm26"], "a baseline is one of untrained, char-tfidf; got 'bm26'"),
+    (["run", "--strategy", "mono", "--baselines", "bm26"], "a baseline is one of untrained, char-tfidf, bm25; got 'bm26'"),
     (["run", "--strategy", "mono", "--temperature", "0"], "temperature is a positive number; got 0.0"),
     (["leaderboard", "nothing"], "no results in"),
     (["report", "nothing"], "no results in"),
