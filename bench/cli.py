@@ -103,6 +103,22 @@ def _parser() -> argparse.ArgumentParser:
     cite.add_argument("experiment")
     _folders(cite)
     cite.set_defaults(call=_data_cite)
+    export = commands.add_parser("export", help="files that other tools read").add_subparsers(
+        required=True, metavar="FORM"
+    )
+    trec = export.add_parser("trec", help="run and qrels files of one cell on one task (ranks anew)")
+    trec.add_argument("experiment")
+    trec.add_argument("cell", help="the cell's folder, or how its name begins")
+    trec.add_argument("--task", required=True)
+    trec.add_argument("--data-root", type=Path)
+    trec.add_argument("--depth", type=int, default=1000, help="passages per query")
+    trec.set_defaults(call=_export_trec)
+    result = export.add_parser("mteb", help="mteb's result files of every finished cell")
+    result.add_argument("experiment")
+    result.set_defaults(call=_export_mteb)
+    for sub in (trec, result):
+        sub.add_argument("--out", type=Path, required=True, help="folder to write to")
+        _folders(sub)
     return parser
 
 
@@ -345,4 +361,23 @@ def _data_cite(options: argparse.Namespace) -> int:
     rows, entries = data.cite(options.results / options.experiment)
     print(tabulate(rows, ["name", "use", "licence", "citation"], tablefmt="plain", disable_numparse=True))
     print("", *entries, sep="\n")
+    return 0
+
+
+def _export_trec(options: argparse.Namespace) -> int:
+    from bench import export
+
+    if options.depth < 1:
+        raise BenchError(f"--depth is a whole number of at least 1; got {options.depth}")
+    cell = export.find_cell(options.results / options.experiment, options.cell)
+    written = export.export_trec(cell, options.task, options.data_root, options.out, options.depth)
+    _say(f"{len(written)} files in {options.out}")
+    return 0
+
+
+def _export_mteb(options: argparse.Namespace) -> int:
+    from bench import export
+
+    written = export.export_mteb(options.results / options.experiment, options.out)
+    _say(f"{len(written)} files in {options.out}")
     return 0

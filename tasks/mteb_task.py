@@ -231,3 +231,11 @@ def _iso() -> tuple[dict[str, str], dict[str, str]]:
     three = json.loads((folder / "iso_639_1_to_3.json").read_text(encoding="utf-8"))
     usual = json.loads((folder / "iso_639_3_to_default_script.json").read_text(encoding="utf-8"))
     return {v: k for k, v in three.items()} | MACRO, usual
+
+
+def script_codes(code: str) -> str:
+    """The other way round: ``zh-hant`` as mteb's ``zho-Hant``."""
+    two, usual = _iso()
+    base, _, script = code.partition("-")
+    three = next((k for k, v in two.items() if v == base and k not in MACRO), base)
+    return f"{three}-{script.capitalize() if script else usual.get(three, 'Latn')}"

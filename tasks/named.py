@@ -53,6 +53,9 @@ HARD = {
 """Smaller corpora of pooled hard negatives (mteb): their scores are not comparable with those of the full corpora."""
 
 
+MIRACL = {"miracl": "MIRACLRetrieval", "miracl-hard": "MIRACLRetrievalHardNegatives"}
+
+
 @dataclass(frozen=True)
 class BeirNamed(Task):
     """A data set of BEIR: from ``<data root>/<name>`` where its files lie there, else through mteb's mirror.
@@ -137,9 +140,21 @@ def mteb(name: str, langs: tuple[str, ...] | None = None, split: str | None = No
 
 def miracl(langs: tuple[str, ...] | None = None) -> Task:
     """MIRACL's dev queries over its full corpora (106 million passages), through mteb's mirror."""
-    return MtebTask("MIRACLRetrieval", langs, called="miracl", main="nDCG@10")
+    return MtebTask(MIRACL["miracl"], langs, called="miracl", main="nDCG@10")
 
 
 def miracl_hard(langs: tuple[str, ...] | None = None) -> Task:
     """MIRACL's dev queries over pooled hard negatives (2.45 million passages), through mteb's mirror."""
-    return MtebTask("MIRACLRetrievalHardNegatives", langs, called="miracl-hard", main="nDCG@10")
+    return MtebTask(MIRACL["miracl-hard"], langs, called="miracl-hard", main="nDCG@10")
+
+
+def mteb_name(set_name: str) -> str | None:
+    """Name in mteb of an evaluation set that was read from there, or is the same data; None for all others."""
+    if set_name.startswith("mteb-"):
+        return set_name.removeprefix("mteb-")
+    base = set_name.removesuffix("-hard")
+    if base != set_name and base in HARD:
+        return HARD[base]
+    if set_name in MIRACL:
+        return MIRACL[set_name]
+    return BEIR[set_name].mteb if set_name in BEIR else None

@@ -1,0 +1,146 @@
+"""What others read: TREC run and qrels files, and mteb's result files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench import records, resolve
+from bench.config import Settings
+from bench.errors import BenchError
+from bench.leaderboard import Means, read_means
+from bench.records import Cell
+from bench.score import POOL
+from tasks import EvalSet
+from tasks.named import mteb_name
+
+if TYPE_CHECKING:
+    from bench.search import Corpus, Ranker
+
+MTEB_NAMES = {"AP": "map", "nDCG@10": "ndcg_at_10", "R@1": "recall_at_1", "R@10": "recall_at_10",
+              "R@100": "recall_at_100", "RR@10": "mrr_at_10"}  # fmt: skip
+
+
+def find_cell(experiment: Path, name: str) -> Cell:
+    """The finished cell whose folder is ``name``, or begins with it."""
+    cells = [c for c in records.read_cells(experiment) if c.done is not None]
+    found = [c for c in cells if c.path.name == name] or [c for c in cells if c.path.name.startswith(name)]
+    if len(found) != 1:
+        there = ", ".join(c.path.name for c in found or cells) or "none"
+        raise BenchError(f"a cell is named by its folder, or how that begins; got {name!r}, finished are {there}")
+    return found[0]
+
+
+def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int) -> list[Path]:
+    """Rank anew with the cell's model and write ``<set>.<q_lang>-<d_lang>.run`` and ``.qrels``; ``all`` is the pool.
+
+    Scores are written so that readers order them as they were ranked: equal ones by doc_id descending, as trec_eval.
+    """
+    ranker = _ranker(cell)
+    written: list[Path] = []
+    for evalset in resolve.task(task).load(root):
+        for name, lines, qrels in _runs(evalset, ranker, cell.path.name, depth):
+            for suffix, text in (("run", lines), ("qrels", qrels)):
+                path = out / f"{evalset.name}.{name}.{suffix}"
+                with records.written_aside(path) as aside:
+                    aside.write_text("".join(text), encoding="utf-8")
+                written.append(path)
+    return written
+
+
+def _ranker(cell: Cell) -> Ranker:
+    from bench.cell import LEXICAL
+    from bench.lexical import BM25, CharTfidf
+    from bench.models import load_encoder
+
+    if cell.label in LEXICAL:
+        return BM25() if cell.label == "bm25" else CharTfidf()
+    stored = dict(cell.config["settings"])  # type: ignore[call-overload]
+    settings = Settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    if cell.config["trained"]:
+        settings = dataclasses.replace(settings, model=str(cell.path / "model"))
+    encoder = load_encoder(settings, cell.seed)
+    if encoder.weights_hash() != (cell.done or {}).get("weights_sha256"):
+        raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
+    return encoder
+
+
+def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Name, run lines and qrels lines of every language pair with relevant passages, and of the pool."""
+    from bench import search
+
+    corpus = search.build_corpus(evalset.passages)
+    passages, place = ranker.passages(corpus)
+    segments = {lang: slice(int(corpus.segment[i]), int(corpus.segment[i + 1])) for i, lang in enumerate(corpus.langs)}
+    if len(segments) > 1:
+        segments[POOL] = slice(0, len(corpus.doc_id))
+    for lang, asked in evalset.queries.items():
+        ids = [q for q in asked if evalset.relevant.get(q)]
+        queries = ranker.queries([asked[q] for q in ids], [lang] * len(ids))
+        for d_lang, part in segments.items():
+            inside = set(corpus.doc_id[part])
+            qrels = [f"{q} 0 {d} {grade}\n" for q in ids for d, grade in evalset.relevant[q].items() if d in inside]
+            if not qrels:
+                continue
+            answered = {line.split(" ", 1)[0] for line in qrels}
+            lines: list[str] = []
+            cut = _cut(corpus, part)
+            for rows, block in search.similarity_blocks(queries, passages[place[part]]):
+                best = search.top_columns(block, depth, cut)
+                for i, columns in zip(range(rows.start, rows.stop), best, strict=True):
+                    if ids[i] in answered:
+                        lines += [
+                            f"{ids[i]} Q0 {cut.doc_id[c]} {rank} {float(block[i - rows.start, c])!r} {tag}\n"
+                            for rank, c in enumerate(columns, start=1)
+                        ]
+            yield f"{lang}-{'all' if d_lang == POOL else d_lang}", lines, qrels
+
+
+def _cut(corpus: Corpus, part: slice) -> Corpus:
+    return corpus._replace(doc_id=corpus.doc_id[part], tie=np.asarray(corpus.tie[part]))
+
+
+def export_mteb(experiment: Path, out: Path) -> list[Path]:
+    """One ``<model>/<revision>/<task>.json`` per finished cell and set, as mteb's results repository has them."""
+    import mteb
+    from mteb.results import TaskResult
+
+    from tasks.mteb_task import script_codes
+
+    written = []
+    for means in read_means(records.read_cells(experiment)):
+        done = means.cell.done or {}
+        known = mteb_name(means.set_name)
+        subsets = [_subset(pair, means, script_codes) for pair in means.pairs if pair[1] != POOL]
+        if known is not None and len(subsets) == 1:
+            subsets[0]["hf_subset"] = "default"
+        metadata = mteb.get_task(known).metadata if known else None
+        result = TaskResult(
+            dataset_revision=str(metadata.revision) if metadata else "bench",
+            task_name=known or means.set_name,
+            mteb_version=mteb.__version__,
+            scores={metadata.eval_splits[0] if metadata else "test": subsets},
+            evaluation_time=sum(v for k, v in dict(done["seconds"]).items() if k.startswith("score")),  # type: ignore[call-overload]
+        )
+        model = re.sub(r"[^A-Za-z0-9._-]+", "-", means.cell.path.name)
+        path = out / f"bench__{model}" / str(done["weights_sha256"])[:12] / f"{result.task_name}.json"
+        with records.written_aside(path) as aside:
+            aside.write_text(json.dumps(result.to_dict(), indent=2, sort_keys=True), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _subset(pair: tuple[str, str], means: Means, codes: object) -> dict[str, object]:
+    assert callable(codes)
+    q_lang, d_lang = pair
+    values = means.pairs[pair]
+    found: dict[str, object] = {theirs: values[ours] for ours, theirs in MTEB_NAMES.items()}
+    languages = list(dict.fromkeys([codes(q_lang), codes(d_lang)]))
+    named = q_lang if q_lang == d_lang else f"{q_lang}-{d_lang}"
+    return found | {"main_score": values[means.main], "hf_subset": named, "languages": languages}
