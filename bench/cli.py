@@ -170,7 +170,9 @@ def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
     names = {f for cls in (config.Plan, config.Settings) for f in cls.__dataclass_fields__}
     overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
     lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
-    lists |= {name: getattr(options, name, None) for name in ("train", "train_weights", "languages", "seeds", "baselines")}
+    lists |= {
+        name: getattr(options, name, None) for name in ("train", "train_weights", "languages", "seeds", "baselines")
+    }
     for name, text in lists.items():
         if text is not None:
             overrides[name] = tuple(split(text)) if text != "none" else ()

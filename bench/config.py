@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -70,10 +71,18 @@ class Settings:
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(self.precision in ("float32", "bf16"), "precision is float32 or bf16", self.precision)
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)
-        _require(weighted and all(0 < w < float("inf") for w in self.train_weights),
-                 f"train_weights are {len(self.train)} positive numbers, one per source", self.train_weights)
+        _require(
+            weighted and all(0 < w < float("inf") for w in self.train_weights),
+            f"train_weights are {len(self.train)} positive numbers, one per source",
+            self.train_weights,
+        )
         _require(len(self.train) > 0, "train names at least one source", self.train)
         _require(len(set(self.languages)) == len(self.languages) > 0, "languages are named once each", self.languages)
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> Settings:
+        """As ``config.json`` holds them: lists for tuples."""
+        return cls(**_typed(cls, dict(values), None))
 
 
 @dataclass(frozen=True)

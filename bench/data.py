@@ -12,7 +12,7 @@ from tasks import SOURCES, TASKS, Source, Task, TaskError, facts, references
 from tasks.check import Result, check_source, check_task
 from tasks.download import fetch as download
 from tasks.files import cache
-from tasks.lareqa import COMMITS, RAW, MLQAR, XQuADR
+from tasks.lareqa import COMMITS, MLQAR, RAW, XQuADR
 from tasks.mteb_task import MtebTask
 from tasks.named import BeirNamed
 

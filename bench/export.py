@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,8 +61,7 @@ def _ranker(cell: Cell) -> Ranker:
 
     if cell.label in LEXICAL:
         return BM25() if cell.label == "bm25" else CharTfidf()
-    stored = dict(cell.config["settings"])  # type: ignore[call-overload]
-    settings = Settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    settings = Settings.stored(cell.settings)
     if cell.config["trained"]:
         settings = dataclasses.replace(settings, model=str(cell.path / "model"))
     encoder = load_encoder(settings, cell.seed)
@@ -117,9 +116,11 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
     for means in read_means(records.read_cells(experiment)):
         done = means.cell.done or {}
         known = mteb_name(means.set_name)
-        subsets = [_subset(pair, means, script_codes) for pair in means.pairs if pair[1] != POOL]
+        subsets: list[Mapping[str, Any]] = [
+            _subset(pair, means, script_codes) for pair in means.pairs if pair[1] != POOL
+        ]
         if known is not None and len(subsets) == 1:
-            subsets[0]["hf_subset"] = "default"
+            subsets[0] = {**subsets[0], "hf_subset": "default"}
         metadata = mteb.get_task(known).metadata if known else None
         result = TaskResult(
             dataset_revision=str(metadata.revision) if metadata else "bench",
@@ -136,11 +137,10 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
     return written
 
 
-def _subset(pair: tuple[str, str], means: Means, codes: object) -> dict[str, object]:
-    assert callable(codes)
+def _subset(pair: tuple[str, str], means: Means, codes: Callable[[str], str]) -> dict[str, Any]:
     q_lang, d_lang = pair
     values = means.pairs[pair]
-    found: dict[str, object] = {theirs: values[ours] for ours, theirs in MTEB_NAMES.items()}
+    found: dict[str, Any] = {theirs: values[ours] for ours, theirs in MTEB_NAMES.items()}
     languages = list(dict.fromkeys([codes(q_lang), codes(d_lang)]))
     named = q_lang if q_lang == d_lang else f"{q_lang}-{d_lang}"
     return found | {"main_score": values[means.main], "hf_subset": named, "languages": languages}

@@ -58,7 +58,9 @@ class BM25:
             import bm25s  # noqa: F401
             import Stemmer
         except ImportError as error:
-            raise BenchError(f"bm25 needs a package more ({error.name}): pip install 'batch-strategy-bench[bm25]'") from None
+            raise BenchError(
+                f"bm25 needs a package more ({error.name}): pip install 'batch-strategy-bench[bm25]'"
+            ) from None
         self._column: dict[str, int] = {}
         self._stemmer = {lang: Stemmer.Stemmer(name) for lang, name in STEMMERS.items()}
 
@@ -93,7 +95,6 @@ class BM25:
         rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
         ones = np.ones(len(pairs), np.float32)
         return sparse.csr_matrix((ones, (rows, columns)), shape=(len(texts), len(self._column)))
-
 
     def _stemmed(self, text: str, lang: str) -> list[str]:
         stemmer = self._stemmer.get(lang.partition("-")[0])

@@ -10,7 +10,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -41,6 +41,13 @@ class Cell(NamedTuple):
     def label(self) -> str:
         """The strategy's signature, or the name of a baseline."""
         return str(self.config["strategy"])
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What all strategies of the plan shared."""
+        stored = self.config["settings"]
+        assert isinstance(stored, dict)
+        return stored
 
     @property
     def seed(self) -> int:

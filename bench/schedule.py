@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import seeds
 from bench.errors import BenchError
@@ -87,11 +88,12 @@ def _drop_empty(data: TrainData) -> TrainData:
     return _select(data, np.flatnonzero(data.pool.has.any(axis=1)), tuple(data.pool.langs[i] for i in used))
 
 
-def _select(data: TrainData, items: np.ndarray, langs: tuple[str, ...]) -> TrainData:
+def _select(data: TrainData, items: NDArray[np.int64], langs: tuple[str, ...]) -> TrainData:
     pool = data.pool
     query = {lang: [data.query[lang][i] for i in items] for lang in langs}
     passage = {lang: [data.passage[lang][i] for i in items] for lang in langs}
-    has = np.ascontiguousarray(pool.has[np.ix_(items, [pool.langs.index(lang) for lang in langs])])
+    columns = np.array([pool.langs.index(lang) for lang in langs], np.int64)
+    has = np.ascontiguousarray(pool.has[np.ix_(items, columns)])
     return TrainData(Pool(langs, has, pool.group[items], pool.source[items]), query, passage)
 
 

@@ -18,9 +18,9 @@ _APART = re.compile(f"[{HAN}{THAI}]|[^{HAN}{THAI}]+")
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Words with their combining marks, which ``\\w`` leaves out: without them Hindi falls to pieces.
+    r"""Words with their combining marks, which ``\w`` leaves out: without them Hindi falls to pieces.
 
-    Marks of the basic plane alone, tried only where a run of ``\\w`` ends: a class with more is searched one by one.
+    Marks of the basic plane alone, tried only where a run of ``\w`` ends: a class with more is searched one by one.
     """
     marks = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)).startswith("M"))
     return re.compile(rf"\w+(?:[{marks}]+\w*)*")

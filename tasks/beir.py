@@ -188,7 +188,7 @@ def climate_fever(split: str = "test") -> Task:
 
 
 def miracl_lite(langs: tuple[str, ...] = MIRACL_LITE, split: str = "test") -> Task:
-    """Queries of MIRACL in 11 languages over pools of 3,200 to 4,900 passages each. Not MIRACL: scores are far higher."""
+    """MIRACL's queries in 11 languages over pools of 3,200 to 4,900 passages each. Not MIRACL: scores are higher."""
     unknown = [lang for lang in langs if lang not in MIRACL_LITE]
     if isinstance(langs, str) or unknown or not langs:
         raise TaskError(f"miracl-lite: langs is a tuple of {', '.join(MIRACL_LITE)}; got {langs!r}")

@@ -31,13 +31,17 @@ def fetch(url: str, target: Path, checksum: str, command: str) -> bool:
     if target.is_file() and sha256(target) == checksum:
         return False
     if offline():
-        raise TaskError(f"{target} is not here and the network is switched off; '{command}' fetches it where there is one")
+        raise TaskError(
+            f"{target} is not here and the network is switched off; '{command}' fetches it where there is one"
+        )
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _download(url, part)
     except urllib.error.URLError as error:
-        raise TaskError(f"{url}: cannot be fetched ({error.reason}); '{command}' continues where it broke off") from None
+        raise TaskError(
+            f"{url}: cannot be fetched ({error.reason}); '{command}' continues where it broke off"
+        ) from None
     except OSError as error:
         raise TaskError(f"{part}: cannot be written or fetched ({error.strerror or error}); '{command}' continues "
                         "where it broke off") from None  # fmt: skip
@@ -65,9 +69,12 @@ def _download(url: str, part: Path) -> None:
     with answer:
         resumed = getattr(answer, "status", 200) == 206
         left = int(answer.headers.get("Content-Length") or 0)
-        with part.open("ab" if resumed else "wb") as file, tqdm(
-            total=left or None, desc=part.name.removesuffix(".part"), unit="B", unit_scale=True, disable=None
-        ) as bar:
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            tqdm(
+                total=left or None, desc=part.name.removesuffix(".part"), unit="B", unit_scale=True, disable=None
+            ) as bar,
+        ):
             while data := answer.read(CHUNK):
                 file.write(data)
                 bar.update(len(data))

@@ -208,7 +208,9 @@ def _squad(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
 
 def _joined(by_lang: dict[str, dict[str, tuple[str, str]]], name: str) -> TrainSet:
     """One item per id that comes up in any language with two texts."""
-    kept = {lang: {i: pair for i, pair in rows.items() if all(_is_text(t) for t in pair)} for lang, rows in by_lang.items()}
+    kept = {
+        lang: {i: pair for i, pair in rows.items() if all(_is_text(t) for t in pair)} for lang, rows in by_lang.items()
+    }
     ids = list(dict.fromkeys(i for rows in kept.values() for i in rows))
     langs = tuple(sorted(lang for lang, rows in kept.items() if rows))
     if not ids:

@@ -19,7 +19,8 @@ from tasks.streamed import Streamed
 CORPUS_FIRST = frozenset({"BelebeleRetrieval", "MLQARetrieval"})
 
 MACRO = {"arb": "ar", "cmn": "zh", "pes": "fa", "swh": "sw", "zsm": "ms", "npi": "ne", "lvs": "lv", "ekk": "et",
-         "ydd": "yi", "als": "sq", "azj": "az", "uzn": "uz", "khk": "mn", "plt": "mg", "pbt": "ps", "ory": "or"}  # fmt: skip
+         "ydd": "yi", "als": "sq", "azj": "az", "uzn": "uz", "khk": "mn", "plt": "mg", "pbt": "ps",
+         "ory": "or"}  # fmt: skip
 """ISO 639-3 codes of a language whose two-letter code names the macro-language."""
 
 
@@ -174,7 +175,7 @@ def _rows(corpus: Any, prefix: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def _metadata(name: str) -> Any:
-    """mteb's description of a task.
+    """Mteb's description of a task.
 
     Raises:
         TaskError: mteb has no such task, or it retrieves no text.

@@ -22,7 +22,7 @@ LETTERS = {
 
 
 def share_in_script(texts: Iterable[str], lang: str) -> float | None:
-    """Share of the letters that belong to the language's script; None where that is not known, or no letter is there."""
+    """Share of the letters that belong to the language's script; None where that is unknown or none is there."""
     script = SCRIPT.get(lang)
     if script is None:
         return None

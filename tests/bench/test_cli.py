@@ -161,7 +161,7 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(("arguments", "message"), [
     (["run", "--strategy", "hybird"], "Did you mean 'hybrid'?"),
     (["run", "--strategy", "mono", "--task", "xquadr"], "no task 'xquadr'"),
-    (["run", "--strategy", "mono", "--task", "xquad-r"], "xquad-r is read from a local folder; give it with"),
+    (["run", "--strategy", "mono", "--task", "xquad-r"], "give the folder that holds xquad-r/ar.json with --data-root"),
     (["run", "--strategy", "mono", "--train", "lo-hlep"], "no source 'lo-hlep'"),
     (["run", "--strategy", "mono", "--languages", "xx"], "no source has a training language of ['xx']"),
     (["run", "--strategy", "mono", "--languages", "en,xx"], "no source has the training language 'xx'"),
@@ -171,7 +171,7 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
     (["run", "--strategy", "mono,mono"], "every cell is named once"),
     (["run", "--strategy", "mono", "--model", "./nowhere"], "no model './nowhere'"),
     (["run", "--strategy", "mono", "--experiment", "../up"], "an experiment's name is"),
-    (["run", "--strategy", "mono", "--baselines", "bm26"], "a baseline is one of untrained, char-tfidf, bm25; got 'bm26'"),
+    (["run", "--strategy", "mono", "--baselines", "bm26"], "one of untrained, char-tfidf, bm25; got 'bm26'"),
     (["run", "--strategy", "mono", "--temperature", "0"], "temperature is a positive number; got 0.0"),
     (["leaderboard", "nothing"], "no results in"),
     (["report", "nothing"], "no results in"),

@@ -98,7 +98,8 @@ def main() -> None:
     class Once:
         """Encodes once for both."""
 
-        kept: dict[str, Any] = {}
+        def __init__(self) -> None:
+            self.kept: dict[str, Any] = {}
 
         def passages(self, corpus: Any) -> Any:
             return self.kept.setdefault("passages", encoder.passages(corpus))

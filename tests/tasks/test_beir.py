@@ -85,7 +85,9 @@ def test_missing_files_and_splits_are_named(tmp_path: Path) -> None:
 
 def test_what_only_carries_the_name_of_a_beir_data_set_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "scifact")
-    with pytest.raises(TaskError, match=r"scifact below the data root holds 3 passages and 2 queries; BEIR's has 5,183"):
+    with pytest.raises(
+        TaskError, match=r"scifact below the data root holds 3 passages and 2 queries; BEIR's has 5,183"
+    ):
         list(named.beir("scifact").load(tmp_path))
 
 

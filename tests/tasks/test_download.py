@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -16,7 +17,7 @@ SUM = hashlib.sha256(DATA).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    asked: list[str | None] = []
+    asked: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
@@ -71,14 +72,14 @@ def test_another_file_is_set_aside_and_not_used(server: str, tmp_path: Path) -> 
     assert [p.name for p in tmp_path.iterdir()] == [f"file.wrong-{SUM[:8]}"]
 
 
-def test_what_cannot_be_had_is_said_in_one_line(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_had_is_said_in_one_line(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TaskError, match=r"/gone: cannot be fetched \(Not Found\); 'again' continues"):
         fetch(f"{server}/gone", tmp_path / "file", SUM, "again")
     with pytest.raises(TaskError, match="cannot be fetched"):
         fetch("http://127.0.0.1:9/file", tmp_path / "file", SUM, "again")
-    monkeypatch.setattr("tasks.download._download", lambda url, part: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(
+        "tasks.download._download", lambda url, part: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
     with pytest.raises(TaskError, match=r"file\.part: cannot be written or fetched \(No space left\); 'again'"):
         fetch(f"{server}/file", tmp_path / "file", SUM, "again")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -12,7 +12,8 @@ from tests.tasks.conftest import write_hub_folder
 
 def squad(lang: str, ids: list[str]) -> str:
     paragraphs = [
-        {"context": f"{lang} paragraph {i // 2}", "qas": [{"id": q, "question": f"{lang} {q}"}]} for i, q in enumerate(ids)
+        {"context": f"{lang} paragraph {i // 2}", "qas": [{"id": q, "question": f"{lang} {q}"}]}
+        for i, q in enumerate(ids)
     ]
     return json.dumps({"data": [{"paragraphs": paragraphs}]})
 
@@ -56,7 +57,7 @@ def test_a_question_answering_set_in_the_hubs_layout(tmp_path: Path, monkeypatch
     assert train.group == [0, 0, 1, 1]
     with pytest.raises(TaskError, match=r"hub-qa:some/set .* cannot be read"):
         HubQA("some/set", ("fr",), "0123abc").load(tmp_path)
-    with pytest.raises(TaskError, match="give langs, .* and revision"):
+    with pytest.raises(TaskError, match=r"give langs, .* and revision"):
         HubQA("some/set")
 
 

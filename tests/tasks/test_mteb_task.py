@@ -24,7 +24,9 @@ def _no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def corpus(prefix: str, n: int) -> Rows:
-    return [{"_id": f"d{i}", "title": f"{prefix} title {i}" if i else "", "text": f"{prefix} text {i}"} for i in range(n)]
+    return [
+        {"_id": f"d{i}", "title": f"{prefix} title {i}" if i else "", "text": f"{prefix} text {i}"} for i in range(n)
+    ]
 
 
 def queries(prefix: str, n: int) -> Rows:
@@ -65,7 +67,9 @@ def miracl_parts(langs: tuple[str, ...]) -> dict[str, tuple[str, Rows]]:
 
 
 def test_miracl_has_one_set_with_a_pool_of_the_chosen_languages(tmp_path: Path) -> None:
-    write_hub_folder(tmp_path / "hub" / "mteb" / "MIRACLRetrievalHardNegatives", miracl_parts(("ar", "de", "sw")), "parquet")
+    write_hub_folder(
+        tmp_path / "hub" / "mteb" / "MIRACLRetrievalHardNegatives", miracl_parts(("ar", "de", "sw")), "parquet"
+    )
     task = named.miracl_hard(langs=("sw", "ar"))
     (found,) = task.load(tmp_path)
     assert task.name == found.name == "miracl-hard-sw-ar"
