@@ -1,0 +1,112 @@
+"""What others read back: TREC files by ir_measures, result files by mteb."""
+
+from pathlib import Path
+
+import ir_measures
+import numpy as np
+import pytest
+from ir_measures import AP, RR, R, nDCG
+
+from bench import leaderboard, records
+from bench.cli import main
+from bench.score import POOL
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two finished cells, scored on the development set."""
+    path = tmp_path_factory.mktemp("exported")
+    run = [
+        "run",
+        "--strategy",
+        "mono",
+        "--baselines",
+        "char-tfidf",
+        "--steps",
+        "3",
+        "--batch-size",
+        "16",
+        "--no-report",
+    ]
+    assert main([*run, "--task", "demo-dev", "--experiment", "small", *places(path)]) == 0
+    return path
+
+
+def places(path: Path) -> list[str]:
+    return ["--results", str(path / "results"), "--reports", str(path / "reports")]
+
+
+def trec(folder: Path, cell: str, *more: str) -> int:
+    return main(
+        ["export", "trec", "small", cell, "--task", "demo-dev", "--out", str(folder / cell), *places(folder), *more]
+    )
+
+
+@pytest.mark.parametrize("cell", ["mono", "char-tfidf"])
+def test_ir_measures_reads_what_is_stored(folder: Path, cell: str) -> None:
+    assert trec(folder, cell, "--depth", "100000") == 0
+    means = {
+        m.cell.path.name.split("-")[0]: m
+        for m in leaderboard.read_means(records.read_cells(folder / "results" / "small"))
+    }
+    stored = means[cell.split("-")[0]].pairs
+    for q_lang, d_lang in (("en", "en"), ("de", "zh"), ("vi", POOL)):
+        stem = f"demo-dev.{q_lang}-{'all' if d_lang == POOL else d_lang}"
+        run = list(ir_measures.read_trec_run(str(folder / cell / f"{stem}.run")))
+        qrels = list(ir_measures.read_trec_qrels(str(folder / cell / f"{stem}.qrels")))
+        theirs = ir_measures.calc_aggregate([AP, nDCG @ 10, R @ 100, RR @ 10], qrels, run)
+        for measure, value in theirs.items():
+            assert stored[q_lang, d_lang][str(measure)] == pytest.approx(value, abs=1e-6), (measure, stem)
+
+
+def test_the_depth_cuts_runs_and_no_file_is_without_relevant_passages(folder: Path) -> None:
+    assert trec(folder, "mono", "--depth", "5") == 0
+    for path in (folder / "mono").glob("*.run"):
+        ranks = [int(line.split()[3]) for line in path.read_text().splitlines()]
+        assert ranks == list(range(1, 6)) * (len(ranks) // 5)
+        assert path.with_suffix(".qrels").stat().st_size > 0
+
+
+def test_mteb_reads_its_result_files(folder: Path) -> None:
+    from mteb.results import TaskResult
+
+    assert main(["export", "mteb", "small", "--out", str(folder / "mteb"), *places(folder)]) == 0
+    (path,) = (folder / "mteb").glob("bench__mono-*/*/demo-dev.json")
+    result = TaskResult.from_disk(path)
+    (means,) = (
+        m
+        for m in leaderboard.read_means(records.read_cells(folder / "results" / "small"))
+        if m.cell.label != "char-tfidf"
+    )
+    subsets = {s["hf_subset"]: s for s in result.scores["test"]}
+    assert len(subsets) == sum(d != POOL for _, d in means.pairs)
+    assert subsets["en"]["ndcg_at_10"] == means.pairs["en", "en"]["nDCG@10"]
+    assert subsets["de-zh"]["languages"] == ["deu-Latn", "zho-Hans"]
+    assert np.isclose(result.get_score(), np.mean([s["main_score"] for s in subsets.values()]))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["small", "hybrid"], "a cell is named by its folder, or how that begins; got 'hybrid', finished are "),
+    (["small", "mono", "--depth", "0"], "--depth is a whole number of at least 1; got 0"),
+    (["nowhere", "mono"], "no results in"),
+])  # fmt: skip
+def test_refusals(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    asked = ["export", "trec", *arguments, "--task", "demo-dev", "--out", str(folder / "none"), *places(folder)]
+    assert main(asked) == 2
+    assert message in capsys.readouterr().err
+    assert not (folder / "none").exists()
+
+
+def test_a_changed_model_is_not_exported_as_the_one_that_was_scored(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    (path,) = (folder / "results" / "small").glob("mono-*/model/model.safetensors")
+    before = path.read_bytes()
+    try:
+        save_file({name: weight * 2 for name, weight in load_file(path).items()}, path)
+        assert trec(folder, "mono") == 2
+        assert "the model is not the one that was scored" in capsys.readouterr().err
+    finally:
+        path.write_bytes(before)
