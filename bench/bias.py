@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.measures import ABSENT, Ranks, Values
+from bench.measures import ABSENT, MISSED, Ranks, Values
 
 BIAS = ("rank_distance", "same_language@10")
 
@@ -18,11 +18,12 @@ def rank_distance(ranks: Ranks) -> Values:
         ranks: int64, (n_queries, R), 1-based ranks in the pooled list, padded with ``ABSENT``.
 
     Returns:
-        float64, (n_queries,); NaN where a query has fewer than two relevant passages.
+        float64, (n_queries,); NaN where a query has fewer than two relevant passages, or a cut run missed one.
     """
     present = ranks < ABSENT
     spread = ranks.max(axis=1, where=present, initial=0) - ranks.min(axis=1)
-    return np.where(present.sum(axis=1) >= 2, spread.astype(np.float64), np.nan)
+    whole = (present.sum(axis=1) >= 2) & (ranks != MISSED).all(axis=1)
+    return np.where(whole, spread.astype(np.float64), np.nan)
 
 
 def same_language_share(top_lang: NDArray[np.int64], q_lang: int, pool_share: float) -> Values:

@@ -14,13 +14,12 @@ from bench.config import Plan, Settings
 from bench.errors import BenchError
 from bench.memory import peak_mb, restart_peak
 from bench.schedule import Audit, TrainData, schedule
+from bench.score_table import LoadedTask, score_table, scores_of
 from strategies import Strategy
-from tasks import EvalSet, Source, Task
+from tasks import Source, Task
 from tasks.files import checksums
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from bench.encoder import Encoder
     from bench.search import Ranker
 
@@ -55,14 +54,6 @@ class Job(NamedTuple):
     def name(self) -> str:
         """The folder's name."""
         return records.cell_name(self.label, self.identity, self.seed)
-
-
-class LoadedTask(NamedTuple):
-    """A task with its sets in memory and the checksums of what was read."""
-
-    task: Task
-    sets: list[EvalSet]
-    files: dict[str, str]
 
 
 def describe_source(source: Source, root: Path | None) -> dict[str, object]:
@@ -107,12 +98,12 @@ def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -
     return Job(label, None, 0, settings, identity, {}, model or {})
 
 
-def missing(job: Job, folder: Path, tasks: Sequence[Task]) -> list[Task]:
+def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[Task]:
     """The tasks that a cell still has to be scored on; all of them where it is not finished."""
     path = folder / job.name
     if not (path / "done").is_file():
         return list(tasks)
-    return [t for t in tasks if not records.score_path(path, t.name, t.version).is_file()]
+    return [t for t in tasks if not scores_of(path, t, plan).is_file()]
 
 
 def run_cell(
@@ -132,12 +123,12 @@ def run_cell(
     first = "train" if job.strategy else "load"
     seconds[first], peaks[first] = time.perf_counter() - start, peak_mb()
     for loaded in tasks:
-        target = records.score_path(path, loaded.task.name, loaded.task.version)
+        target = scores_of(path, loaded.task, plan)
         if target.is_file():
             continue
         restart_peak()
         start = time.perf_counter()
-        records.write_scores(target, score_table(loaded, ranker, weights))
+        records.write_scores(target, score_table(loaded, ranker, weights, plan))
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
     before = records.read_json(path / "done") if (path / "done").is_file() else {}
@@ -210,47 +201,3 @@ def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[
         "command": command,
         "environment": records.environment(),
     }
-
-
-def score_table(loaded: LoadedTask, ranker: Ranker, weights: str) -> pa.Table:
-    """Per-query values of every set of a task, one row per (set, q_lang, d_lang, query)."""
-    import numpy as np
-    import pyarrow as pa
-
-    from bench.score import COLUMNS, score
-    from bench.search import Remembering
-
-    columns: dict[str, list[str]] = {name: [] for name in ("set", "q_lang", "d_lang", "query_id", "group")}
-    values: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
-    remembering = Remembering(ranker)
-    for evalset in loaded.sets:
-        group = evalset.group or {}
-        for rows in score(evalset, remembering):
-            n = len(rows.query_id)
-            columns["set"] += [evalset.name] * n
-            columns["q_lang"] += [rows.q_lang] * n
-            columns["d_lang"] += [rows.d_lang] * n
-            columns["query_id"] += rows.query_id
-            columns["group"] += [group.get(q, q) for q in rows.query_id]
-            for name in COLUMNS:
-                values[name].append(rows.values[name])
-    texts = {name: pa.array(column).dictionary_encode() for name, column in columns.items()}
-    numbers = {name: pa.array(np.concatenate(parts), pa.float64()) for name, parts in values.items()}
-    about = {
-        "task": loaded.task.name,
-        "version": loaded.task.version,
-        "files": loaded.files,
-        "weights_sha256": weights,
-        "sets": _about_sets(loaded.sets),
-    }
-    return pa.table(texts | numbers).replace_schema_metadata({"bench": json.dumps(about, sort_keys=True)})
-
-
-def _about_sets(sets: Sequence[EvalSet]) -> dict[str, dict[str, object]]:
-    """What is recorded of each set; several of one name are cells of one table."""
-    about: dict[str, dict[str, object]] = {}
-    for s in sets:
-        sizes = {lang: len(passages) for lang, passages in s.passages.items()}
-        first = about.setdefault(s.name, {"main": s.main, "note": s.note, "passages": {}})
-        first["passages"] = {**dict(first["passages"]), **sizes}  # type: ignore[call-overload]
-    return about

@@ -132,6 +132,8 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--query-prompt", help="text in front of queries (default: the model's own)")
     parser.add_argument("--passage-prompt", help="text in front of passages (default: the model's own)")
     parser.add_argument("--precision", choices=("float32", "bf16"))
+    parser.add_argument("--index", choices=("exact", "flat", "hnsw"), help="rank all passages, or the first by faiss")
+    parser.add_argument("--depth", type=int, help="passages per query and language of a faiss index (default: 1000)")
     parser.add_argument("--threads", type=int, help="CPU threads (0: torch's choice)")
     parser.add_argument("--experiment", help="folder name below the results and reports folders")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")

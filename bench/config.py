@@ -98,6 +98,9 @@ class Plan:
         note: a sentence that the report prints at its top.
         overlap: what is done with training items that share a long run of words with a test set: ``refuse`` the run,
             ``drop`` the items, or ``keep`` them; recorded in each case.
+        index: how passages are ranked: ``exact`` (all of them), or the first ``depth`` by faiss, ``flat`` (exact to the
+            depth) or ``hnsw`` (approximate, its recall is recorded).
+        depth: passages per query and language that a faiss index gives.
         threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
         settings: shared by all cells.
     """
@@ -109,12 +112,16 @@ class Plan:
     baselines: tuple[str, ...] = ()
     note: str = ""
     overlap: str = "refuse"
+    index: str = "exact"
+    depth: int = 1000
     threads: int = 0
     settings: Settings = dataclasses.field(default_factory=Settings)
 
     def __post_init__(self) -> None:
         _require(all(s >= 0 for s in self.seeds), "seeds are whole numbers of at least 0", self.seeds)
         _require(self.overlap in ("refuse", "drop", "keep"), "overlap is refuse, drop or keep", self.overlap)
+        _require(self.index in ("exact", "flat", "hnsw"), "index is exact, flat or hnsw", self.index)
+        _require(self.depth >= 100, "depth is a whole number of at least 100: R@100 is reported", self.depth)
         _require(self.threads >= 0, "threads is a whole number of at least 0", self.threads)
         name = self.experiment
         plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))

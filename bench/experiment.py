@@ -13,7 +13,6 @@ from bench import records, resolve
 from bench.cell import (
     BASELINES,
     Job,
-    LoadedTask,
     describe_model,
     describe_source,
     missing,
@@ -26,6 +25,7 @@ from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
 from bench.schedule import Audit, TrainData, combine, schedule
+from bench.score_table import LoadedTask
 from tasks import Source, Task, TrainSet
 from tasks.files import checksums
 
@@ -44,7 +44,7 @@ class Grid(NamedTuple):
 
     def unfinished(self) -> list[tuple[Job, list[Task]]]:
         """The cells that have work left, with the tasks they still have to be scored on."""
-        todo = [(job, missing(job, self.folder, self.tasks)) for job in self.jobs]
+        todo = [(job, missing(job, self.folder, self.tasks, self.plan)) for job in self.jobs]
         return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / "done").is_file()]
 
 

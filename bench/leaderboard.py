@@ -31,6 +31,7 @@ class Means(NamedTuple):
     cell: Cell
     set_name: str
     main: str
+    note: str
     passages: dict[str, int]
     pairs: dict[Pair, dict[str, float]]
 
@@ -61,7 +62,7 @@ def _means_of(cell: Cell, table: object) -> list[Means]:
     import pyarrow as pa
 
     assert isinstance(table, pa.Table)
-    about = json.loads(table.schema.metadata[b"bench"])
+    sets = json.loads(table.schema.metadata[b"bench"])["sets"]
     names = [*MEASURES, *BIAS]
     grouped = table.group_by(["set", "q_lang", "d_lang"]).aggregate([(name, "mean") for name in names]).to_pylist()
     pairs: dict[str, dict[Pair, dict[str, float]]] = {}
@@ -69,8 +70,8 @@ def _means_of(cell: Cell, table: object) -> list[Means]:
         values = {name: float(row[f"{name}_mean"]) for name in names}
         pairs.setdefault(row["set"], {})[row["q_lang"], row["d_lang"]] = values
     return [
-        Means(cell, name, about["sets"][name]["main"], about["sets"][name]["passages"], pairs[name])
-        for name in about["sets"]
+        Means(cell, name, sets[name]["main"], sets[name].get("note", ""), sets[name]["passages"], pairs[name])
+        for name in sets
         if name in pairs
     ]
 

@@ -11,6 +11,10 @@ Ranks = NDArray[np.int64]
 Values = NDArray[np.float64]
 
 ABSENT = np.iinfo(np.int64).max
+"""Padding: no relevant passage."""
+
+MISSED = ABSENT - 1
+"""Rank of a relevant passage that a cut run does not answer: it adds nothing (AP: less than 1e-17)."""
 
 
 def average_precision(ranks: Ranks) -> Values:

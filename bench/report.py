@@ -73,7 +73,9 @@ def _set_section(set_name: str, means: list[Means], folder: Path) -> list[str]:
     sizes = ", ".join(f"{lang} {n:,}" for lang, n in first.passages.items())
     parts = [
         f"## {set_name}",
-        f"Pool: {sum(first.passages.values()):,} passages ({sizes}). Measure: {measure}, whole pool.",
+        f"{'Pool' if any(d == POOL for _, d in first.pairs) else 'Passages'}: {sum(first.passages.values()):,} "
+        f"({sizes}). Measure: {measure}.",
+        *([f"Note: {first.note}."] if first.note else []),
     ]
     rows = leaderboard(means, set_name, measure)
     parts.append(render(rows, measure, "markdown"))

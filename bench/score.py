@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from bench import search
 from bench.bias import BIAS, rank_distance, same_language_share
-from bench.measures import MEASURES, all_measures
-from bench.search import Corpus, Ints, Ranker, Vectors
+from bench.measures import ABSENT, MEASURES, all_measures
+from bench.ranking import Exact, Ranking, Search
+from bench.search import Corpus, Ints, Ranker
 from tasks.contract import EvalSet
 
 POOL = "*"
 """Stands for the passage language in rows about the pool of all languages."""
+
+
+TOP = 10
+"""Passages that language bias looks at."""
 
 
 class Rows(NamedTuple):
@@ -34,14 +39,14 @@ class _Language(NamedTuple):
     grade: Ints
 
 
-def score(evalset: EvalSet, ranker: Ranker) -> list[Rows]:
+def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list[Rows]:
     """Per-query measures of every language pair, and of the pool where there are several passage languages.
 
     Only queries with a relevant passage in the pool (for a pair: in its passage language) are counted.
     """
     corpus = search.build_corpus(evalset.passages)
     languages = {lang: _language(evalset, lang, corpus) for lang in sorted(evalset.queries)}
-    passages, place = ranker.passages(corpus)
+    searcher = search_with(*ranker.passages(corpus), corpus)
     asked = [(evalset.queries[lang][q], lang) for lang, part in languages.items() for q in part.query_id]
     queries = ranker.queries([text for text, _ in asked], [lang for _, lang in asked])
     rows: list[Rows] = []
@@ -50,7 +55,7 @@ def score(evalset: EvalSet, ranker: Ranker) -> list[Rows]:
         own = queries[start : start + len(part.query_id)]
         start += len(part.query_id)
         if part.query_id:
-            rows += _score_language(lang, part, own, passages, place, corpus)
+            rows += _score_language(lang, part, searcher.rank(own, part.relevant, TOP), corpus)
     return rows
 
 
@@ -67,40 +72,28 @@ def _language(evalset: EvalSet, lang: str, corpus: Corpus) -> _Language:
     return _Language(answered, columns, grades)
 
 
-def _score_language(
-    lang: str, part: _Language, queries: Vectors, passages: Vectors, place: Ints, corpus: Corpus
-) -> list[Rows]:
-    before = np.empty((*part.relevant.shape, len(corpus.langs)), np.int64)
-    top = np.empty((len(part.query_id), min(10, len(corpus.doc_id))), np.int64)
-    expand = len(np.unique(place)) < len(place)
-    for rows, block in search.similarity_blocks(queries, passages):
-        full = np.take(block, place, axis=1) if expand else block
-        before[rows] = search.ranks_per_language(full, part.relevant[rows], corpus)
-        top[rows] = search.top_columns(full, 10, corpus)
-    results = [r for i in range(len(corpus.langs)) if (r := _pair(lang, i, part, before, corpus)) is not None]
-    if len(corpus.langs) > 1:
-        results.append(_pooled(lang, part, before, top, corpus))
-    return results
+def _score_language(lang: str, part: _Language, ranking: Ranking, corpus: Corpus) -> list[Rows]:
+    results = [r for i in range(len(corpus.langs)) if (r := _pair(lang, i, part, ranking, corpus)) is not None]
+    return [*results, _pooled(lang, part, ranking, corpus)] if len(corpus.langs) > 1 else results
 
 
-def _pair(lang: str, d: int, part: _Language, before: Ints, corpus: Corpus) -> Rows | None:
+def _pair(lang: str, d: int, part: _Language, ranking: Ranking, corpus: Corpus) -> Rows | None:
     inside = (part.relevant >= corpus.segment[d]) & (part.relevant < corpus.segment[d + 1])
     has = inside.any(axis=1)
     if not has.any():
         return None
-    ranks = search.padded(before[:, :, d] + 1, np.where(inside, part.relevant, -1))[has]
+    ranks = np.where(inside, ranking.own, ABSENT)[has]
     ids = [q for q, keep in zip(part.query_id, has, strict=True) if keep]
     return Rows(lang, corpus.langs[d], ids, all_measures(ranks, part.grade[has]) | _no_bias(len(ids)))
 
 
-def _pooled(lang: str, part: _Language, before: Ints, top: Ints, corpus: Corpus) -> Rows:
-    ranks = search.padded(before.sum(axis=2) + 1, part.relevant)
+def _pooled(lang: str, part: _Language, ranking: Ranking, corpus: Corpus) -> Rows:
     sizes = np.diff(corpus.segment)
     own = corpus.langs.index(lang) if lang in corpus.langs else -1
     share = float(sizes[own] / sizes.sum()) if own >= 0 else 0.0
-    top_lang = np.searchsorted(corpus.segment, top, side="right") - 1
-    bias = {"rank_distance": rank_distance(ranks), "same_language@10": same_language_share(top_lang, own, share)}
-    return Rows(lang, POOL, part.query_id, all_measures(ranks, part.grade) | bias)
+    top_lang = search.language_of(ranking.top, corpus)
+    bias = {"rank_distance": rank_distance(ranking.pool), "same_language@10": same_language_share(top_lang, own, share)}
+    return Rows(lang, POOL, part.query_id, all_measures(ranking.pool, part.grade) | bias)
 
 
 def _no_bias(n: int) -> dict[str, NDArray[np.float64]]:

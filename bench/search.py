@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Vectors = Floats | sparse.csr_matrix
 
+NOT_A_NUMBER = "a similarity is not a number: the model's vectors hold NaN or infinity, retrain it"
+
 BLOCK = 1 << 24
 """Similarities held at once (64 MB in float32)."""
 
@@ -114,7 +116,7 @@ def similarity_blocks(queries: Vectors, passages: Vectors) -> Iterator[tuple[sli
         product = queries[rows] @ passages.T
         block: Floats = product.toarray() if sparse.issparse(product) else product
         if not np.isfinite(block).all():
-            raise BenchError("a similarity is not a number: the model's vectors hold NaN or infinity, retrain it")
+            raise BenchError(NOT_A_NUMBER)
         yield rows, np.ascontiguousarray(block, dtype=np.float32)
 
 
@@ -164,6 +166,11 @@ def top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:
     for row in np.flatnonzero(value[:, k] == value[:, k - 1]):
         best[row] = np.lexsort((corpus.tie, -block[row]))[:k]
     return best
+
+
+def language_of(columns: Ints, corpus: Corpus) -> Ints:
+    """Language index of each column; 0 for padding."""
+    return np.searchsorted(corpus.segment, np.maximum(columns, 0), side="right") - 1
 
 
 def padded(ranks: Ints, relevant: Ints) -> Ints:
