@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bench.encoder import distinct_texts
+from bench.encoder import distinct_texts, first_appearances
 from bench.score import POOL, score
 from bench.search import Corpus, Remembering
 from tasks import EvalSet
@@ -90,3 +90,12 @@ def test_passages_shared_by_several_sets_are_encoded_once() -> None:
     assert [r.values["AP"].tolist() for r in first] == [r.values["AP"].tolist() for r in second]
     score(make_set(np.random.default_rng(6))[0], remembering)
     assert len(ranker.encoded) == 2 * once
+
+
+def test_first_appearances_are_those_of_a_dictionary() -> None:
+    rng = np.random.default_rng(2)
+    texts = [f"text {i}" for i in rng.integers(0, 40, 200)]
+    new, place = first_appearances(texts, len(texts))
+    distinct, expected = distinct_texts(texts)
+    assert [t for t, first in zip(texts, new, strict=True) if first] == distinct
+    np.testing.assert_array_equal(place, expected)
