@@ -27,15 +27,28 @@ def test_the_plugin_has_at_most_15_lines_of_code_and_runs(tmp_path: Path, monkey
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     monkeypatch.chdir(tmp_path)
     Path("pivot.py").write_text(code, encoding="utf-8")
-    (text,) = blocks("bash", "run")
+    text, _ = blocks("bash", "run")
     for command in commands(text):
         assert main(command[3:]) == 0, command
     assert (tmp_path / "reports" / "pivot" / "report.md").is_file()
 
 
+def test_the_task_has_at_most_20_lines_of_code_and_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = blocks("python", "file=tiny.py")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.py").write_text(code, encoding="utf-8")
+    _, text = blocks("bash", "run")
+    for command in commands(text):
+        assert main(command[3:]) == 0, command
+    assert "multi AP" in capsys.readouterr().out
+
+
 def test_every_other_command_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shown = [c for text in blocks("bash", "") for c in commands(text) if "pivot.py:Pivot" not in " ".join(c)]
+    shown = [c for text in blocks("bash", "") for c in commands(text) if ".py:" not in " ".join(c)]
     assert len(shown) >= 4
     for command in shown:
         if command[3] == "run" and "--model" not in command:

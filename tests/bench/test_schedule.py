@@ -74,3 +74,26 @@ def test_a_row_that_does_not_exist_is_refused() -> None:
     pool.has[3, 0] = False
     with pytest.raises(BenchError, match="every row exists in its two languages"):
         list(schedule(Wrong(), pool, 16, 1, 0, Audit(pool.langs)))
+
+
+def source(n: int, first: int) -> TrainSet:
+    return TrainSet(("en",), {"en": [f"q{first + i}" for i in range(n)]}, {"en": ["p"] * n}, list(range(n)))
+
+
+def test_weights_are_the_shares_of_the_sources_and_leave_no_item_out() -> None:
+    sets = [source(30, 0), source(10, 100)]
+    plain = combine(sets, ("en",))
+    assert np.bincount(plain.pool.source).tolist() == [30, 10]
+    weighted = combine(sets, ("en",), (1.0, 3.0))
+    assert np.bincount(weighted.pool.source).tolist() == [30, 90]
+    assert set(weighted.query["en"]) == set(plain.query["en"])
+    groups = {text: set() for text in plain.query["en"]}  # type: ignore[var-annotated]
+    for text, group in zip(weighted.query["en"], weighted.pool.group.tolist(), strict=True):
+        groups[str(text)].add(group)
+    assert all(len(found) == 1 for found in groups.values())
+
+
+def test_a_source_without_items_in_the_training_languages_can_have_no_weight() -> None:
+    other = TrainSet(("fr",), {"fr": ["q"]}, {"fr": ["p"]}, [0])
+    with pytest.raises(BenchError, match="source number 2 has no item in the training languages"):
+        combine([source(3, 0), other], ("en",), (1.0, 1.0))
