@@ -1,0 +1,86 @@
+"""Statistics against scipy, by hand and by simulation."""
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from bench import stats
+
+
+def test_exact_sign_flips_are_scipys_permutation_test() -> None:
+    values = np.random.default_rng(0).standard_normal((11, 3)) + np.array([0.0, 0.5, 1.5])
+    ours = stats.sign_flip(values, np.random.default_rng(1))
+    for column, p in zip(values.T, ours, strict=True):
+        theirs = scipy_stats.permutation_test((column,), np.mean, permutation_type="samples", n_resamples=np.inf)
+        assert p == pytest.approx(theirs.pvalue, abs=1e-12)
+
+
+def test_random_sign_flips_come_near_the_t_test_and_never_reach_zero() -> None:
+    values = np.random.default_rng(2).standard_normal((400, 3)) + np.array([0.0, 0.1, 1.0])
+    ours = stats.sign_flip(values, np.random.default_rng(3), 20_000)
+    np.testing.assert_allclose(ours[:2], stats.paired_t(values)[:2], atol=0.02)
+    assert ours[2] == 1 / 20_001
+    assert stats.sign_flip(np.zeros((30, 1)), np.random.default_rng(0), 500).tolist() == [1.0]
+
+
+def test_variance_parts_are_those_that_were_put_in() -> None:
+    rng = np.random.default_rng(4)
+    parts = [stats.variance(draw(rng, 6, 80, 0.02, 0.1, 0.2)) for _ in range(300)]
+    assert np.mean([p.seeds for p in parts]) == pytest.approx(0.02**2 / 6, rel=0.25)
+    assert np.mean([p.clusters for p in parts]) == pytest.approx(0.1**2 / 80, rel=0.1)
+    assert np.mean([p.rest for p in parts]) == pytest.approx(0.2**2 / 480, rel=0.05)
+    one = np.arange(10.0)[None, :]
+    assert stats.variance(one).total == pytest.approx(scipy_stats.sem(one[0]) ** 2)
+
+
+def draw(rng: np.random.Generator, seeds: int, clusters: int, s: float, c: float, rest: float) -> np.ndarray:
+    """Differences with seed effects, cluster effects and noise of these standard deviations, around 0."""
+    effects = s * rng.standard_normal((seeds, 1)) + c * rng.standard_normal((1, clusters))
+    return effects + rest * rng.standard_normal((seeds, clusters))
+
+
+@pytest.mark.parametrize(("seeds", "s"), [(1, 0.0), (3, 0.0), (3, 0.01), (5, 0.02)])
+def test_intervals_cover_and_tests_err_as_often_as_they_say(seeds: int, s: float) -> None:
+    rng = np.random.default_rng(5)
+    covered, rejected, rounds = 0, 0, 400
+    for _ in range(rounds):
+        differences = draw(rng, seeds, 120, s, 0.1, 0.1)
+        interval = stats.bootstrap(differences, rng, draws=600)
+        covered += interval.low <= 0 <= interval.high
+        rejected += float(stats.sign_flip(differences.mean(axis=0)[:, None], rng, 400)[0]) <= 0.05
+    assert 0.92 <= covered / rounds <= 0.985
+    if s == 0.0:
+        assert 0.025 <= rejected / rounds <= 0.08
+
+
+def test_the_detectable_difference_is_found_four_times_in_five() -> None:
+    rng = np.random.default_rng(6)
+    found, rounds = 0, 400
+    for _ in range(rounds):
+        differences = draw(rng, 5, 120, 0.005, 0.1, 0.1)
+        effect = stats.detectable(differences)
+        shifted = differences + effect
+        error = np.sqrt(stats.variance(shifted).total)
+        found += abs(shifted.mean()) / error > scipy_stats.t.ppf(0.975, stats.freedom(shifted))
+    assert 0.7 <= found / rounds <= 0.9
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [
+    (0.001, 0.02, "superior"), (-0.005, 0.02, "non-inferior"), (-0.02, 0.02, "inconclusive"),
+    (-0.03, -0.011, "inferior"), (-0.03, -0.009, "inconclusive"), (-0.009, -0.001, "non-inferior"),
+])  # fmt: skip
+def test_verdicts(low: float, high: float, expected: str) -> None:
+    assert stats.verdict(stats.Interval(low, high), 0.01) == expected
+
+
+def test_equivalence_asks_for_both_sides() -> None:
+    assert stats.equivalent(stats.Interval(-0.009, 0.009), 0.01)
+    assert not stats.equivalent(stats.Interval(-0.009, 0.011), 0.01)
+    assert not stats.equivalent(stats.Interval(-0.011, 0.0), 0.01)
+
+
+def test_corrections() -> None:
+    p = np.array([0.01, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(stats.holm(p), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(stats.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02])
+    np.testing.assert_allclose(stats.partial_conjunction(p), [0.02, 0.03, 0.06, 0.06])
