@@ -63,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     board.add_argument("--set", help="evaluation set (default: all)")
     board.add_argument("--measure", choices=MEASURES, help="default: the set's main measure")
     board.add_argument("--format", choices=("markdown", "csv", "json", "latex"), default="markdown")
+    comparing = commands.add_parser("compare", help="two strategies: effect, interval, p, verdict in every setting")
+    comparing.set_defaults(call=_compare)
+    comparing.add_argument("a", help="a strategy (or 'untrained'): its signature, name or hash")
+    comparing.add_argument("b", help="what it is compared with")
+    comparing.add_argument("--experiment", default="demo")
+    comparing.add_argument("--measure", choices=MEASURES, help="default: each set's main measure")
+    comparing.add_argument("--margin", type=float, default=0.01, help="what is still not worse (default: .01)")
+    comparing.add_argument("--json", action="store_true")
+    _folders(comparing)
     report = commands.add_parser("report", help="markdown and figures from stored results")
     report.set_defaults(call=_report)
     for sub in (board, report):
@@ -259,6 +268,26 @@ def _leaderboard(options: argparse.Namespace) -> int:
         if options.format == "markdown":
             print(f"\n{name}\n")
         print(leaderboard.render(rows, measure, options.format))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    import json
+
+    from bench import compare, records
+
+    if not 0 <= options.margin < 1:
+        raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
+    cells = records.read_cells(options.results / options.experiment)
+    found = compare.compare(cells, options.a, options.b, options.measure, options.margin)
+    if options.json:
+        print(json.dumps([c.plain() for c in found], indent=1, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    aligned = ("left", "left", *("right" for _ in compare.HEADER[2:]))
+    print(tabulate(compare.as_rows(found), compare.HEADER, tablefmt="pipe", disable_numparse=True, colalign=aligned))
+    print(f"\n{compare.explained(options.a, options.b, found, options.margin)}")
     return 0
 
 

@@ -228,7 +228,7 @@ def _not_run(cells: list[Cell]) -> list[str]:
     seeds = {c.seed for c in cells if c.config["trained"]}
     if len(seeds) == 1:
         lines.append("- Other seeds: with one seed nothing can be said about the spread between trainings.")
-    lines.append("- Significance tests: the differences above are means, not verdicts.")
+    lines.append("- Significance tests: the differences above are means, not verdicts ('python -m bench compare A B').")
     from strategies import STRATEGIES
 
     ran = {c.label.split("(")[0] for c in cells}

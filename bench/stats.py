@@ -68,12 +68,13 @@ def sign_flip(values: Floats, rng: np.random.Generator, flips: int = 100_000) ->
         count = min(height, total - start)
         signs = _all_signs(start, count, n) if exact else rng.integers(0, 2, (count, n), np.int8) * 2.0 - 1.0
         hits += (np.abs(signs @ values) >= bound).sum(axis=0)
-    return hits / total if exact else (1 + hits) / (1 + total)
+    return np.asarray(hits / total if exact else (1 + hits) / (1 + total), np.float64)
 
 
 def _all_signs(start: int, count: int, n: int) -> Floats:
     codes = np.arange(start, start + count)[:, None]
-    return (codes >> np.arange(n) & 1) * 2.0 - 1.0
+    signs: Floats = (codes >> np.arange(n) & 1) * 2.0 - 1.0
+    return signs
 
 
 def variance(differences: Floats) -> Variance:
@@ -188,7 +189,8 @@ def partial_conjunction(p: Floats) -> Floats:
     Bonferroni's form, (n - k + 1) times the k-th smallest, made monotone. Source: Dror et al. 2017 (arXiv 1709.09500).
     """
     n = len(p)
-    return np.minimum(1.0, np.maximum.accumulate(np.arange(n, 0, -1) * np.sort(p)))
+    adjusted: Floats = np.minimum(1.0, np.maximum.accumulate(np.arange(n, 0, -1) * np.sort(p)))
+    return adjusted
 
 
 def detectable(differences: Floats, power: float = 0.8, level: float = 0.05) -> float:

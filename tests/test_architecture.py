@@ -15,7 +15,7 @@ LEVEL = {
     "loss": 1, "encoder": 1, "lexical": 1, "models": 1, "search": 1, "ranking": 1, "score": 1, "score_table": 1,
     "train": 1,
     "resolve": 2, "listing": 2, "cell": 2, "data": 2, "export": 2, "experiment": 2, "leaderboard": 2, "plots": 2,
-    "report": 2, "pretrain": 2,
+    "report": 2, "pretrain": 2, "compare": 2,
     "cli": 3, "__main__": 3,
 }  # fmt: skip
 
