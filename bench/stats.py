@@ -66,15 +66,18 @@ def sign_flip(values: Floats, rng: np.random.Generator, flips: int = 100_000) ->
     height = max(1, BLOCK // n)
     for start in range(0, total, height):
         count = min(height, total - start)
-        signs = _all_signs(start, count, n) if exact else rng.integers(0, 2, (count, n), np.int8) * 2.0 - 1.0
+        signs = _all_signs(start, count, n) if exact else _random_signs(rng, count, n)
         hits += (np.abs(signs @ values) >= bound).sum(axis=0)
     return np.asarray(hits / total if exact else (1 + hits) / (1 + total), np.float64)
 
 
+def _random_signs(rng: np.random.Generator, count: int, n: int) -> Floats:
+    return np.asarray(rng.integers(0, 2, (count, n), np.int8) * 2.0 - 1.0, np.float64)
+
+
 def _all_signs(start: int, count: int, n: int) -> Floats:
     codes = np.arange(start, start + count)[:, None]
-    signs: Floats = (codes >> np.arange(n) & 1) * 2.0 - 1.0
-    return signs
+    return np.asarray((codes >> np.arange(n) & 1) * 2.0 - 1.0, np.float64)
 
 
 def variance(differences: Floats) -> Variance:
