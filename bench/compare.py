@@ -94,6 +94,15 @@ def compare(cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: 
     return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
 
 
+def primary(cells: Sequence[Cell], margin: float) -> list[tuple[str, Comparison]]:
+    """Hybrid against mono and against cross on every set, with its name; Holm over all; [] where none was run."""
+    names = {c.label.split("(")[0] for c in cells if c.done is not None}
+    rivals = [name for name in ("mono", "cross") if {"hybrid", name} <= names]
+    found = [(b, c) for b in rivals for c in compare(cells, "hybrid", b, None, margin)]
+    adjusted = stats.holm(np.array([c.p for _, c in found]))
+    return [(b, c._replace(p_holm=float(p))) for (b, c), p in zip(found, adjusted, strict=True)]
+
+
 def find(cells: Sequence[Cell], name: str) -> list[Cell]:
     """The finished cells of one strategy, by its short or full signature, its name, or its hash; ordered by seed."""
     done = [c for c in cells if c.done is not None]

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import plots, records
+from bench import compare, plots, records
+from bench.compare import Comparison
+from bench.errors import BenchError
 from bench.languages import same_script
 from bench.leaderboard import (
     Means,
@@ -22,6 +24,9 @@ from bench.leaderboard import (
 )
 from bench.records import Cell
 from bench.score import POOL
+
+MARGIN = 0.01
+"""How much worse is still not worse, in the measure's unit (absolute); fixed before any run."""
 
 REFERENCE = ("mono", "english", "untrained")
 """Differences are taken against the first of these that was run."""
@@ -45,13 +50,45 @@ def read_cells_done(results: Path) -> list[Cell]:
 
 def _text(name: str, cells: list[Cell], means: list[Means], folder: Path) -> str:
     notes = dict.fromkeys(str(c.config["note"]) for c in cells if c.config["note"])
-    parts = [f"# Experiment {name}", *notes, _what_it_holds(cells)]
+    parts = [f"# Experiment {name}", *notes, *_primary_section(cells), "## What was run", _what_it_holds(cells)]
     for set_name in set_names(means):
         parts += _set_section(set_name, [m for m in means if m.set_name == set_name], folder)
     parts += _training_section(cells, folder)
     parts += ["## What was not run", *_not_run(cells)]
     parts += ["## Signature", _signature(cells)]
     return "\n\n".join(parts) + "\n"
+
+
+def _primary_section(cells: list[Cell]) -> list[str]:
+    """A line per rival and the table behind it, or what stands in its way; nothing without hybrid cells."""
+    from tabulate import tabulate
+
+    try:
+        found = compare.primary(cells, MARGIN)
+    except BenchError as error:
+        return ["## Hybrid against training with one objective", f"Not compared: {error}."]
+    if not found:
+        return []
+    lines = [
+        f"- hybrid against {rival}: " + "; ".join(_counted([c for b, c in found if b == rival], kind) for kind in kinds)
+        for rival in dict.fromkeys(b for b, _ in found)
+        if (kinds := list(dict.fromkeys(c.verdict for b, c in found if b == rival)))
+    ]
+    rows = [[f"hybrid - {b}", *row] for (b, _), row in zip(found, compare.as_rows([c for _, c in found]), strict=True)]
+    aligned = ("left", "left", "left", *("right" for _ in compare.HEADER[2:]))
+    table = tabulate(rows, ("", *compare.HEADER), tablefmt="pipe", disable_numparse=True, colalign=aligned)
+    basis = compare.explained("hybrid", "the strategy named in the row", [c for _, c in found], MARGIN)
+    return [
+        "## Hybrid against training with one objective",
+        "\n".join(lines),
+        table,
+        f"{basis} Holm over the whole table.",
+    ]
+
+
+def _counted(found: list[Comparison], verdict: str) -> str:
+    where = [f"{c.set_name} {c.setting} ({c.effect:+.3f})" for c in found if c.verdict == verdict]
+    return f"**{verdict}** on {', '.join(where)}"
 
 
 def _what_it_holds(cells: list[Cell]) -> str:
@@ -228,7 +265,7 @@ def _not_run(cells: list[Cell]) -> list[str]:
     seeds = {c.seed for c in cells if c.config["trained"]}
     if len(seeds) == 1:
         lines.append("- Other seeds: with one seed nothing can be said about the spread between trainings.")
-    lines.append("- Significance tests: the differences above are means, not verdicts ('python -m bench compare A B').")
+    lines.append("- Tests between other strategies than those at the top: 'python -m bench compare A B' makes them.")
     from strategies import STRATEGIES
 
     ran = {c.label.split("(")[0] for c in cells}

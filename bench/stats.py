@@ -115,7 +115,8 @@ def bootstrap(differences: Floats, rng: np.random.Generator, level: float = 0.95
 
     Percentiles of the resampled means, with the spread widened twice for the few seeds there are: the resampled
     variance is too small by (n - 1) / n, and Student's t replaces the normal quantile at Satterthwaite's degrees of
-    freedom. Without this, intervals from three seeds miss the truth one time in five.
+    freedom. Without this, intervals from three seeds that dominate miss the truth one time in five
+    (tests/perf/simulation.md).
 
     Args:
         differences: (n_seeds, n_clusters).

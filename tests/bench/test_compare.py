@@ -114,3 +114,27 @@ def test_other_data_and_missing_values_are_refused(
     pq.write_table(table, path)
     assert ask(tmp_path, "mono", "cross") == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_report_leads_with_hybrid_against_one_objective(folder: Path, tmp_path: Path) -> None:
+    changed(folder, tmp_path)
+    report = ["report", "small", *places(tmp_path)]
+    assert main(report) == 0
+    path = tmp_path / "reports" / "small" / "report.md"
+    assert "Hybrid against" not in path.read_text(encoding="utf-8")
+    run = ["run", "--strategy", "hybrid", "--seeds", "0,1", "--baselines", "none", "--no-report"]
+    sizes = ["--steps", "60", "--batch-size", "64", "--task", "demo-dev", "--experiment", "small"]
+    assert main([*run, *sizes, *places(tmp_path)]) == 0
+    assert main(report) == 0
+    text = path.read_text(encoding="utf-8")
+    found = compare.primary(records.read_cells(tmp_path / "results" / "small"), 0.01)
+    assert [(b, c.setting) for b, c in found] == [(b, s) for b in ("mono", "cross") for s in ("mono", "cross", "multi")]
+    np.testing.assert_allclose([c.p_holm for _, c in found], stats.holm(np.array([c.p for _, c in found])))
+    assert text.index("## Hybrid against training with one objective") < text.index("## What was run")
+    for b, c in found:
+        assert f"hybrid - {b}" in text
+        assert f"{c.effect:+.4f}" in text
+    assert main(["run", "--strategy", "hybrid(alpha=0.3)", "--seeds", "0,1", "--baselines", "none", "--no-report",
+                 *sizes, *places(tmp_path)]) == 0  # fmt: skip
+    assert main(report) == 0
+    assert "Not compared: 'hybrid' means several strategies" in path.read_text(encoding="utf-8")
