@@ -84,6 +84,7 @@ def compare(cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: 
     ours, theirs = find(cells, a), find(cells, b)
     if ours[0].label == theirs[0].label and ours[0].config["hash"] == theirs[0].config["hash"]:
         raise BenchError(f"two different strategies are compared; {a!r} and {b!r} are both {short(ours[0].label)}")
+    _require_equal_settings(ours[0], theirs[0])
     pairs = _paired(ours, theirs)
     loaded = [(_load(x, measure), _load(y, measure)) for x, y in pairs]
     common = [name for name in loaded[0][0] if all(name in s for both in loaded for s in both)]
@@ -119,6 +120,17 @@ def find(cells: Sequence[Cell], name: str) -> list[Cell]:
         listed = ", ".join(f"{label} ({hashed})" for label, hashed in known)
         raise BenchError(f"{name!r} means several strategies: {listed}; name one by its hash")
     return sorted(found, key=lambda c: c.seed)
+
+
+def _require_equal_settings(a: Cell, b: Cell) -> None:
+    if not (a.config["trained"] and b.config["trained"]):
+        return
+    for name, value in a.settings.items():
+        if b.settings.get(name) != value:
+            raise BenchError(
+                f"strategies are compared under equal settings; {name} is {value} for {short(a.label)} and "
+                f"{b.settings.get(name)} for {short(b.label)}: run one of them again"
+            )
 
 
 def _paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:

@@ -138,3 +138,14 @@ def test_the_report_leads_with_hybrid_against_one_objective(folder: Path, tmp_pa
                  *sizes, *places(tmp_path)]) == 0  # fmt: skip
     assert main(report) == 0
     assert "Not compared: 'hybrid' means several strategies" in path.read_text(encoding="utf-8")
+
+
+def test_unequal_settings_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(folder, tmp_path)
+    for path in (tmp_path / "results" / "small").glob("mono-*/config.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config["settings"]["steps"] = 61
+        path.write_text(json.dumps(config), encoding="utf-8")
+    assert ask(tmp_path, "cross", "mono") == 2
+    assert "equal settings; steps is 60 for cross" in capsys.readouterr().err
+    assert ask(tmp_path, "cross", "untrained") == 0
