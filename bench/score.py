@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import search
-from bench.bias import BIAS, rank_distance, same_language_share
+from bench import bias, search
+from bench.bias import BIAS, IN_POOL
 from bench.measures import ABSENT, MEASURES, all_measures
 from bench.ranking import Exact, Ranking, Search
 from bench.search import Corpus, Ints, Ranker
@@ -34,6 +34,7 @@ class Rows(NamedTuple):
 class _Language(NamedTuple):
     """The answered queries of one language, with their relevant columns and grades (n, R), padded with -1."""
 
+    name: str
     query_id: list[str]
     relevant: Ints
     grade: Ints
@@ -45,18 +46,20 @@ def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list
     Only queries with a relevant passage in the pool (for a pair: in its passage language) are counted.
     """
     corpus = search.build_corpus(evalset.passages)
-    languages = {lang: _language(evalset, lang, corpus) for lang in sorted(evalset.queries)}
+    languages = [part for lang in sorted(evalset.queries) if (part := _language(evalset, lang, corpus)).query_id]
     searcher = search_with(*ranker.passages(corpus), corpus)
-    asked = [(evalset.queries[lang][q], lang) for lang, part in languages.items() for q in part.query_id]
+    asked = [(evalset.queries[part.name][q], part.name) for part in languages for q in part.query_id]
     queries = ranker.queries([text for text, _ in asked], [lang for _, lang in asked])
     rows: list[Rows] = []
+    tops: list[tuple[_Language, Ints]] = []
     start = 0
-    for lang, part in languages.items():
+    for part in languages:
         own = queries[start : start + len(part.query_id)]
         start += len(part.query_id)
-        if part.query_id:
-            rows += _score_language(lang, part, searcher.rank(own, part.relevant, TOP), corpus)
-    return rows
+        ranking = searcher.rank(own, part.relevant, TOP + part.relevant.shape[1])
+        rows += _score_language(part, ranking, corpus)
+        tops.append((part, ranking.top[:, :TOP]))
+    return _with_rank_correlation(rows, tops, evalset.group or {})
 
 
 def _language(evalset: EvalSet, lang: str, corpus: Corpus) -> _Language:
@@ -69,35 +72,72 @@ def _language(evalset: EvalSet, lang: str, corpus: Corpus) -> _Language:
     for i, q in enumerate(answered):
         for j, (d, grade) in enumerate(sorted(relevant[q].items(), key=lambda pair: column[pair[0]])):
             columns[i, j], grades[i, j] = column[d], grade
-    return _Language(answered, columns, grades)
+    return _Language(lang, answered, columns, grades)
 
 
-def _score_language(lang: str, part: _Language, ranking: Ranking, corpus: Corpus) -> list[Rows]:
-    results = [r for i in range(len(corpus.langs)) if (r := _pair(lang, i, part, ranking, corpus)) is not None]
-    return [*results, _pooled(lang, part, ranking, corpus)] if len(corpus.langs) > 1 else results
+def _score_language(part: _Language, ranking: Ranking, corpus: Corpus) -> list[Rows]:
+    results = [r for i in range(len(corpus.langs)) if (r := _pair(i, part, ranking, corpus)) is not None]
+    return [*results, _pooled(part, ranking, corpus)] if len(corpus.langs) > 1 else results
 
 
-def _pair(lang: str, d: int, part: _Language, ranking: Ranking, corpus: Corpus) -> Rows | None:
+def _pair(d: int, part: _Language, ranking: Ranking, corpus: Corpus) -> Rows | None:
     inside = (part.relevant >= corpus.segment[d]) & (part.relevant < corpus.segment[d + 1])
     has = inside.any(axis=1)
     if not has.any():
         return None
     ranks = np.where(inside, ranking.own, ABSENT)[has]
     ids = [q for q, keep in zip(part.query_id, has, strict=True) if keep]
-    return Rows(lang, corpus.langs[d], ids, all_measures(ranks, part.grade[has]) | _no_bias(len(ids)))
+    values = all_measures(ranks, part.grade[has]) | _undefined(len(ids))
+    if len(corpus.langs) > 1:
+        values[IN_POOL] = bias.alone_in_pool(ranking.pool[has], inside[has])
+    return Rows(part.name, corpus.langs[d], ids, values)
 
 
-def _pooled(lang: str, part: _Language, ranking: Ranking, corpus: Corpus) -> Rows:
+def _pooled(part: _Language, ranking: Ranking, corpus: Corpus) -> Rows:
     sizes = np.diff(corpus.segment)
-    own = corpus.langs.index(lang) if lang in corpus.langs else -1
-    share = float(sizes[own] / sizes.sum()) if own >= 0 else 0.0
+    own = corpus.langs.index(part.name) if part.name in corpus.langs else -1
+    size = int(sizes[own]) if own >= 0 else 0
+    lang = np.where(part.relevant >= 0, search.language_of(part.relevant, corpus), -1)
+    answers, own_answers = (lang >= 0).sum(axis=1), ((lang == own) & (lang >= 0)).sum(axis=1)
     top_lang = search.language_of(ranking.top, corpus)
-    bias = {"rank_distance": rank_distance(ranking.pool), "same_language@10": same_language_share(top_lang, own, share)}
-    return Rows(lang, POOL, part.query_id, all_measures(ranking.pool, part.grade) | bias)
+    wrong = ~(ranking.top[:, :, None] == part.relevant[:, None, :]).any(axis=2)
+    others = np.maximum(sizes.sum() - answers, 1)
+    found = {
+        "rank_distance": bias.rank_distance(ranking.pool),
+        "rank_distance_log2": bias.rank_distance_log2(ranking.pool),
+        "same_language@10": bias.same_language_share(top_lang[:, :TOP], own, size / sizes.sum()),
+        "same_language_nonrelevant@10": bias.same_language_nonrelevant(
+            top_lang, wrong, own, (size - own_answers) / others
+        ),
+        "TLR@10": bias.other_language_recall(ranking.pool, lang != own),
+        "own_language_first": bias.own_language_first(ranking.pool, lang == own),
+        "PEER": bias.peer(ranking.pool, lang),
+    }
+    values = all_measures(ranking.pool, part.grade) | _undefined(len(part.query_id)) | found
+    return Rows(part.name, POOL, part.query_id, values)
 
 
-def _no_bias(n: int) -> dict[str, NDArray[np.float64]]:
-    return {name: np.full(n, np.nan) for name in BIAS}
+def _with_rank_correlation(rows: list[Rows], tops: list[tuple[_Language, Ints]], group: dict[str, str]) -> list[Rows]:
+    """``rows`` with MRC@10 in those about the pool, of queries that belong to one group."""
+    versions: dict[str, list[tuple[str, Ints]]] = {}
+    for part, top in tops:
+        for q, first in zip(part.query_id, top, strict=True):
+            if q in group:
+                versions.setdefault(group[q], []).append((q, first))
+    found: dict[str, float] = {}
+    for size in {len(v) for v in versions.values()} - {1}:
+        alike = [v for v in versions.values() if len(v) == size]
+        stacked = np.array([[first for _, first in v] for v in alike])
+        correlations = bias.mean_rank_correlation(stacked)
+        found |= {q: c for v, row in zip(alike, correlations, strict=True) for (q, _), c in zip(v, row, strict=True)}
+    for r in rows:
+        if r.d_lang == POOL:
+            r.values["MRC@10"] = np.array([found.get(q, np.nan) for q in r.query_id])
+    return rows
 
 
-COLUMNS = (*MEASURES, *BIAS)
+def _undefined(n: int) -> dict[str, NDArray[np.float64]]:
+    return {name: np.full(n, np.nan) for name in (IN_POOL, *BIAS)}
+
+
+COLUMNS = (*MEASURES, IN_POOL, *BIAS)
