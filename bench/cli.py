@@ -12,6 +12,7 @@ from pathlib import Path
 from bench import config
 from bench.errors import EXPECTED, BenchError
 from bench.measures import MEASURES
+from bench.protocol import SETTINGS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     board.set_defaults(call=_leaderboard)
     board.add_argument("--set", help="evaluation set (default: all)")
     board.add_argument("--measure", choices=MEASURES, help="default: the set's main measure")
+    board.add_argument("--sort", help="column: mono, cross, multi, 'rank distance', ... (default: multi)")
+    board.add_argument("--by", choices=("setting", "language"), default="setting", help="what columns stand for")
+    board.add_argument("--setting", choices=SETTINGS, help="of --by language (default: multi, or mono)")
+    board.add_argument("--bias", action="store_true", help="columns are the measures of language bias")
     board.add_argument("--format", choices=("markdown", "csv", "json", "latex"), default="markdown")
     comparing = commands.add_parser("compare", help="two strategies: effect, interval, p, verdict in every setting")
     comparing.set_defaults(call=_compare)
@@ -74,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _folders(comparing)
     report = commands.add_parser("report", help="markdown and figures from stored results")
     report.set_defaults(call=_report)
+    report.add_argument("--html", action="store_true", help="write report.html besides: one file, sortable tables")
     for sub in (board, report):
         sub.add_argument("experiment", nargs="?", default="demo")
         _folders(sub)
@@ -221,8 +227,8 @@ def _run(options: argparse.Namespace) -> int:
         return _dry_run(grid)
     ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say)
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
-    options.experiment, options.set, options.measure, options.format = plan.experiment, None, None, "markdown"
-    _leaderboard(options)
+    options.experiment = plan.experiment
+    _board(options)
     return 0 if options.no_report else _report(options)
 
 
@@ -235,8 +241,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(grid)
     experiment.run_grid(grid, options.command_line, options.overwrite, _say)
-    options.set, options.measure, options.format = None, None, "markdown"
-    return _leaderboard(options)
+    return _board(options)
 
 
 def _dry_run(grid: object) -> int:
@@ -255,19 +260,37 @@ def _dry_run(grid: object) -> int:
     return 0
 
 
+def _board(options: argparse.Namespace) -> int:
+    """The leaderboard as it is when nothing is asked for."""
+    plain = {"set": None, "measure": None, "format": "markdown", "sort": None, "by": "setting", "bias": False}
+    return _leaderboard(argparse.Namespace(**vars(options) | plain))
+
+
 def _leaderboard(options: argparse.Namespace) -> int:
     from bench import leaderboard, records
+    from bench.values import read_sets
 
-    means = leaderboard.read_means(records.read_cells(options.results / options.experiment))
-    names = leaderboard.set_names(means)
+    sets = read_sets(records.read_cells(options.results / options.experiment))
+    names = [of.name for of in sets]
     if options.set is not None and options.set not in names:
         raise BenchError(f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}")
-    for name in names if options.set is None else [options.set]:
-        measure = options.measure or leaderboard.main_measure(means, name)
-        rows = leaderboard.leaderboard(means, name, measure)
+    columns: Sequence[str] = (*leaderboard.COLUMNS, leaderboard.GAP) if options.bias else leaderboard.BRIEF
+    known = (*SETTINGS, *leaderboard.COLUMNS, leaderboard.GAP)
+    if options.sort and options.sort not in known:
+        raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}")
+    for of in sets if options.set is None else [of for of in sets if of.name == options.set]:
+        measure = options.measure or of.main
+        if options.by == "language":
+            setting = options.setting or of.layout.settings()[-1]
+            rows = leaderboard.by_language(of, measure, setting)
+            columns = list(rows[0].mean)
+        else:
+            rows = leaderboard.leaderboard(of, measure, sort=options.sort or "")
         if options.format == "markdown":
-            print(f"\n{name}\n")
-        print(leaderboard.render(rows, measure, options.format))
+            print(f"\n{of.name}{f', {setting} {measure} by query language' if options.by == 'language' else ''}\n")
+        print(leaderboard.render(rows, measure, options.format, columns))
+    if options.format == "markdown" and options.by == "setting":
+        print(f"\n{leaderboard.RANKS}")
     return 0
 
 
@@ -294,7 +317,8 @@ def _compare(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from bench import report
 
-    path = report.write_report(options.results / options.experiment, options.reports / options.experiment)
+    html = getattr(options, "html", False)
+    path = report.write_report(options.results / options.experiment, options.reports / options.experiment, html)
     _say(f"report: {path}")
     return 0
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import records, seeds, stats
+from bench import seeds, stats
 from bench.errors import BenchError
-from bench.leaderboard import SETTINGS, short
+from bench.labels import short
+from bench.protocol import Claim, Protocol
 from bench.records import Cell
-from bench.score import POOL
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from bench.values import SetScores, finite, per_cluster, read_sets
+from strategies import STRATEGIES
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +38,10 @@ class Comparison(NamedTuple):
         seed_share: seeds' share of the variance; NaN with one seed.
         seeds: paired trainings.
         clusters: parallel questions.
+        error: standard error of the effect, over seeds and clusters.
+        freedom: its degrees of freedom.
+        claim: what the protocol claims of it; empty where it is exploratory.
+        p_claim: one-sided p against that claim, over seeds and clusters.
     """
 
     set_name: str
@@ -57,22 +59,20 @@ class Comparison(NamedTuple):
     seed_share: float
     seeds: int
     clusters: int
+    error: float
+    freedom: float
+    claim: str = ""
+    p_claim: float = float("nan")
+
+    @property
+    def holds(self) -> bool:
+        """Whether the claim stands after adjustment, at 2.5 % one-sided."""
+        return bool(self.claim) and self.p_holm < 0.025
 
     def plain(self) -> dict[str, object]:
         """Unrounded, for machines; what is not known is None."""
         values = self._asdict() | {"interval": list(self.interval)}
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
-
-
-class _Scores(NamedTuple):
-    """One cell on one set: per-query values with the pair and cluster of each row."""
-
-    main: str
-    key: tuple[object, ...]
-    pair: list[tuple[str, str]]
-    query: list[str]
-    group: list[str]
-    value: Floats
 
 
 def compare(cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: float) -> list[Comparison]:
@@ -81,35 +81,49 @@ def compare(cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: 
     Raises:
         BenchError: a name means no strategy or several, seeds differ, or data differ.
     """
-    ours, theirs = find(cells, a), find(cells, b)
-    if ours[0].label == theirs[0].label and ours[0].config["hash"] == theirs[0].config["hash"]:
-        raise BenchError(f"two different strategies are compared; {a!r} and {b!r} are both {short(ours[0].label)}")
-    _require_equal_settings(ours[0], theirs[0])
-    pairs = _paired(ours, theirs)
-    loaded = [(_load(x, measure), _load(y, measure)) for x, y in pairs]
-    common = [name for name in loaded[0][0] if all(name in s for both in loaded for s in both)]
-    if not common:
-        raise BenchError(f"{a} and {b} were scored on no common set; 'python -m bench run --task' scores them")
-    found = [c for name in common for c in _on_set(name, [(x[name], y[name]) for x, y in loaded], measure, margin)]
+    found = _compare(read_sets(cells), find(cells, a), find(cells, b), measure, margin)
     adjusted = stats.holm(np.array([c.p for c in found]))
     return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
 
 
-def primary(cells: Sequence[Cell], margin: float) -> list[tuple[str, Comparison]]:
-    """Hybrid against mono and against cross on every set, with its name; Holm over all; [] where none was run."""
-    names = {c.label.split("(")[0] for c in cells if c.done is not None}
-    rivals = [name for name in ("mono", "cross") if {"hybrid", name} <= names]
-    found = [(b, c) for b in rivals for c in compare(cells, "hybrid", b, None, margin)]
-    adjusted = stats.holm(np.array([c.p for _, c in found]))
-    return [(b, c._replace(p_holm=float(p))) for (b, c), p in zip(found, adjusted, strict=True)]
+def compare_on(sets: Sequence[SetScores], ours: list[Cell], b: str, margin: float) -> list[Comparison]:
+    """Compare the cells of one strategy with those of the strategy ``b`` on some sets; p is adjusted over them."""
+    found = _compare(sets, ours, find(list({c.path.name: c for s in sets for c in s.cells}.values()), b), None, margin)
+    adjusted = stats.holm(np.array([c.p for c in found]))
+    return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
+
+
+def primary(sets: Sequence[SetScores], protocol: Protocol) -> list[tuple[Claim, Comparison]]:
+    """The protocol's claims on every set, adjusted together; claims about strategies that were not run are left out."""
+    cells = list({c.path.name: c for s in sets for c in s.cells}.values())
+    names = {c.label.split("(")[0] for c in cells}
+    claims = [c for c in protocol.primary if {c.a.split("(")[0], c.b.split("(")[0]} <= names]
+    found = [
+        (claim, _claimed(c, claim, protocol.margin))
+        for claim in claims
+        for c in _compare(sets, find(cells, claim.a), find(cells, claim.b), None, protocol.margin)
+        if c.setting in (*claim.superior, *claim.non_inferior)
+    ]
+    adjusted = stats.holm(np.array([c.p_claim for _, c in found]))
+    return [(claim, c._replace(p_holm=float(p))) for (claim, c), p in zip(found, adjusted, strict=True)]
+
+
+def _claimed(c: Comparison, claim: Claim, margin: float) -> Comparison:
+    superior = c.setting in claim.superior
+    p = stats.one_sided(c.effect, c.error, c.freedom, 0.0 if superior else -margin)
+    return c._replace(claim="superior" if superior else "non-inferior", p_claim=p)
 
 
 def find(cells: Sequence[Cell], name: str) -> list[Cell]:
-    """The finished cells of one strategy, by its short or full signature, its name, or its hash; ordered by seed."""
+    """The finished cells of one strategy, by its signature, its name, or its hash; ordered by seed.
+
+    A built-in's name alone means its defaults, where several configurations of it were run.
+    """
     done = [c for c in cells if c.done is not None]
     found: list[Cell] = []
     for match in (
-        lambda c: name in (c.label, short(c.label), c.config["hash"]),
+        lambda c: _plain(name) in (_plain(c.label), _plain(short(c.label)), c.config["hash"]),
+        lambda c: name in STRATEGIES and c.label == repr(STRATEGIES[name]()),
         lambda c: c.label.split("(")[0] == name,
     ):
         found = found or [c for c in done if match(c)]
@@ -122,7 +136,46 @@ def find(cells: Sequence[Cell], name: str) -> list[Cell]:
     return sorted(found, key=lambda c: c.seed)
 
 
-def _require_equal_settings(a: Cell, b: Cell) -> None:
+def _plain(label: str) -> str:
+    return label.replace(" ", "").replace('"', "'")
+
+
+def _compare(
+    sets: Sequence[SetScores], ours: list[Cell], theirs: list[Cell], measure: str | None, margin: float
+) -> list[Comparison]:
+    a, b = ours[0], theirs[0]
+    if a.label == b.label and a.config["hash"] == b.config["hash"]:
+        raise BenchError(f"two different strategies are compared; both are {short(a.label)}")
+    require_equal_settings(a, b)
+    pairs = paired(ours, theirs)
+    common = [s for s in sets if all(_scored(s, x) and _scored(s, y) for x, y in pairs)]
+    if not common:
+        _require_common_data(sets, pairs)
+        raise BenchError(
+            f"{short(a.label)} and {short(b.label)} were scored on no common set; 'python -m bench run --task' scores "
+            "them"
+        )
+    return [
+        _in_setting(s, setting, pairs, measure or s.main, margin) for s in common for setting in s.layout.settings()
+    ]
+
+
+def _scored(of: SetScores, cell: Cell) -> bool:
+    return any(cell.path == c.path for c in of.cells)
+
+
+def _require_common_data(sets: Sequence[SetScores], pairs: Sequence[tuple[Cell, Cell]]) -> None:
+    for x, y in pairs:
+        names = [{s.stored for s in sets if _scored(s, cell)} for cell in (x, y)]
+        if names[0] & names[1]:
+            raise BenchError(
+                f"{min(names[0] & names[1])}: {x.path.name} and {y.path.name} were scored on different data (version "
+                "or checksums); run them again on the same data"
+            )
+
+
+def require_equal_settings(a: Cell, b: Cell) -> None:
+    """Refuse two trained strategies whose shared settings differ."""
     if not (a.config["trained"] and b.config["trained"]):
         return
     for name, value in a.settings.items():
@@ -133,7 +186,7 @@ def _require_equal_settings(a: Cell, b: Cell) -> None:
             )
 
 
-def _paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
+def paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
     """By seed; a row without training has one cell that stands beside every seed."""
     for plain, other in ((ours, theirs), (theirs, ours)):
         if not plain[0].config["trained"]:
@@ -148,83 +201,31 @@ def _paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
     return [(left[s], right[s]) for s in sorted(left)]
 
 
-def _load(cell: Cell, measure: str | None) -> dict[str, _Scores]:
-    found: dict[str, _Scores] = {}
-    for path in sorted((cell.path / "scores").glob("*.parquet")):
-        table = records.read_scores(path)
-        about = json.loads(table.schema.metadata[b"bench"])
-        names = np.array(table["set"].to_pylist())
-        for name, of_set in about["sets"].items():
-            rows = np.flatnonzero(names == name)
-            if len(rows):
-                column = measure or of_set["main"]
-                found[name] = _rows(table.take(rows), column, (about["version"], tuple(sorted(about["files"].items()))))
-    return found
+def clustered(of: SetScores, pairs: Sequence[tuple[Cell, Cell]], measure: str, rows: NDArray[np.bool_]) -> Floats:
+    """Paired differences of the chosen rows: (n_seeds, n_clusters), macro over language pairs."""
+    return np.stack([
+        per_cluster(of.layout, rows, finite(of, x, measure, rows) - finite(of, y, measure, rows)) for x, y in pairs
+    ])  # fmt: skip
 
 
-def _rows(table: pa.Table, measure: str, data: tuple[object, ...]) -> _Scores:
-    column = {name: table[name].to_pylist() for name in ("q_lang", "d_lang", "query_id", "group")}
-    pair = list(zip(column["q_lang"], column["d_lang"], strict=True))
-    return _Scores(measure, data, pair, column["query_id"], column["group"], table[measure].to_numpy())
-
-
-def _on_set(name: str, both: list[tuple[_Scores, _Scores]], measure: str | None, margin: float) -> list[Comparison]:
-    first = both[0][0]
-    for x in (s for pair in both for s in pair):
-        if x.key != first.key:
-            raise BenchError(
-                f"{name}: the cells were scored on different data (version or checksums); score them again"
-            )
-        if (x.pair, x.query) != (first.pair, first.query):
-            raise BenchError(f"{name}: the cells answer different queries; score them again")
-    return [
-        _in_setting(name, setting, first, both, margin)
-        for setting in SETTINGS
-        if any(setting_of(*pair) == setting for pair in first.pair)
-    ]
-
-
-def setting_of(q_lang: str, d_lang: str) -> str:
-    """The setting that a language pair belongs to."""
-    return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
-
-
-def _in_setting(
-    name: str, setting: str, rows: _Scores, both: list[tuple[_Scores, _Scores]], margin: float
-) -> Comparison:
-    keep = np.array([setting_of(*pair) == setting for pair in rows.pair])
-    weights, cluster = _weights([p for p, k in zip(rows.pair, keep, strict=True) if k],
-                                [g for g, k in zip(rows.group, keep, strict=True) if k])  # fmt: skip
-    n = int(cluster.max()) + 1
-
-    def macro(values: Floats) -> Floats:
-        if not np.isfinite(values[keep]).all():
-            raise BenchError(f"{name}: {rows.main} is not a number for some query; score the cells again")
-        return np.asarray(n * np.bincount(cluster, weights * values[keep], n), np.float64)
-
-    a, b = (np.stack([macro(pair[side].value) for pair in both]) for side in (0, 1))
-    differences = a - b
-    rng = seeds.generator(0, f"compare {name} {setting}")
+def _in_setting(of: SetScores, setting: str, pairs: list[tuple[Cell, Cell]], measure: str, margin: float) -> Comparison:
+    rows = of.layout.rows_of(setting)
+    differences = clustered(of, pairs, measure, rows)
+    a, b = (
+        float(np.mean([per_cluster(of.layout, rows, of.values(pair[side], measure)).mean() for pair in pairs]))
+        for side in (0, 1)
+    )
+    rng = seeds.generator(0, f"compare {of.name} {setting}")
     interval = stats.bootstrap(differences, rng)
     over_seeds = differences.mean(axis=0)[:, None]
+    several = len(pairs) > 1
     return Comparison(
-        name, setting, rows.main, float(a.mean()), float(b.mean()), float(differences.mean()), interval,
+        of.name, setting, measure, a, b, float(differences.mean()), interval,
         float(stats.sign_flip(over_seeds, rng)[0]), float("nan"), float(stats.paired_t(over_seeds)[0]),
         stats.verdict(interval, margin), stats.detectable(differences),
-        stats.variance(differences).seed_share if len(both) > 1 else float("nan"), len(both), n,
+        stats.variance(differences).seed_share if several else float("nan"), len(pairs), differences.shape[1],
+        float(np.sqrt(stats.variance(differences).total)), stats.freedom(differences),
     )  # fmt: skip
-
-
-def _weights(pair: list[tuple[str, str]], group: list[str]) -> tuple[Floats, NDArray[np.int64]]:
-    """Of each row: its weight in the macro mean over language pairs, and the number of its cluster.
-
-    Summed over a cluster, times the number of clusters, values become one number per question whose mean is the macro
-    mean of the leaderboard, also where questions exist in some languages only.
-    """
-    _, pairs = np.unique(np.array([f"{q}\t{d}" for q, d in pair]), return_inverse=True)
-    _, cluster = np.unique(np.array(group), return_inverse=True)
-    sizes = np.bincount(pairs)
-    return 1.0 / (len(sizes) * sizes[pairs]), cluster
 
 
 HEADER = ("set", "setting", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "verdict", "detectable", "seed share")
@@ -234,13 +235,14 @@ def as_rows(found: Sequence[Comparison]) -> list[list[str]]:
     """Rounded, for people."""
     return [
         [c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
-         f"[{c.interval.low:+.4f}, {c.interval.high:+.4f}]", _p(c.p), _p(c.p_holm), c.verdict, f"{c.detectable:.4f}",
-         "" if np.isnan(c.seed_share) else f"{c.seed_share:.0%}"]
+         f"[{c.interval.low:+.4f}, {c.interval.high:+.4f}]", shown_p(c.p), shown_p(c.p_holm), c.verdict,
+         f"{c.detectable:.4f}", "" if np.isnan(c.seed_share) else f"{c.seed_share:.0%}"]
         for c in found
     ]  # fmt: skip
 
 
-def _p(p: float) -> str:
+def shown_p(p: float) -> str:
+    """Rounded to what 100,000 sign flips can tell."""
     return f"{p:.4f}" if p >= 0.0001 else "<.0001"
 
 

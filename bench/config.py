@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
+from bench.protocol import Protocol
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -102,6 +103,7 @@ class Plan:
             depth) or ``hnsw`` (approximate, its recall is recorded).
         depth: passages per query and language that a faiss index gives.
         threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
+        protocol: what the experiment is to decide; None takes what the experiment began with, or the default.
         settings: shared by all cells.
     """
 
@@ -115,6 +117,7 @@ class Plan:
     index: str = "exact"
     depth: int = 1000
     threads: int = 0
+    protocol: Protocol | None = None
     settings: Settings = dataclasses.field(default_factory=Settings)
 
     def __post_init__(self) -> None:
@@ -142,14 +145,17 @@ def presets() -> list[str]:
 def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
     """The plan of a preset (a shipped name or a TOML file), changed by ``overrides`` (None means unchanged)."""
     values = _read_preset(preset) if preset else {}
-    table = values.pop("settings", {})
-    if not isinstance(table, dict):
-        raise BenchError(f"preset {preset!r}: [settings] is a table; got {table!r}")
+    table, protocol = values.pop("settings", {}), values.pop("protocol", None)
+    for name, part in (("settings", table), ("protocol", protocol or {})):
+        if not isinstance(part, dict):
+            raise BenchError(f"preset {preset!r}: [{name}] is a table; got {part!r}")
+    assert isinstance(table, dict)
     given = {k: v for k, v in overrides.items() if v is not None}
     names = {f.name for f in dataclasses.fields(Settings)}
     table |= {k: v for k, v in given.items() if k in names}
     values |= {k: v for k, v in given.items() if k not in names}
-    return Plan(**_typed(Plan, values, preset), settings=Settings(**_typed(Settings, table, preset)))
+    stated = None if protocol is None else Protocol.of(protocol)  # type: ignore[arg-type]
+    return Plan(**_typed(Plan, values, preset), protocol=stated, settings=Settings(**_typed(Settings, table, preset)))
 
 
 def _read_preset(preset: str) -> dict[str, object]:
@@ -167,7 +173,7 @@ def _typed(cls: type[Plan] | type[Settings], values: dict[str, object], preset: 
     hints = get_type_hints(cls)
     typed: dict[str, Any] = {}
     for name, value in values.items():
-        if name not in hints or name == "settings":
+        if name not in hints or name in ("settings", "protocol"):
             raise BenchError(f"preset {preset!r} sets {name!r}, which is none of {', '.join(sorted(hints))}")
         value = tuple(value) if isinstance(value, list) else value
         kinds = tuple(get_args(hints[name])) if type(None) in get_args(hints[name]) else (hints[name],)

@@ -24,6 +24,7 @@ from bench.config import Plan
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
+from bench.protocol import keep_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
 from tasks import Source, Task, TrainSet
@@ -91,6 +92,7 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
     if not todo:
         return 0
     records.require_writable(grid.folder)
+    keep_protocol(grid.folder, grid.plan.protocol)
     set_threads(grid.plan.threads)
     trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
     tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if trains or any(t in left for _, left in todo)}

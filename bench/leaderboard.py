@@ -1,28 +1,51 @@
-"""Means over languages and seeds: what each strategy reaches in each setting. Reads stored scores only."""
+"""Strategies in order: means over languages and seeds in each setting, with ties. Reads stored scores only."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench import records
-from bench.bias import BIAS
+from bench import stats
+from bench.bias import BIAS, IN_POOL
 from bench.errors import BenchError
+from bench.labels import short
 from bench.measures import MEASURES
+from bench.protocol import SETTINGS
 from bench.records import Cell
 from bench.score import POOL
-
-SETTINGS = ("mono", "cross", "multi")
-"""mono: q_lang = d_lang. cross: q_lang != d_lang. multi: every query against the pool of all languages."""
+from bench.values import SetScores, pair_means, per_cluster, read_sets
 
 Pair = tuple[str, str]
 Keep = Callable[[str, str], bool]
+Floats = NDArray[np.float64]
+
+COLUMNS = {
+    "rank distance": "rank_distance",
+    "median rank distance": "rank_distance_median",
+    "log2 rank distance": "rank_distance_log2",
+    "same-language@10": "same_language@10",
+    "same-language@10, non-relevant": "same_language_nonrelevant@10",
+    "TLR@10": "TLR@10",
+    "own language first": "own_language_first",
+    "MRC@10": "MRC@10",
+    "PEER": "PEER",
+}
+"""Language bias as tables name it, and the per-query column it is the mean of."""
+
+GAP = "H1 - H2"
+"""The strong-weak gap, over all language pairs."""
+
+BRIEF = (*SETTINGS, "rank distance", "same-language@10")
+"""Columns of a leaderboard; a table of bias has the others."""
+
+HIGHER = {*SETTINGS, "TLR@10", "MRC@10", "PEER"}
+"""Columns that are better when larger."""
 
 
 class Means(NamedTuple):
@@ -37,43 +60,32 @@ class Means(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of the leaderboard: mean and standard deviation over seeds (NaN for one seed) of each column."""
+    """A line of the leaderboard: mean and standard deviation over seeds (NaN for one seed) of each column.
+
+    ``rank`` is 1 plus the number of strategies that are distinguishably better; 0 where ranks are not known.
+    """
 
     label: str
     seeds: tuple[int, ...]
     mean: dict[str, float]
     spread: dict[str, float]
+    rank: int = 0
 
 
 def read_means(cells: Iterable[Cell]) -> list[Means]:
     """Means of every finished cell on every set that it was scored on."""
-    found = []
-    for cell in cells:
-        if cell.done is None:
-            continue
-        for path in sorted((cell.path / "scores").glob("*.parquet")):
-            found += _means_of(cell, records.read_scores(path))
-    if not found:
-        raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
-    return found
+    return [m for of in read_sets(list(cells)) for m in means_of(of)]
 
 
-def _means_of(cell: Cell, table: object) -> list[Means]:
-    import pyarrow as pa
+def means_of(of: SetScores) -> list[Means]:
+    """Means of every cell on one set."""
+    names = [*MEASURES, *([IN_POOL, *BIAS] if has_pool(of) else [])]
+    return [Means(c, of.name, of.main, of.note, of.passages, pair_means(of, c, names)) for c in of.cells]
 
-    assert isinstance(table, pa.Table)
-    sets = json.loads(table.schema.metadata[b"bench"])["sets"]
-    names = [*MEASURES, *BIAS]
-    grouped = table.group_by(["set", "q_lang", "d_lang"]).aggregate([(name, "mean") for name in names]).to_pylist()
-    pairs: dict[str, dict[Pair, dict[str, float]]] = {}
-    for row in grouped:
-        values = {name: float(row[f"{name}_mean"]) for name in names}
-        pairs.setdefault(row["set"], {})[row["q_lang"], row["d_lang"]] = values
-    return [
-        Means(cell, name, sets[name]["main"], sets[name].get("note", ""), sets[name]["passages"], pairs[name])
-        for name in sets
-        if name in pairs
-    ]
+
+def has_pool(of: SetScores) -> bool:
+    """Whether the set has a pool of several languages."""
+    return any(d == POOL for _, d in of.layout.pairs)
 
 
 def setting_means(means: Means, measure: str, keep: Keep = lambda q, d: True) -> dict[str, float]:
@@ -86,12 +98,13 @@ def setting_means(means: Means, measure: str, keep: Keep = lambda q, d: True) ->
     """
     kept = {pair: values for pair, values in means.pairs.items() if keep(*pair)}
     pooled = [v for (_, d), v in kept.items() if d == POOL]
+    single = [v for (_, d), v in kept.items() if d != POOL]
     return {
         "mono": _mean(v[measure] for (q, d), v in kept.items() if q == d),
         "cross": _mean(v[measure] for (q, d), v in kept.items() if d not in (q, POOL)),
         "multi": _mean(v[measure] for v in pooled),
-        "rank distance": _mean(v["rank_distance"] for v in pooled),
-        "same-language@10": _mean(v["same_language@10"] for v in pooled),
+        **{name: _mean(v[column] for v in pooled) for name, column in COLUMNS.items()},
+        GAP: _mean(v["AP"] - v[IN_POOL] for v in single if IN_POOL in v),
     }
 
 
@@ -100,63 +113,137 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def leaderboard(means: Sequence[Means], set_name: str, measure: str, keep: Keep = lambda q, d: True) -> list[Row]:
-    """One row per strategy (cells of one configuration), best multi (or mono, where there is no pool) first."""
-    cells: dict[tuple[str, str], list[tuple[int, dict[str, float]]]] = {}
-    for m in means:
-        if m.set_name == set_name:
-            key = (m.cell.label, str(m.cell.config["hash"]))
-            cells.setdefault(key, []).append((m.cell.seed, setting_means(m, measure, keep)))
-    labels = [label for label, _ in cells]
-    rows = []
-    for (label, hashed), seeds in cells.items():
-        columns = list(seeds[0][1])
-        values = {c: np.array([v[c] for _, v in seeds]) for c in columns}
-        mean = {c: float(v.mean()) for c, v in values.items()}
-        spread = {c: float(v.std(ddof=1)) if len(v) > 1 else float("nan") for c, v in values.items()}
-        shown = short(label) if labels.count(label) == 1 else f"{short(label)} #{hashed}"
-        rows.append(Row(shown, tuple(sorted(seed for seed, _ in seeds)), mean, spread))
-    return sorted(rows, key=_order)
+def strategies_of(of: SetScores) -> dict[str, list[Cell]]:
+    """The cells of each strategy by its shown name; configurations of one name carry their hash."""
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for cell in of.cells:
+        found.setdefault((cell.label, str(cell.config["hash"])), []).append(cell)
+    labels = [short(label) for label, _ in found]
+    return {
+        short(label) if labels.count(short(label)) == 1 else f"{short(label)} #{hashed}": sorted(
+            cells, key=lambda c: c.seed
+        )
+        for (label, hashed), cells in found.items()
+    }
 
 
-def short(label: str) -> str:
-    """A signature without the parameters that are None: ``mono(language_temperature=None)`` reads ``mono``."""
-    kept = re.sub(r"(, )?\b\w+=None\b", "", label).replace("(, ", "(")
-    return kept.removesuffix("()")
+def leaderboard(of: SetScores, measure: str, keep: Keep = lambda q, d: True, sort: str = "") -> list[Row]:
+    """One row per strategy, best first by the column ``sort`` (default: multi, or mono where there is no pool)."""
+    means = {m.cell.path.name: m for m in means_of(of)}
+    groups = strategies_of(of)
+    rows = [
+        _row(name, cells, [setting_means(means[c.path.name], measure, keep) for c in cells])
+        for name, cells in groups.items()
+    ]
+    column = sort or leading(rows)
+    if all(np.isnan(r.mean[column]) for r in rows):
+        raise BenchError(f"{of.name} has no {column!r}; sort by another column")
+    ranks = _ranks(of, groups, column, measure, keep)
+    sign = -1 if column in HIGHER else 1
+    return sorted(
+        (r._replace(rank=ranks.get(r.label, 0)) for r in rows),
+        key=lambda r: (np.isnan(r.mean[column]), sign * r.mean[column], r.label),
+    )
 
 
-def _order(row: Row) -> tuple[float, str]:
-    leading = next((row.mean[s] for s in ("multi", "mono", "cross") if not np.isnan(row.mean[s])), 0.0)
-    return -leading, row.label
+def by_language(of: SetScores, measure: str, setting: str) -> list[Row]:
+    """One row per strategy, a column per query language; cross is the mean over the other languages."""
+    langs = sorted({q for q, _ in of.layout.pairs})
+    means = {m.cell.path.name: m for m in means_of(of)}
+
+    def of_cell(cell: Cell) -> dict[str, float]:
+        found = {}
+        for lang in langs:
+            kept = means[cell.path.name]
+            kept = kept._replace(pairs={pair: v for pair, v in kept.pairs.items() if pair[0] == lang})
+            found[lang] = setting_means(kept, measure)[setting]
+        return found
+
+    rows = [_row(name, cells, [of_cell(c) for c in cells]) for name, cells in strategies_of(of).items()]
+    order = {r.label: i for i, r in enumerate(leaderboard(of, measure, sort=setting))}
+    return sorted(rows, key=lambda r: order[r.label])
 
 
-def set_names(means: Sequence[Means]) -> list[str]:
-    """Names of the evaluation sets, in order of appearance."""
-    return list(dict.fromkeys(m.set_name for m in means))
+def _row(name: str, cells: Sequence[Cell], values: Sequence[dict[str, float]]) -> Row:
+    stacked = {c: np.array([v[c] for v in values]) for c in values[0]}
+    spread = {c: float(v.std(ddof=1)) if len(v) > 1 else float("nan") for c, v in stacked.items()}
+    seeds = tuple(cell.seed for cell in cells)
+    return Row(name, seeds, {c: float(v.mean()) for c, v in stacked.items()}, spread)
 
 
-def main_measure(means: Sequence[Means], set_name: str) -> str:
-    """The measure that tables of a set lead with."""
-    return next(m.main for m in means if m.set_name == set_name)
+def leading(rows: Sequence[Row]) -> str:
+    """The column that a table is sorted by when nothing is asked for."""
+    return next((s for s in ("multi", "mono", "cross") if any(not np.isnan(r.mean[s]) for r in rows)), "multi")
 
 
-def as_table(rows: Sequence[Row], measure: str) -> tuple[list[str], list[list[str]]]:
+def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: str, keep: Keep) -> dict[str, int]:
+    """1 + the number of distinguishably better strategies: paired t over seeds and clusters, Holm over all pairs."""
+    values = {name: _clusters(of, cells, column, measure, keep) for name, cells in groups.items()}
+    known = {name: v for name, v in values.items() if v is not None}
+    names = list(known)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
+    found = [_difference(groups[a], known[a], groups[b], known[b]) for a, b in pairs]
+    adjusted = stats.holm(np.array([p for _, p in found])) if pairs else np.array([])
+    rank = dict.fromkeys(names, 1)
+    for (a, b), (effect, _), p in zip(pairs, found, adjusted, strict=True):
+        if p < 0.05:
+            rank[b if (effect > 0) == (column in HIGHER) else a] += 1
+    return rank
+
+
+def _clusters(of: SetScores, cells: Sequence[Cell], column: str, measure: str, keep: Keep) -> Floats | None:
+    """(n_seeds, n_clusters) values whose mean is the column's; None where it has none for every question."""
+    setting, name = (column, measure) if column in SETTINGS else ("multi", COLUMNS.get(column, ""))
+    if name == "rank_distance_median" or not name:
+        return None
+    kept = np.array([keep(*pair) for pair in of.layout.pairs])
+    rows = of.layout.rows_of(setting) & kept[of.layout.pair]
+    if not rows.any():
+        return None
+    values = [of.values(c, name) for c in cells]
+    if not all(np.isfinite(v[rows]).all() for v in values):
+        return None
+    return np.stack([per_cluster(of.layout, rows, v) for v in values])
+
+
+def _difference(ours: list[Cell], a: Floats, theirs: list[Cell], b: Floats) -> tuple[float, float]:
+    """Mean difference and its two-sided p; a row without training stands beside every seed, else seeds are paired."""
+    if not (ours[0].config["trained"] and theirs[0].config["trained"]):
+        differences = a - b if len(a) == len(b) else (a - b[:1] if len(b) == 1 else a[:1] - b)
+    else:
+        left, right = {c.seed: i for i, c in enumerate(ours)}, {c.seed: i for i, c in enumerate(theirs)}
+        common = sorted(set(left) & set(right))
+        if not common:
+            return 0.0, 1.0
+        differences = a[[left[s] for s in common]] - b[[right[s] for s in common]]
+    effect, error = float(differences.mean()), float(np.sqrt(stats.variance(differences).total))
+    return effect, min(1.0, 2 * stats.one_sided(abs(effect), error, stats.freedom(differences), 0.0))
+
+
+RANKS = (
+    "rank: 1 + the number of strategies that are distinguishably better in the column the table is sorted by "
+    "(paired over seeds and questions, Holm over all pairs, 5 %); equal ranks are ties."
+)
+
+
+def as_table(rows: Sequence[Row], measure: str, columns: Sequence[str] = BRIEF) -> tuple[list[str], list[list[str]]]:
     """Header and cells as text, columns without any number left out; the only place where leaderboards are rounded."""
-    columns = [c for c in rows[0].mean if not all(np.isnan(r.mean[c]) for r in rows)]
-    header = ["strategy", "seeds", *(f"{c} {measure}" if c in SETTINGS else c for c in columns)]
-    return header, [[r.label, str(len(r.seeds)), *(_shown(r, c) for c in columns)] for r in rows]
+    shown = [c for c in columns if not all(np.isnan(r.mean[c]) for r in rows)]
+    header = ["rank", "strategy", "seeds", *(f"{c} {measure}" if c in SETTINGS else c for c in shown)]
+    table = [[str(r.rank) if r.rank else "", r.label, str(len(r.seeds)), *(_shown(r, c) for c in shown)] for r in rows]
+    return header, table
 
 
 def _shown(row: Row, column: str) -> str:
-    digits = 0 if column == "rank distance" else 3
+    digits = 0 if column in ("rank distance", "median rank distance") else 2 if column == "log2 rank distance" else 3
     mean, spread = row.mean[column], row.spread[column]
     if np.isnan(mean):
         return ""
     return f"{mean:.{digits}f}" if np.isnan(spread) else f"{mean:.{digits}f} ± {spread:.{digits}f}"
 
 
-def render(rows: Sequence[Row], measure: str, form: str) -> str:
-    """The table as markdown, latex, csv or json (csv and json unrounded)."""
+def render(rows: Sequence[Row], measure: str, form: str, columns: Sequence[str] = BRIEF) -> str:
+    """The table as markdown, latex, csv or json (csv and json unrounded, all columns)."""
     if form == "json":
         return json.dumps([_plain(r, measure) for r in rows], indent=1, ensure_ascii=False)
     if form == "csv":
@@ -168,14 +255,15 @@ def render(rows: Sequence[Row], measure: str, form: str) -> str:
         return out.getvalue().rstrip("\n")
     from tabulate import tabulate
 
-    header, cells = as_table(rows, measure)
+    header, cells = as_table(rows, measure, columns)
     style = "latex_booktabs" if form == "latex" else "pipe"
-    aligned = ("left", *("right" for _ in header[1:]))
+    aligned = ("right", "left", *("right" for _ in header[2:]))
     return tabulate(cells, header, tablefmt=style, disable_numparse=True, colalign=aligned)
 
 
 def _plain(row: Row, measure: str) -> dict[str, object]:
-    out: dict[str, object] = {"strategy": row.label, "seeds": " ".join(map(str, row.seeds))}
+    seeds = " ".join(map(str, row.seeds))
+    out: dict[str, object] = {"rank": row.rank or None, "strategy": row.label, "seeds": seeds}
     for column, mean in row.mean.items():
         name = f"{column} {measure}" if column in SETTINGS else column
         out[name] = None if np.isnan(mean) else mean

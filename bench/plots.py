@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.document import Panel
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -19,12 +21,24 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 STYLES = ("-", "--", "-.", ":")
 
 
-class Matrix(NamedTuple):
-    """One measure over language pairs: (n_langs, n_langs), rows are query languages; NaN where nothing was scored."""
+class Point(NamedTuple):
+    """A strategy's place, and its interval on each axis (low, high); none is drawn where it is empty."""
 
-    title: str
-    langs: tuple[str, ...]
-    values: NDArray[np.float64]
+    label: str
+    x: float
+    y: float
+    x_interval: tuple[float, ...] = ()
+    y_interval: tuple[float, ...] = ()
+
+
+class Effect(NamedTuple):
+    """A line of a forest plot."""
+
+    label: str
+    effect: float
+    low: float
+    high: float
+    emphasised: bool = False
 
 
 def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -41,47 +55,49 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
 def _save(figure: Figure, path: Path) -> str:
     from matplotlib import pyplot
 
-    figure.savefig(path.with_suffix(".png"), dpi=120, metadata={"Software": None})
-    figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    figure.savefig(path.with_name(f"{path.name}.png"), dpi=120, metadata={"Software": None})
+    figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
     pyplot.close(figure)
-    return path.with_suffix(".png").name
+    return path.name
 
 
-def heat_maps(matrices: Sequence[Matrix], measure: str, path: Path, reference: str = "") -> str:
-    """One panel per matrix on a shared scale: sequential for levels, diverging for differences to a reference."""
-    difference = bool(reference)
-    columns = min(3, len(matrices))
-    lines = -(-len(matrices) // columns)
+def heat_maps(panels: Sequence[Panel], path: Path, label: str, difference: bool = False) -> str:
+    """One panel per strategy on a shared scale: sequential for levels, diverging for differences; marks are boxed."""
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
     figure, axes = _figure(4.4 * columns, 4.0 * lines, lines, columns)
-    values = np.concatenate([m.values.ravel() for m in matrices])
-    high = float(np.nanmax(np.abs(values))) or 1.0
+    matrices = [np.array(p.values, np.float64) for p in panels]  # None becomes NaN
+    known = np.concatenate([m[~np.isnan(m)] for m in matrices])
+    high = float(np.abs(known).max(initial=0.0)) or 1.0
     low = -high if difference else 0.0
     image = None
-    for ax, matrix in zip(axes, matrices, strict=False):
-        image = ax.imshow(matrix.values, cmap="PuOr" if difference else "viridis", vmin=low, vmax=high)
-        _annotate(ax, matrix, low, high, difference)
-    for ax in axes[len(matrices) :]:
+    for ax, panel, matrix in zip(axes, panels, matrices, strict=False):
+        image = ax.imshow(matrix, cmap="PuOr" if difference else "viridis", vmin=low, vmax=high)
+        _annotate(ax, panel, matrix, low, high, difference)
+    for ax in axes[len(panels) :]:
         ax.set_axis_off()
     if image is not None:
-        figure.colorbar(
-            image, ax=axes, shrink=0.7, label=f"mean {measure}" + (f" minus that of {reference}" if difference else "")
-        )
+        figure.colorbar(image, ax=axes, shrink=0.7, label=label)
     return _save(figure, path)
 
 
-def _annotate(ax: Axes, matrix: Matrix, low: float, high: float, difference: bool) -> None:
-    ax.set_title(matrix.title)
-    ax.set_xticks(range(len(matrix.langs)), matrix.langs)
-    ax.set_yticks(range(len(matrix.langs)), matrix.langs)
+def _annotate(ax: Axes, panel: Panel, matrix: NDArray[np.float64], low: float, high: float, difference: bool) -> None:
+    from matplotlib.patches import Rectangle
+
+    ax.set_title(panel.title)
+    ax.set_xticks(range(len(panel.langs)), panel.langs)
+    ax.set_yticks(range(len(panel.langs)), panel.langs)
     ax.set_xlabel("passage language")
     ax.set_ylabel("query language")
-    for (i, j), value in np.ndenumerate(matrix.values):
+    for (i, j), value in np.ndenumerate(matrix):
         if np.isnan(value):
             continue
         share = (value - low) / (high - low)
         dark = abs(share - 0.5) > 0.35 if difference else share < 0.55
         text = f"{value:+.2f}" if difference else f"{value:.2f}"
         ax.text(j, i, text.replace("0.", "."), ha="center", va="center", fontsize=6, color="white" if dark else "black")
+        if panel.marked and panel.marked[i][j]:
+            ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor="black", linewidth=0.9))
 
 
 def grouped_bars(
@@ -121,13 +137,67 @@ def curves(series: dict[str, NDArray[np.float64]], x_label: str, y_label: str, p
     return _save(figure, path)
 
 
-def trade_off(points: dict[str, tuple[float, float]], x_label: str, y_label: str, path: Path) -> str:
-    """One labelled point per strategy."""
-    figure, (ax,) = _figure(5.2, 4.0)
-    for k, (name, (x, y)) in enumerate(points.items()):
-        ax.plot(x, y, "o^sDvP*Xh"[k % 9], color=COLOURS[k % len(COLOURS)], markersize=8, label=name)
-    ax.set_xlabel(x_label)
-    ax.set_ylabel(y_label)
+def trade_off(panels: Sequence[tuple[str, str, Sequence[Point]]], path: Path, margin: float | None = None) -> str:
+    """One point per strategy with its intervals, for each (x label, y label, points); the margin as dotted lines."""
+    figure, axes = _figure(5.2 * len(panels), 4.2, 1, len(panels))
+    for ax, (x_label, y_label, points) in zip(axes, panels, strict=True):
+        for k, p in enumerate(points):
+            ax.errorbar(
+                p.x, p.y, xerr=_reach(p.x, p.x_interval), yerr=_reach(p.y, p.y_interval), fmt="o^sDvP*Xh"[k % 9],
+                color=COLOURS[k % len(COLOURS)], markersize=7, linewidth=1, capsize=2, label=p.label,
+            )  # fmt: skip
+        ax.set_xlabel(x_label)
+        ax.set_ylabel(y_label)
+        ax.grid(alpha=0.3)
+        if margin is not None:
+            ax.axhline(-margin, color="black", linestyle=":", linewidth=0.9)
+            ax.axvline(-margin, color="black", linestyle=":", linewidth=0.9)
+    axes[0].legend(fontsize=7, frameon=False)
+    return _save(figure, path)
+
+
+def _reach(value: float, interval: tuple[float, ...]) -> list[list[float]] | None:
+    return [[value - interval[0]], [interval[1] - value]] if interval else None
+
+
+def forest(effects: Sequence[Effect], label: str, margin: float, path: Path) -> str:
+    """Effects with their intervals, one per line, with zero and the margin of non-inferiority."""
+    figure, (ax,) = _figure(7.4, 0.9 + 0.27 * len(effects))
+    for k, e in enumerate(effects):
+        colour = COLOURS[1] if e.emphasised else COLOURS[0]
+        ax.plot([e.low, e.high], [k, k], color=colour, linewidth=1.6)
+        ax.plot(e.effect, k, "D" if e.emphasised else "o", color=colour, markersize=5)
+    ax.set_yticks(range(len(effects)), [e.label for e in effects], fontsize=7)
+    ax.invert_yaxis()
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.axvline(-margin, color="black", linestyle=":", linewidth=1)
+    ax.text(-margin, -0.8, f"-{margin:g} ", ha="right", va="bottom", fontsize=7)
+    ax.set_xlabel(label)
+    ax.grid(axis="x", alpha=0.3)
+    return _save(figure, path)
+
+
+def alpha_curve(alphas: Sequence[float], series: dict[str, NDArray[np.float64]], label: str, path: Path) -> str:
+    """One line per setting over alpha, the share of monolingual batches."""
+    figure, (ax,) = _figure(5.6, 3.6)
+    for k, (name, values) in enumerate(series.items()):
+        ax.plot(alphas, values, "o^s"[k % 3] + STYLES[k % len(STYLES)], color=COLOURS[k], label=name, linewidth=1.2)
+    ax.set_xlabel("alpha (share of monolingual batches; 0 is cross, 1 is mono)")
+    ax.set_ylabel(label)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=7, frameon=False)
+    return _save(figure, path)
+
+
+def boxes(series: dict[str, NDArray[np.float64]], label: str, path: Path) -> str:
+    """Distribution over queries, one box per strategy: median, quartiles, whiskers at 5 and 95 %."""
+    figure, (ax,) = _figure(7.0, 0.9 + 0.34 * len(series))
+    drawn = []
+    for name, values in series.items():
+        low, q1, median, q3, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        drawn.append({"label": name, "whislo": low, "q1": q1, "med": median, "q3": q3, "whishi": high})
+    ax.bxp(drawn, vert=False, showfliers=False, medianprops={"color": COLOURS[1], "linewidth": 1.6})
+    ax.set_xlabel(label)
+    ax.invert_yaxis()
+    ax.grid(axis="x", alpha=0.3)
     return _save(figure, path)

@@ -10,10 +10,10 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.errors import BenchError
 from tasks.files import sha256
@@ -149,13 +149,42 @@ def write_scores(path: Path, table: pa.Table) -> None:
         pq.write_table(table, aside, compression="zstd")
 
 
-def read_scores(path: Path) -> pa.Table:
-    """Read per-query values."""
-    import pyarrow as pa
+def read_scores(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read per-query values, all columns or those named.
+
+    Raises:
+        BenchError: not readable, or written by a version that had other columns.
+    """
     import pyarrow.parquet as pq
 
+    with _readable(path):
+        absent = [name for name in columns or () if name not in pq.read_schema(path).names]
+        if absent:
+            raise BenchError(
+                f"{path}: written by another version (no column {absent[0]}); delete it, and the command that made it "
+                "scores it again"
+            )
+        return pq.read_table(path, columns=columns)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a scores file says of itself: task, version, checksums, sets."""
+    import pyarrow.parquet as pq
+
+    with _readable(path):
+        stored = (pq.read_schema(path).metadata or {}).get(b"bench")
+    if stored is None:
+        raise BenchError(f"{path}: not a scores file of this program; delete it")
+    found: dict[str, Any] = json.loads(stored)
+    return found
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
-        return pq.read_table(path)
+        yield
     except (OSError, pa.ArrowException) as error:
         raise BenchError(
             f"{path}: not a readable scores file ({str(error).splitlines()[0]}); delete it and run again"

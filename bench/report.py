@@ -1,301 +1,167 @@
-"""reports/<experiment>/report.md and its figures, from results/ alone. Rounding happens here and in leaderboard."""
+"""reports/<experiment>/report.md and its figures, from results/ alone."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bench import compare, plots, records
 from bench.compare import Comparison
+from bench.document import Block, Code, Figure, Heading, Table, Text, markdown
 from bench.errors import BenchError
-from bench.languages import same_script
-from bench.leaderboard import (
-    Means,
-    leaderboard,
-    main_measure,
-    read_means,
-    render,
-    set_names,
-    short,
-)
+from bench.glossary import glossary
+from bench.labels import short
+from bench.leaderboard import strategies_of
+from bench.protocol import Claim, Protocol, read_protocol
 from bench.records import Cell
-from bench.score import POOL
+from bench.set_section import set_section
+from bench.training_section import not_run, signature, training_section
+from bench.values import SetScores, read_sets
 
-MARGIN = 0.01
-"""How much worse is still not worse, in the measure's unit (absolute); fixed before any run."""
-
-REFERENCE = ("mono", "english", "untrained")
-"""Differences are taken against the first of these that was run."""
+Decided = list[tuple[Claim, Comparison]]
 
 
-def write_report(results: Path, folder: Path) -> Path:
-    """Write the report of an experiment; returns the path of report.md."""
-    cells = read_cells_done(results)
-    means = read_means(cells)
+def write_report(results: Path, folder: Path, html: bool = False) -> Path:
+    """Write the report of an experiment; returns the path of report.md, or of report.html beside it."""
+    cells = [cell for cell in records.read_cells(results) if cell.done is not None]
+    sets = read_sets(cells)
     with records.written_aside(folder) as aside:
         aside.mkdir()
-        text = _text(results.name, cells, means, aside)
-        (aside / "report.md").write_text(text, encoding="utf-8")
-    return folder / "report.md"
+        blocks = report(results.name, cells, sets, read_protocol(results), aside)
+        (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")
+        if html:
+            from bench.html import page
+
+            (aside / "report.html").write_text(page(blocks, aside), encoding="utf-8")
+    return folder / ("report.html" if html else "report.md")
 
 
-def read_cells_done(results: Path) -> list[Cell]:
-    """The finished cells of an experiment."""
-    return [cell for cell in records.read_cells(results) if cell.done is not None]
-
-
-def _text(name: str, cells: list[Cell], means: list[Means], folder: Path) -> str:
+def report(
+    name: str, cells: Sequence[Cell], sets: Sequence[SetScores], protocol: Protocol, folder: Path
+) -> list[Block]:
+    """The whole report; figures are drawn into ``folder``."""
     notes = dict.fromkeys(str(c.config["note"]) for c in cells if c.config["note"])
-    parts = [f"# Experiment {name}", *notes, *_primary_section(cells), "## What was run", _what_it_holds(cells)]
-    for set_name in set_names(means):
-        parts += _set_section(set_name, [m for m in means if m.set_name == set_name], folder)
-    parts += _training_section(cells, folder)
-    parts += ["## What was not run", *_not_run(cells)]
-    parts += ["## Signature", _signature(cells)]
-    return "\n\n".join(parts) + "\n"
+    blocks: list[Block] = [Heading(1, f"Experiment {name}"), *(Text(note) for note in notes)]
+    blocks += primary_section(sets, protocol, folder)
+    blocks += [Heading(2, "What was run"), Text(_what_it_holds(cells))]
+    for of in sets:
+        blocks += set_section(of, folder, protocol.margin)
+    blocks += out_of_domain(sets, protocol, folder)
+    blocks += training_section(cells, folder)
+    blocks += not_run(cells, [name for claim in protocol.primary for name in (claim.a, claim.b)])
+    blocks += [*glossary(), *signature(cells)]
+    again = f"python -m bench report {name}"
+    return [*blocks, Text("This page was made of the stored results by:"), Code(again, "bash")]
 
 
-def _primary_section(cells: list[Cell]) -> list[str]:
-    """A line per rival and the table behind it, or what stands in its way; nothing without hybrid cells."""
-    from tabulate import tabulate
-
+def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:
+    """The question, an answer per rival, and the table behind it, or what stands in its way."""
+    title = Heading(2, "The question and the answer")
     try:
-        found = compare.primary(cells, MARGIN)
+        found = compare.primary(sets, protocol)
     except BenchError as error:
-        return ["## Hybrid against training with one objective", f"Not compared: {error}."]
+        return [title, Text(f"Not decided: {error}.")]
     if not found:
         return []
-    lines = [
-        f"- hybrid against {rival}: " + "; ".join(_counted([c for b, c in found if b == rival], kind) for kind in kinds)
-        for rival in dict.fromkeys(b for b, _ in found)
-        if (kinds := list(dict.fromkeys(c.verdict for b, c in found if b == rival)))
-    ]
-    rows = [[f"hybrid - {b}", *row] for (b, _), row in zip(found, compare.as_rows([c for _, c in found]), strict=True)]
-    aligned = ("left", "left", "left", *("right" for _ in compare.HEADER[2:]))
-    table = tabulate(rows, ("", *compare.HEADER), tablefmt="pipe", disable_numparse=True, colalign=aligned)
-    basis = compare.explained("hybrid", "the strategy named in the row", [c for _, c in found], MARGIN)
-    return [
-        "## Hybrid against training with one objective",
-        "\n".join(lines),
-        table,
-        f"{basis} Holm over the whole table.",
-    ]
+    asked = (
+        "Question: how much does hybrid training cost against training with one objective, in domain and out of it? "
+        f"Margin {protocol.margin:g}; the primary family was fixed with the first run."
+    )
+    lines = [f"- {_answer(a, b, found, protocol)}" for a, b in dict.fromkeys((c.a, c.b) for c, _ in found)]
+    blocks: list[Block] = [title, Text(asked), Text("\n".join(lines)), primary_table(found, protocol)]
+    effects = [
+        plots.Effect(f"{claim.a} - {claim.b}, {c.set_name} {c.setting}", c.effect, *c.interval,
+                     c.set_name in protocol.out_of_domain) for claim, c in found
+    ]  # fmt: skip
+    alt = (
+        "primary family: effects with 95 % intervals; dotted: the margin; diamonds: sets out of domain. An interval "
+        "right of 0 is superior, right of the dotted line non-inferior"
+    )
+    file = plots.forest(effects, "difference in the set's main measure", protocol.margin, folder / "primary")
+    return [*blocks, Figure(file, alt)]
 
 
-def _counted(found: list[Comparison], verdict: str) -> str:
-    where = [f"{c.set_name} {c.setting} ({c.effect:+.3f})" for c in found if c.verdict == verdict]
-    return f"**{verdict}** on {', '.join(where)}"
+def _answer(a: str, b: str, found: Decided, protocol: Protocol) -> str:
+    """One line: how many claims hold, and the verdicts with their effects."""
+    mine = [c for claim, c in found if (claim.a, claim.b) == (a, b)]
+    parts = [
+        f"**{verdict}** on " + ", ".join(
+            f"{c.set_name} {c.setting}{' (out of domain)' if c.set_name in protocol.out_of_domain else ''} "
+            f"({c.effect:+.3f})" for c in mine if c.verdict == verdict
+        ) for verdict in dict.fromkeys(c.verdict for c in mine)
+    ]  # fmt: skip
+    if mine[0].seeds == 1:
+        return (
+            f"{a} against {b}, one training each: {'; '.join(parts)}. These verdicts are about the two models; what "
+            "another training would give cannot be concluded (run --seeds 0,1,2 or more)"
+        )
+    held = sum(c.holds for c in mine)
+    return f"{a} against {b}: {held} of {len(mine)} claims hold. {'; '.join(parts)}"
 
 
-def _what_it_holds(cells: list[Cell]) -> str:
+HEADER = ("", "set", "setting", "A", "B", "A - B", "95 % interval", "verdict", "claim", "holds", "p (claim)",
+          "p (Holm)", "p (flips)", "detectable", "seed share")  # fmt: skip
+
+
+def primary_table(found: Decided, protocol: Protocol) -> Table:
+    """Every claim with effect, interval, p values and verdict."""
+    rows = []
+    for claim, c in found:
+        one = c.seeds == 1
+        rows.append([
+            f"{claim.a} - {claim.b}", c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}",
+            f"{c.effect:+.4f}", f"[{c.interval.low:+.4f}, {c.interval.high:+.4f}]", c.verdict, c.claim,
+            "open: one seed" if one else "yes" if c.holds else "no",
+            *(compare.shown_p(p) for p in (c.p_claim, c.p_holm, c.p)),
+            f"{c.detectable:.4f}", "" if one else f"{c.seed_share:.0%}",
+        ])  # fmt: skip
+    first = found[0][1]
+    clusters = sorted({c.clusters for _, c in found})
+    caption = (
+        f"{first.seeds} paired {'seed' if first.seeds == 1 else 'seeds'}; {clusters[0]:,} to {clusters[-1]:,} parallel "
+        "questions per set. Intervals and p (claim) speak for "
+        f"{'these two models and' if first.seeds == 1 else 'new trainings and'} new questions of the same kind; p (flips) "
+        f"for these trained models. A claim is that A is better (superior) or at most {protocol.margin:g} worse "
+        "(non-inferior); it holds where its one-sided p, adjusted over the whole table (Holm), is below .025. detectable: "
+        "the least difference found with 80 % power. seed share: of the variance of the effect."
+    )
+    return Table(HEADER, rows, 3, caption)
+
+
+def _what_it_holds(cells: Sequence[Cell]) -> str:
     trained = [c for c in cells if c.config["trained"]]
-    labels = list(dict.fromkeys(c.label for c in trained))
+    labels = list(dict.fromkeys(short(c.label) for c in trained))
+    plain = list(dict.fromkeys(short(c.label) for c in cells if not c.config["trained"]))
     seeds = sorted({c.seed for c in trained})
     return (
         f"{len(trained)} trained cells: {', '.join(f'`{x}`' for x in labels) or 'none'}; seeds "
-        f"{', '.join(map(str, seeds)) or 'none'}. Tables give the mean over languages (macro), then over seeds, ± the "
-        "standard deviation over seeds where there are several. *mono*: query and passage language are the same. "
-        "*cross*: they differ, all ordered pairs. *multi*: every query against the pool of all languages, every "
-        "parallel answer relevant."
+        f"{', '.join(map(str, seeds)) or 'none'}; rows without training: {', '.join(plain) or 'none'}. All strategies "
+        "share model, data, steps, batch size, optimiser and random streams; only who shares a batch differs. Terms are "
+        "explained in the glossary."
     )
 
 
-def _set_section(set_name: str, means: list[Means], folder: Path) -> list[str]:
-    measure = main_measure(means, set_name)
-    first = means[0]
-    sizes = ", ".join(f"{lang} {n:,}" for lang, n in first.passages.items())
-    parts = [
-        f"## {set_name}",
-        f"{'Pool' if any(d == POOL for _, d in first.pairs) else 'Passages'}: {sum(first.passages.values()):,} "
-        f"({sizes}). Measure: {measure}.",
-        *([f"Note: {first.note}."] if first.note else []),
-    ]
-    rows = leaderboard(means, set_name, measure)
-    parts.append(render(rows, measure, "markdown"))
-    parts += _subsets(means, set_name, measure)
-    if len(first.passages) > 1:
-        parts += _pair_figures(set_name, means, measure, folder)
-    return parts
-
-
-def _subsets(means: list[Means], set_name: str, measure: str) -> list[str]:
-    trained = {lang for m in means for lang in _list(m.cell.config["languages"])}
-    langs = set(means[0].passages)
-    parts: list[str] = []
-    if trained and trained & langs and langs - trained:
-        unseen = langs - trained
-
-        def touches_unseen(q: str, d: str) -> bool:
-            return q in unseen or d in unseen
-
-        named = ", ".join(sorted(unseen))
-        parts += [f"### Languages never trained on ({named}): pairs in which one of them takes part",
-                  render(leaderboard(means, set_name, measure, touches_unseen), measure, "markdown")]  # fmt: skip
-    if any(same_script(q, d) for q, d in means[0].pairs if q != d):
-        parts += [
-            "### Cross-lingual pairs within one script and across scripts",
-            _script_table(means, set_name, measure),
-        ]
-    return parts
-
-
-def _script_table(means: list[Means], set_name: str, measure: str) -> str:
-    from tabulate import tabulate
-
-    def within(q: str, d: str) -> bool:
-        return q != d and same_script(q, d)
-
-    def across(q: str, d: str) -> bool:
-        return d not in (q, POOL) and not same_script(q, d)
-
-    columns: list[dict[str, str]] = []
-    for keep in (within, across):
-        rows = leaderboard(means, set_name, measure, keep)
-        columns.append({r.label: f"{r.mean['cross']:.3f}" for r in rows})
-    order = [r.label for r in leaderboard(means, set_name, measure)]
-    table = [[label, *(c[label] for c in columns)] for label in order]
-    header = ["strategy", f"cross {measure}, same script", f"cross {measure}, different scripts"]
-    return tabulate(table, header, tablefmt="pipe", disable_numparse=True, colalign=("left", "right", "right"))
-
-
-def _pair_figures(set_name: str, means: list[Means], measure: str, folder: Path) -> list[str]:
-    by_label = {short(label): matrix for label, matrix in _matrices(means, measure).items()}
-    stem = folder / set_name
-    shown = [plots.Matrix(label, langs, values) for label, (langs, values) in by_label.items()]
-    parts = [_image(plots.heat_maps(shown, measure, stem.with_name(f"{set_name}-pairs")),
-                    f"{set_name}: mean {measure} of every language pair, one panel per strategy")]  # fmt: skip
-    reference = next((x for r in REFERENCE for x in by_label if x.split("(")[0] == r), None)
-    others = [x for x in by_label if x not in (reference, "char-tfidf")]
-    if reference is not None and others:
-        langs, base = by_label[reference]
-        differences = [plots.Matrix(x, langs, by_label[x][1] - base) for x in others]
-        file = plots.heat_maps(differences, measure, stem.with_name(f"{set_name}-differences"), reference)
-        parts.append(_image(file, f"{set_name}: mean {measure} minus that of {reference}, per language pair"))
-    rows = leaderboard(means, set_name, measure)
-    points = {r.label: (r.mean["mono"], r.mean["multi"]) for r in rows}
-    file = plots.trade_off(points, f"mono {measure}", f"multi {measure}", stem.with_name(f"{set_name}-trade-off"))
-    parts.append(_image(file, f"{set_name}: multi {measure} over mono {measure}, one point per strategy"))
-    return parts + _bias_figures(set_name, means, stem)
-
-
-def _bias_figures(set_name: str, means: list[Means], stem: Path) -> list[str]:
-    langs = tuple(sorted({q for q, d in means[0].pairs if d == POOL}))
-    share = _per_language(means, langs, "same_language@10")
-    distance = _per_language(means, langs, "rank_distance")
-    label = "share of the top 10 in the query's\nlanguage, minus its share of the pool"
-    first = plots.grouped_bars(langs, share, label, stem.with_name(f"{set_name}-same-language"))
-    second = plots.grouped_bars(langs, distance, "rank distance (passages, log scale)",
-                                stem.with_name(f"{set_name}-rank-distance"), log=True)  # fmt: skip
-    return [
-        _image(
-            first,
-            f"{set_name}: same-language share of the top 10 beyond the pool's share, per query language (0: no bias)",
-        ),
-        _image(
-            second, f"{set_name}: mean rank distance per query language (lower: translations stand closer together)"
-        ),
-    ]
-
-
-def _per_language(means: list[Means], langs: tuple[str, ...], name: str) -> dict[str, NDArray[np.float64]]:
-    found: dict[str, list[list[float]]] = {}
-    for m in means:
-        found.setdefault(short(m.cell.label), []).append([m.pairs[lang, POOL][name] for lang in langs])
-    return {label: np.mean(values, axis=0) for label, values in found.items()}
-
-
-def _matrices(means: list[Means], measure: str) -> dict[str, tuple[tuple[str, ...], NDArray[np.float64]]]:
-    langs = tuple(sorted(means[0].passages))
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    for m in means:
-        matrix = [[m.pairs[q, d][measure] if (q, d) in m.pairs else np.nan for d in langs] for q in langs]
-        found.setdefault(m.cell.label, []).append(np.array(matrix))
-    return {label: (langs, np.mean(values, axis=0)) for label, values in found.items()}
-
-
-def _training_section(cells: list[Cell], folder: Path) -> list[str]:
-    from tabulate import tabulate
-
-    trained = [c for c in cells if c.config["trained"]]
-    if not trained:
-        return []
-    losses: dict[str, list[list[float]]] = {}
-    table = []
-    for cell in trained:
-        steps = [json.loads(line) for line in (cell.path / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
-        losses.setdefault(short(cell.label), []).append([s["loss"] for s in steps])
-        table.append(_audit_row(cell, steps))
-    lengths = {len(run) for runs in losses.values() for run in runs}
-    parts = ["## Training"]
-    if len(lengths) == 1:
-        means = {label: np.mean(runs, axis=0) for label, runs in losses.items()}
-        file = plots.curves(means, "step", "InfoNCE loss (nats)", folder / "loss")
-        parts.append(
-            _image(
-                file, "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
-            )
-        )
-    header = ["cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "rows/s",
-              "padding", "schedule"]  # fmt: skip
-    aligned = ("left", "right", "right", "right", "left", "right", "right", "right", "left")
-    parts.append("Batch audit: what each strategy drew. Equal digests are equal schedules.")
-    parts.append(tabulate(table, header, tablefmt="pipe", disable_numparse=True, colalign=aligned))
-    return parts
-
-
-def _audit_row(cell: Cell, steps: Sequence[dict[str, float]]) -> list[str]:
-    audit = records.read_json(cell.path / "batches.json")
-    pairs = audit["pairs"]
-    assert isinstance(pairs, dict)
-    ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))
-    extremes = f"{ordered[0][0]} {ordered[0][1]:,} / {ordered[-1][0]} {ordered[-1][1]:,}"
-    speed = float(np.median([s["rows_per_s"] for s in steps]))
-    padding = float(np.mean([s["padding"] for s in steps]))
-    mono = f"{audit['mono_batches']:,} of {audit['steps']:,}"
-    return [cell.path.name, mono, f"{audit['rows']:,}", str(len(pairs)), extremes,
-            str(audit["same_group_rows"]), f"{speed:,.0f}", f"{padding:.0%}", str(audit["sha256"])[:12]]  # fmt: skip
-
-
-def _not_run(cells: list[Cell]) -> list[str]:
-    lines = []
-    seeds = {c.seed for c in cells if c.config["trained"]}
-    if len(seeds) == 1:
-        lines.append("- Other seeds: with one seed nothing can be said about the spread between trainings.")
-    lines.append("- Tests between other strategies than those at the top: 'python -m bench compare A B' makes them.")
-    from strategies import STRATEGIES
-
-    ran = {c.label.split("(")[0] for c in cells}
-    absent = [name for name in STRATEGIES if name not in ran]
-    if absent:
-        lines.append(f"- Strategies that ship and were not run: {', '.join(absent)}.")
-    return ["\n".join(lines)]
-
-
-def _signature(cells: list[Cell]) -> str:
-    commands = list(dict.fromkeys(str(c.config["command"]) for c in cells))
-    lines = ["Commands:", "", *(f"    {command}" for command in commands), ""]
-    shown: dict[str, None] = {}
-    for cell in cells:
-        config = cell.config
-        fixed = {k: config[k] for k in ("settings", "languages", "items", "sources", "model", "environment", "threads")}
-        if config["trained"]:
-            shown[json.dumps(fixed, indent=1, sort_keys=True, ensure_ascii=False)] = None
-    for text in shown:
-        lines += ["```json", text, "```", ""]
-    lines.append(
-        "Weights (sha256): "
-        + "; ".join(f"{c.path.name} {str((c.done or {}).get('weights_sha256'))[:16]}" for c in cells)
+def out_of_domain(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:
+    """What each training gives or takes from the untrained base where its data do not reach."""
+    title = Heading(2, "Out of domain")
+    far = [of for of in sets if of.name in protocol.out_of_domain]
+    if not far:
+        named = ", ".join(protocol.out_of_domain)
+        why = f"of those the protocol names ({named}) none was scored" if named else "the protocol names no such set"
+        return [title, Text(f"Transfer is not judged: {why}.")]
+    found: list[tuple[str, Comparison]] = []
+    for of in far:
+        for name, cells in strategies_of(of).items():
+            if cells[0].config["trained"] and any(c.label == "untrained" for c in of.cells):
+                found += [(name, c) for c in compare.compare_on([of], cells, "untrained", protocol.margin)]
+    if not found:
+        return [title, Text("Transfer is not judged: the untrained base was not scored ('--baselines untrained').")]
+    rows = [[name, *row] for (name, _), row in zip(found, compare.as_rows([c for _, c in found]), strict=True)]
+    said = (
+        "Each strategy minus the untrained base: does training degrade transfer? inferior: by more than the margin of "
+        f"{protocol.margin:g}. Exploratory; strategies against each other out of domain are in the primary family."
     )
-    return "\n".join(lines).rstrip()
-
-
-def _image(file: str, alt: str) -> str:
-    return f"![{alt}]({file})\n\n*{alt}.* ([SVG]({file.removesuffix('.png')}.svg))"
-
-
-def _list(value: object) -> list[str]:
-    return [str(x) for x in value] if isinstance(value, list) else []
+    effects = [plots.Effect(f"{name}, {c.set_name} {c.setting}", c.effect, *c.interval, True) for name, c in found]
+    file = plots.forest(effects, "difference to the untrained base", protocol.margin, folder / "out-of-domain")
+    alt = "out of domain: each strategy minus the untrained base with 95 % intervals; dotted: the margin"
+    return [title, Text(said), Table(("strategy", *compare.HEADER), rows, 3), Figure(file, alt)]

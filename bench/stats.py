@@ -170,6 +170,22 @@ def equivalent(interval90: Interval, margin: float) -> bool:
     return -margin < interval90.low and interval90.high < margin
 
 
+def one_sided(effect: float, error: float, df: float, bound: float) -> float:
+    """The p of "the true effect is at most ``bound``" (Student's t): small where the effect is above it.
+
+    Args:
+        effect: mean difference.
+        error: its standard error, over seeds and clusters.
+        df: degrees of freedom of the error.
+        bound: 0 for superiority, minus the margin for non-inferiority.
+    """
+    from scipy import stats
+
+    if error == 0:
+        return 0.0 if effect > bound else 1.0
+    return float(stats.t.sf((effect - bound) / error, df))
+
+
 def holm(p: Floats) -> Floats:
     """Adjusted p values that bound the chance of any false claim in the family. Source: Holm 1979."""
     order = np.argsort(p)

@@ -1,0 +1,145 @@
+"""The report's section about one evaluation set: leaderboard, bias, subsets, figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bench import plots
+from bench.document import Block, Figure, Heading, Table, Text
+from bench.languages import same_script
+from bench.leaderboard import (
+    BRIEF,
+    COLUMNS,
+    GAP,
+    RANKS,
+    Keep,
+    as_table,
+    has_pool,
+    leaderboard,
+    means_of,
+    strategies_of,
+)
+from bench.pair_section import pair_figures, trade_off
+from bench.published import published
+from bench.records import hash8
+from bench.score import POOL
+from bench.values import SetScores
+
+
+def set_section(of: SetScores, folder: Path, margin: float) -> list[Block]:
+    """Tables and figures of one set; figures are drawn into ``folder``."""
+    sizes = ", ".join(f"{lang} {n:,}" for lang, n in of.passages.items())
+    kind = "Pool" if has_pool(of) else "Passages"
+    about = f"{kind}: {sum(of.passages.values()):,} ({sizes}). Measure: {of.main}."
+    blocks: list[Block] = [Heading(2, of.name), Text(about)]
+    if of.note:
+        blocks.append(Text(f"Note: {of.note}."))
+    blocks.append(_board(of))
+    if has_pool(of):
+        blocks += [Heading(3, f"{of.name}: language bias"), _bias_table(of)]
+    blocks += _subsets(of)
+    if len(of.passages) > 1:
+        blocks += pair_figures(of, folder)
+        blocks += trade_off(of, folder, margin)
+    if has_pool(of):
+        blocks += _bias_figures(of, folder)
+    return [*blocks, *published(of)]
+
+
+def signature_of(of: SetScores) -> str:
+    """Eight digits that stand for the data and the weights behind a set's numbers."""
+    weights = {c.path.name: str((c.done or {}).get("weights_sha256")) for c in of.cells}
+    return hash8({"set": of.name, "data": of.data, "weights": weights})
+
+
+def _board(of: SetScores) -> Table:
+    header, rows = as_table(leaderboard(of, of.main), of.main)
+    return Table(header, rows, 2, f"{RANKS[0].upper()}{RANKS[1:]} Signature {signature_of(of)}.")
+
+
+def _bias_table(of: SetScores) -> Table:
+    columns = ["rank distance", *(c for c in (*COLUMNS, GAP) if c not in BRIEF)]
+    rows = leaderboard(of, of.main)
+    header, cells = as_table(rows, of.main, columns)
+    found: list[str] = []
+    if all(np.isnan(r.mean["PEER"]) for r in rows):
+        found.append("PEER: not applicable, it needs several relevant passages per language")
+    answers = len({d for _, d in of.layout.pairs} - {POOL})
+    found.append(f"own language first: parity is 1/{answers} = {1 / answers:.3f} where every language has one answer")
+    return Table(
+        [h for h in header if h != "rank"],
+        [row[1:] for row in cells],
+        1,
+        f"{'; '.join(found)}. Signature {signature_of(of)}.",
+    )
+
+
+def _subsets(of: SetScores) -> list[Block]:
+    trained = {lang for c in of.cells for lang in _list(c.config["languages"])}
+    langs = set(of.passages)
+    blocks: list[Block] = []
+    unseen = langs - trained
+    if trained & langs and unseen:
+
+        def touches_unseen(q: str, d: str) -> bool:
+            return q in unseen or d in unseen
+
+        header, rows = as_table(leaderboard(of, of.main, touches_unseen), of.main)
+        title = f"{of.name}: languages never trained on ({', '.join(sorted(unseen))})"
+        blocks += [
+            Heading(3, title),
+            Text("Pairs in which one of them takes part."),
+            Table(header, rows, 2, f"Signature {signature_of(of)}."),
+        ]
+    if any(same_script(q, d) for q, d in of.layout.pairs if q != d):
+        title = f"{of.name}: cross-lingual pairs within one script and across scripts"
+        blocks += [Heading(3, title), _script_table(of)]
+    return blocks
+
+
+def _script_table(of: SetScores) -> Table:
+    def within(q: str, d: str) -> bool:
+        return q != d and same_script(q, d)
+
+    def across(q: str, d: str) -> bool:
+        return d not in (q, POOL) and not same_script(q, d)
+
+    keeps: tuple[Keep, Keep] = (within, across)
+    columns = [{r.label: f"{r.mean['cross']:.3f}" for r in leaderboard(of, of.main, k, "cross")} for k in keeps]
+    order = [r.label for r in leaderboard(of, of.main)]
+    header = ["strategy", f"cross {of.main}, same script", f"cross {of.main}, different scripts"]
+    return Table(
+        header, [[label, *(c.get(label, "") for c in columns)] for label in order], 1, f"Signature {signature_of(of)}."
+    )
+
+
+def _bias_figures(of: SetScores, folder: Path) -> list[Block]:
+    langs = tuple(sorted({q for q, d in of.layout.pairs if d == POOL}))
+    means = {m.cell.path.name: m.pairs for m in means_of(of)}
+    groups = strategies_of(of)
+    share = {
+        name: np.mean([[means[c.path.name][lang, POOL]["same_language@10"] for lang in langs] for c in cells], axis=0)
+        for name, cells in groups.items()
+    }
+    label = "share of the top 10 in the query's\nlanguage, minus its share of the pool"
+    file = plots.grouped_bars(langs, share, label, folder / f"{of.name}-same-language")
+    alt = f"{of.name}: same-language share of the top 10 beyond the pool's share, per query language (0: no bias)"
+    blocks: list[Block] = [Figure(file, alt)]
+    rows = of.layout.rows_of("multi")
+    spread = {name: np.mean([of.values(c, "rank_distance_log2")[rows] for c in cells], axis=0)
+              for name, cells in groups.items()}  # fmt: skip
+    known = {name: v[~np.isnan(v)] for name, v in spread.items() if (~np.isnan(v)).any()}
+    if known:
+        file = plots.boxes(known, "log2 rank distance (doublings of depth)", folder / f"{of.name}-rank-distance")
+        alt = (
+            f"{of.name}: how many times the rank doubles from a query's first parallel answer to its last; median, "
+            "quartiles, 5th and 95th percentile over queries, mean over seeds"
+        )
+        blocks.append(Figure(file, alt))
+    return blocks
+
+
+def _list(value: object) -> list[str]:
+    return [str(x) for x in value] if isinstance(value, list) else []

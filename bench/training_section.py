@@ -1,0 +1,88 @@
+"""The report's sections about the trainings: loss, batch audit, what was not run, where each number comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench import plots, records
+from bench.document import Block, Code, Figure, Heading, Table, Text
+from bench.labels import short
+from bench.records import Cell
+from strategies import STRATEGIES
+
+AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "rows/s",
+         "padding", "schedule")  # fmt: skip
+
+
+def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
+    """Loss curves and the audit of the batches; [] where nothing was trained."""
+    trained = [c for c in cells if (c.path / "steps.jsonl").is_file()]
+    if not trained:
+        return []
+    losses: dict[str, list[list[float]]] = {}
+    table = []
+    for cell in trained:
+        steps = [json.loads(line) for line in (cell.path / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
+        losses.setdefault(short(cell.label), []).append([s["loss"] for s in steps])
+        table.append(_audit_row(cell, steps))
+    blocks: list[Block] = [Heading(2, "Training")]
+    lengths = {len(run) for runs in losses.values() for run in runs}
+    if len(lengths) == 1:
+        means = {label: np.mean(runs, axis=0) for label, runs in losses.items()}
+        alt = "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
+        blocks.append(Figure(plots.curves(means, "step", "InfoNCE loss (nats)", folder / "loss"), alt))
+    said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
+    return [*blocks, Text(said), Table(AUDIT, table)]
+
+
+def _audit_row(cell: Cell, steps: Sequence[dict[str, float]]) -> list[str]:
+    audit = records.read_json(cell.path / "batches.json")
+    pairs = audit["pairs"]
+    assert isinstance(pairs, dict)
+    ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))
+    extremes = f"{ordered[0][0]} {ordered[0][1]:,} / {ordered[-1][0]} {ordered[-1][1]:,}"
+    speed = float(np.median([s["rows_per_s"] for s in steps]))
+    padding = float(np.mean([s["padding"] for s in steps]))
+    mono = f"{audit['mono_batches']:,} of {audit['steps']:,}"
+    return [cell.path.name, mono, f"{audit['rows']:,}", str(len(pairs)), extremes,
+            str(audit["same_group_rows"]), f"{speed:,.0f}", f"{padding:.0%}", str(audit["sha256"])[:12]]  # fmt: skip
+
+
+def not_run(cells: Sequence[Cell], claimed: Sequence[str]) -> list[Block]:
+    """What a reader may look for in vain. ``claimed`` names the strategies of the primary family."""
+    trained = [c for c in cells if c.config["trained"]]
+    lines = []
+    if len({c.seed for c in trained}) == 1:
+        lines.append("- Other seeds: with one seed nothing can be said about the spread between trainings.")
+    ran = {c.label.split("(")[0] for c in cells}
+    missing = [name for name in dict.fromkeys(claimed) if name.split("(")[0] not in ran]
+    if missing:
+        lines.append(f"- Strategies of the primary family: {', '.join(missing)}; claims about them are open.")
+    lines.append("- Tests outside of the primary family: 'python -m bench compare A B' makes them.")
+    absent = [name for name in STRATEGIES if name not in ran and name not in missing]
+    if absent:
+        lines.append(f"- Strategies that ship and were not run: {', '.join(absent)}.")
+    return [Heading(2, "What was not run"), Text("\n".join(lines))]
+
+
+def signature(cells: Sequence[Cell]) -> list[Block]:
+    """Commands, settings, versions, checksums of data and weights."""
+    commands = list(dict.fromkeys(str(c.config["command"]) for c in cells))
+    shown: dict[str, None] = {}
+    for cell in cells:
+        config = cell.config
+        fixed = {k: config[k] for k in ("settings", "languages", "items", "sources", "model", "environment", "threads")}
+        if config["trained"]:
+            shown[json.dumps(fixed, indent=1, sort_keys=True, ensure_ascii=False)] = None
+    weights = "; ".join(f"{c.path.name} {str((c.done or {}).get('weights_sha256'))[:16]}" for c in cells)
+    return [
+        Heading(2, "Signature"),
+        Text("Commands:"),
+        Code("\n".join(commands), "bash"),
+        *(Code(text, "json") for text in shown),
+        Text(f"Weights (sha256): {weights}"),
+    ]

@@ -1,0 +1,224 @@
+"""Stored per-query values of many cells on one evaluation set: one layout of rows, read column by column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import records
+from bench.errors import BenchError
+from bench.measures import MEASURES
+from bench.protocol import SETTINGS
+from bench.records import Cell
+from bench.score import POOL
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KEYS = ("q_lang", "d_lang", "query_id", "group")
+
+
+def setting_of(q_lang: str, d_lang: str) -> str:
+    """The setting that a language pair belongs to."""
+    return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
+
+
+class Layout(NamedTuple):
+    """What the rows of a set are about; the same for every cell.
+
+    Attributes:
+        pairs: the (q_lang, d_lang) that occur; d_lang is ``*`` for the pool.
+        pair: int64, (n_rows,), index into ``pairs``.
+        cluster: int64, (n_rows,), number of the parallel question.
+        n_clusters: parallel questions.
+    """
+
+    pairs: tuple[tuple[str, str], ...]
+    pair: Ints
+    cluster: Ints
+    n_clusters: int
+
+    def rows_of(self, setting: str) -> NDArray[np.bool_]:
+        """(n_rows,), those of one setting."""
+        wanted = np.array([setting_of(*p) == setting for p in self.pairs])
+        found: NDArray[np.bool_] = wanted[self.pair]
+        return found
+
+    def settings(self) -> list[str]:
+        """The settings that have rows."""
+        there = {setting_of(*p) for p in self.pairs}
+        return [s for s in SETTINGS if s in there]
+
+
+class SetScores:
+    """One evaluation set with the finished cells that were scored on it; values are read when asked for.
+
+    Attributes:
+        name: of the set; with the task's version where cells were scored on different data of one name.
+        task: the task's name.
+        data: its version, and a digest of the files' checksums.
+        main: the measure that tables lead with.
+        note: what a reader should know of the set.
+        passages: passages per language.
+        cells: in order of their folders.
+        layout: of the rows.
+        stored: the set's name in the files.
+    """
+
+    def __init__(self, name: str, about: dict[str, object], cells: Sequence[tuple[Cell, Path]], stored: str) -> None:
+        of_set = about["sets"][stored]  # type: ignore[index]
+        self.name, self.task = name, str(about["task"])
+        self.data = f"{about['task']}@{about['version']} {records.hash8({'files': about['files']})}"
+        self.main, self.note = str(of_set["main"]), str(of_set.get("note", ""))
+        self.passages: dict[str, int] = dict(of_set["passages"])
+        self.cells = [cell for cell, _ in cells]
+        self._path = {cell.path.name: path for cell, path in cells}
+        self.stored = stored
+        self._read: dict[tuple[str, str], Floats] = {}
+        self.layout = self._layout()
+
+    def values(self, cell: Cell, measure: str) -> Floats:
+        """(n_rows,), one measure of one cell."""
+        key = (cell.path.name, measure)
+        if key not in self._read:
+            self._read[key] = self._columns(cell, [measure])[measure]
+        return self._read[key]
+
+    def _columns(self, cell: Cell, names: list[str]) -> dict[str, Floats]:
+        table = records.read_scores(self._path[cell.path.name], ["set", *names])
+        rows = self._rows(table)
+        return {name: np.asarray(table[name].to_numpy()[rows], np.float64) for name in names}
+
+    def _rows(self, table: object) -> Ints:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        assert isinstance(table, pa.Table)
+        return np.flatnonzero(pc.equal(table["set"].cast(pa.string()), self.stored).to_numpy())
+
+    def _layout(self) -> Layout:
+        first: dict[str, list[str]] | None = None
+        for cell in self.cells:
+            table = records.read_scores(self._path[cell.path.name], ["set", *KEYS])
+            keys = table.take(self._rows(table)).select(KEYS).unify_dictionaries()
+            plain = {name: keys[name].to_pylist() for name in KEYS} if first is None else None
+            if first is None:
+                assert plain is not None
+                first, same = plain, keys
+            elif not _equal(same, keys):
+                raise BenchError(
+                    f"{self.name}: {self.cells[0].path.name} and {cell.path.name} answer different queries; delete the "
+                    "scores folder of one of them, and its run command scores it again"
+                )
+        assert first is not None
+        both = list(zip(first["q_lang"], first["d_lang"], strict=True))
+        pairs = tuple(dict.fromkeys(both))
+        number = {p: i for i, p in enumerate(pairs)}
+        _, cluster = np.unique(np.array(first["group"]), return_inverse=True)
+        return Layout(pairs, np.array([number[p] for p in both]), cluster, int(cluster.max()) + 1)
+
+
+def _equal(a: object, b: object) -> bool:
+    import pyarrow as pa
+
+    assert isinstance(a, pa.Table)
+    assert isinstance(b, pa.Table)
+    text = pa.string()
+    return all(a[name].cast(text).equals(b[name].cast(text)) for name in KEYS)
+
+
+def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
+    """Every set that a finished cell was scored on, in order of appearance.
+
+    Raises:
+        BenchError: there are none, or files of another version are among them.
+    """
+    found: dict[tuple[str, str], list[tuple[Cell, Path]]] = {}
+    about: dict[str, dict[str, object]] = {}
+    for cell in cells:
+        if cell.done is None:
+            continue
+        for path in sorted((cell.path / "scores").glob("*.parquet")):
+            said = records.read_about(path)
+            data = json.dumps([said["task"], said["version"], said["files"]], sort_keys=True)
+            about.setdefault(data, said)
+            for name in said["sets"]:
+                found.setdefault((name, data), []).append((cell, path))
+    if not found:
+        raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
+    names = [name for name, _ in found]
+    return [
+        SetScores(name if names.count(name) == 1 else _apart(name, about[data]), about[data], of, name)
+        for (name, data), of in found.items()
+    ]
+
+
+def _apart(name: str, about: dict[str, object]) -> str:
+    """A name for one of several data of one name: they are never in one table."""
+    return f"{name}@{about['version']} {records.hash8({'files': about['files']})[:4]}"
+
+
+def macro_weights(pair: Ints) -> Floats:
+    """Of each row, its weight in the macro mean over the language pairs that occur in ``pair`` (n_rows,)."""
+    sizes = np.bincount(pair)
+    return 1.0 / (np.count_nonzero(sizes) * sizes[pair])
+
+
+def per_cluster(layout: Layout, rows: NDArray[np.bool_], values: Floats) -> Floats:
+    """One number per parallel question, whose mean is the macro mean over language pairs of the chosen rows.
+
+    Rows are weighted so that it also holds where questions exist in some languages only.
+
+    Args:
+        layout: of the rows.
+        rows: (n_rows,), which count.
+        values: (n_rows,).
+
+    Returns:
+        (n_clusters with a chosen row,).
+    """
+    _, cluster = np.unique(layout.cluster[rows], return_inverse=True)
+    n = int(cluster.max()) + 1
+    return np.asarray(n * np.bincount(cluster, macro_weights(layout.pair[rows]) * values[rows], n), np.float64)
+
+
+DEFINED_ONLY = ("same_language_nonrelevant@10", "TLR@10", "own_language_first", "MRC@10", "PEER")
+"""Means of these are over the queries for which they are defined."""
+
+
+def pair_means(of: SetScores, cell: Cell, measures: Sequence[str]) -> dict[tuple[str, str], dict[str, float]]:
+    """Means over queries for each language pair; NaN where a measure is not defined."""
+    pair, n = of.layout.pair, len(of.layout.pairs)
+    sizes = np.bincount(pair, minlength=n)
+    found: dict[str, Floats] = {}
+    for name in measures:
+        values = of.values(cell, name)
+        if name in DEFINED_ONLY:
+            known = ~np.isnan(values)
+            counted = np.bincount(pair[known], minlength=n)
+            total = np.bincount(pair[known], values[known], n)
+            found[name] = np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
+        else:
+            found[name] = np.bincount(pair, values, n) / sizes
+    if "rank_distance" in measures:
+        distance = of.values(cell, "rank_distance")
+        found["rank_distance_median"] = np.array([np.median(distance[pair == i]) for i in range(n)])
+    return {p: {name: float(values[i]) for name, values in found.items()} for i, p in enumerate(of.layout.pairs)}
+
+
+def finite(of: SetScores, cell: Cell, measure: str, rows: NDArray[np.bool_]) -> Floats:
+    """Values (n_rows,) of a measure that is a number for every chosen row.
+
+    Raises:
+        BenchError: some are not.
+    """
+    values = of.values(cell, measure)
+    if not np.isfinite(values[rows]).all():
+        doing = "score the cells again" if measure in MEASURES else "it is not defined for all queries of this set"
+        raise BenchError(f"{of.name}: {measure} is not a number for some query of {cell.path.name}; {doing}")
+    return values
