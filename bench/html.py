@@ -12,7 +12,7 @@ from bench.document import Block, Code, Figure, Heading, Panel, Table, Text
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#111;background:#fff}
 table{border-collapse:collapse;margin:1em 0;font-size:13px;font-variant-numeric:tabular-nums}
-td,th{padding:3px 8px;border-bottom:1px solid #ddd;text-align:right}td.l,th.l{text-align:left}
+td,th{white-space:nowrap;padding:3px 8px;border-bottom:1px solid #ddd;text-align:right}td.l,th.l{text-align:left}
 thead th{position:sticky;top:0;background:#f4f4f4}
 th button{font:inherit;font-weight:600;border:0;background:none;padding:0;cursor:pointer;color:inherit}
 th[aria-sort=ascending] button::after{content:" \\25B2"}th[aria-sort=descending] button::after{content:" \\25BC"}

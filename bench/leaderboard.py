@@ -79,7 +79,7 @@ def read_means(cells: Iterable[Cell]) -> list[Means]:
 
 def means_of(of: SetScores) -> list[Means]:
     """Means of every cell on one set."""
-    names = [*MEASURES, *([IN_POOL, *BIAS] if has_pool(of) else [])]
+    names = (*MEASURES, *((IN_POOL, *BIAS) if has_pool(of) else ()))
     return [Means(c, of.name, of.main, of.note, of.passages, pair_means(of, c, names)) for c in of.cells]
 
 

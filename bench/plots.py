@@ -56,6 +56,7 @@ def _save(figure: Figure, path: Path) -> str:
     from matplotlib import pyplot
 
     figure.savefig(path.with_name(f"{path.name}.png"), dpi=120, metadata={"Software": None})
+    figure.set_layout_engine("none")  # as laid out for the first file
     figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
     pyplot.close(figure)
     return path.name
@@ -95,7 +96,9 @@ def _annotate(ax: Axes, panel: Panel, matrix: NDArray[np.float64], low: float, h
         share = (value - low) / (high - low)
         dark = abs(share - 0.5) > 0.35 if difference else share < 0.55
         text = f"{value:+.2f}" if difference else f"{value:.2f}"
-        ax.text(j, i, text.replace("0.", "."), ha="center", va="center", fontsize=6, color="white" if dark else "black")
+        colour = "white" if dark else "black"
+        shown = ax.text(j, i, text.replace("0.", "."), ha="center", va="center", fontsize=6, color=colour)
+        shown.set_in_layout(False)  # inside its axes: measuring thousands of them takes most of the time
         if panel.marked and panel.marked[i][j]:
             ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor="black", linewidth=0.9))
 
@@ -196,7 +199,7 @@ def boxes(series: dict[str, NDArray[np.float64]], label: str, path: Path) -> str
     for name, values in series.items():
         low, q1, median, q3, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
         drawn.append({"label": name, "whislo": low, "q1": q1, "med": median, "q3": q3, "whishi": high})
-    ax.bxp(drawn, vert=False, showfliers=False, medianprops={"color": COLOURS[1], "linewidth": 1.6})
+    ax.bxp(drawn, orientation="horizontal", showfliers=False, medianprops={"color": COLOURS[1], "linewidth": 1.6})
     ax.set_xlabel(label)
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)

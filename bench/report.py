@@ -82,21 +82,30 @@ def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path)
 
 
 def _answer(a: str, b: str, found: Decided, protocol: Protocol) -> str:
-    """One line: how many claims hold, and the verdicts with their effects."""
+    """One line: how many claims hold, and in each domain and setting the effects and verdicts."""
     mine = [c for claim, c in found if (claim.a, claim.b) == (a, b)]
-    parts = [
-        f"**{verdict}** on " + ", ".join(
-            f"{c.set_name} {c.setting}{' (out of domain)' if c.set_name in protocol.out_of_domain else ''} "
-            f"({c.effect:+.3f})" for c in mine if c.verdict == verdict
-        ) for verdict in dict.fromkeys(c.verdict for c in mine)
-    ]  # fmt: skip
+    parts = []
+    for far in (False, True):
+        of_domain = [c for c in mine if (c.set_name in protocol.out_of_domain) == far]
+        settings = list(dict.fromkeys(c.setting for c in of_domain))
+        said = "; ".join(_range([c for c in of_domain if c.setting == s]) for s in settings)
+        parts += [f"**{'Out of' if far else 'In'} domain**: {said}."] if said else []
     if mine[0].seeds == 1:
-        return (
-            f"{a} against {b}, one training each: {'; '.join(parts)}. These verdicts are about the two models; what "
-            "another training would give cannot be concluded (run --seeds 0,1,2 or more)"
-        )
+        warned = "What another training would give cannot be concluded (run --seeds 0,1,2 or more)."
+        return f"{a} against {b}, one training each, so about these two models only. {' '.join(parts)} {warned}"
     held = sum(c.holds for c in mine)
-    return f"{a} against {b}: {held} of {len(mine)} claims hold. {'; '.join(parts)}"
+    return f"{a} against {b}, {held} of {len(mine)} claims hold. {' '.join(parts)}"
+
+
+def _range(found: Sequence[Comparison]) -> str:
+    """Least and largest effect in one setting over sets, with the verdicts."""
+    effects = sorted({f"{c.effect:+.3f}" for c in found}, key=float)
+    verdicts = [c.verdict for c in found]
+    counted = ", ".join(
+        f"{v}{f' ({verdicts.count(v)} sets)' if len(found) > 1 else ''}" for v in dict.fromkeys(verdicts)
+    )
+    shown = effects[0] if len(effects) == 1 else f"{effects[0]} to {effects[-1]}"
+    return f"{found[0].setting} {shown} {counted}".replace("(1 sets)", "(1 set)")
 
 
 HEADER = ("", "set", "setting", "A", "B", "A - B", "95 % interval", "verdict", "claim", "holds", "p (claim)",
@@ -117,13 +126,13 @@ def primary_table(found: Decided, protocol: Protocol) -> Table:
         ])  # fmt: skip
     first = found[0][1]
     clusters = sorted({c.clusters for _, c in found})
+    trainings = "these two models" if first.seeds == 1 else "new trainings"
     caption = (
         f"{first.seeds} paired {'seed' if first.seeds == 1 else 'seeds'}; {clusters[0]:,} to {clusters[-1]:,} parallel "
-        "questions per set. Intervals and p (claim) speak for "
-        f"{'these two models and' if first.seeds == 1 else 'new trainings and'} new questions of the same kind; p (flips) "
-        f"for these trained models. A claim is that A is better (superior) or at most {protocol.margin:g} worse "
-        "(non-inferior); it holds where its one-sided p, adjusted over the whole table (Holm), is below .025. detectable: "
-        "the least difference found with 80 % power. seed share: of the variance of the effect."
+        f"questions per set. Intervals and p (claim) speak for {trainings} and new questions of the same kind; "
+        f"p (flips) for these trained models. A claim is that A is better (superior) or at most {protocol.margin:g} "
+        "worse (non-inferior); it holds where its one-sided p, adjusted over the whole table (Holm), is below .025. "
+        "detectable: the least difference found with 80 % power. seed share: of the variance of the effect."
     )
     return Table(HEADER, rows, 3, caption)
 
@@ -136,8 +145,8 @@ def _what_it_holds(cells: Sequence[Cell]) -> str:
     return (
         f"{len(trained)} trained cells: {', '.join(f'`{x}`' for x in labels) or 'none'}; seeds "
         f"{', '.join(map(str, seeds)) or 'none'}; rows without training: {', '.join(plain) or 'none'}. All strategies "
-        "share model, data, steps, batch size, optimiser and random streams; only who shares a batch differs. Terms are "
-        "explained in the glossary."
+        "share model, data, steps, batch size, optimiser and random streams; only who shares a batch differs. Terms: "
+        "see the glossary."
     )
 
 

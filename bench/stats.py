@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-BLOCK = 1 << 23
-"""Signs or weights held at once."""
+BLOCK = 1 << 22
+"""Drawn clusters held at once."""
+
+FLIPS = 1 << 14
+"""Sign patterns held at once."""
 
 
 class Interval(NamedTuple):
@@ -58,26 +61,29 @@ def sign_flip(values: Floats, rng: np.random.Generator, flips: int = 100_000) ->
         (m,) p values; at least 1 / (1 + flips).
     """
     n, m = values.shape
-    observed = np.abs(values.sum(axis=0))
-    bound = observed * (1 - 1e-9) - 1e-12
-    hits = np.zeros(m)
+    bound = np.abs(values.sum(axis=0)) * (1 - 1e-9) - 1e-12
     exact = n <= 16 and 2**n <= flips
-    total = 2**n if exact else flips
-    height = max(1, BLOCK // n)
-    for start in range(0, total, height):
-        count = min(height, total - start)
-        signs = _all_signs(start, count, n) if exact else _random_signs(rng, count, n)
-        hits += (np.abs(signs @ values) >= bound).sum(axis=0)
-    return np.asarray(hits / total if exact else (1 + hits) / (1 + total), np.float64)
+    if exact:
+        signs = (np.arange(2**n)[:, None] >> np.arange(n) & 1) * 2.0 - 1.0
+        return np.asarray((np.abs(signs @ values) >= bound).mean(axis=0), np.float64)
+    tables = _sums_of_eight(values)
+    hits = np.zeros(m)
+    for start in range(0, flips, FLIPS):
+        drawn = rng.integers(0, 256, (len(tables), min(FLIPS, flips - start)), np.uint8)
+        total = np.zeros((drawn.shape[1], m))
+        for table, signs in zip(tables, drawn, strict=True):
+            total += table[signs]
+        hits += (np.abs(total) >= bound).sum(axis=0)
+    return np.asarray((1 + hits) / (1 + flips), np.float64)
 
 
-def _random_signs(rng: np.random.Generator, count: int, n: int) -> Floats:
-    return np.asarray(rng.integers(0, 2, (count, n), np.int8) * 2.0 - 1.0, np.float64)
-
-
-def _all_signs(start: int, count: int, n: int) -> Floats:
-    codes = np.arange(start, start + count)[:, None]
-    return np.asarray((codes >> np.arange(n) & 1) * 2.0 - 1.0, np.float64)
+def _sums_of_eight(values: Floats) -> Floats:
+    """(ceil(n / 8), 256, m): sums of eight clusters under each pattern of signs, so that a byte flips eight."""
+    n, m = values.shape
+    eight = np.zeros((-(-n // 8) * 8, m))
+    eight[:n] = values
+    signs = (np.arange(256)[:, None] >> np.arange(8) & 1) * 2.0 - 1.0
+    return np.asarray(signs @ eight.reshape(-1, 8, m), np.float64)
 
 
 def variance(differences: Floats) -> Variance:
@@ -131,9 +137,10 @@ def bootstrap(differences: Floats, rng: np.random.Generator, level: float = 0.95
     height = max(1, BLOCK // clusters)
     for start in range(0, draws, height):
         count = min(height, draws - start)
-        drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), count) / clusters
+        drawn = rng.integers(0, clusters, (count, clusters))
         chosen = rng.multinomial(seeds, np.full(seeds, 1 / seeds), count) / seeds
-        means[start : start + count] = ((drawn @ differences.T) * chosen).sum(axis=1)
+        of_seed = np.stack([row[drawn].mean(axis=1) for row in differences], axis=1)
+        means[start : start + count] = (of_seed * chosen).sum(axis=1)
     centre = float(differences.mean())
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail]) - centre

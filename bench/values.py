@@ -80,6 +80,7 @@ class SetScores:
         self._path = {cell.path.name: path for cell, path in cells}
         self.stored = stored
         self._read: dict[tuple[str, str], Floats] = {}
+        self.means: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str], dict[str, float]]] = {}
         self.layout = self._layout()
 
     def values(self, cell: Cell, measure: str) -> Floats:
@@ -191,8 +192,15 @@ DEFINED_ONLY = ("same_language_nonrelevant@10", "TLR@10", "own_language_first", 
 """Means of these are over the queries for which they are defined."""
 
 
-def pair_means(of: SetScores, cell: Cell, measures: Sequence[str]) -> dict[tuple[str, str], dict[str, float]]:
+def pair_means(of: SetScores, cell: Cell, measures: tuple[str, ...]) -> dict[tuple[str, str], dict[str, float]]:
     """Means over queries for each language pair; NaN where a measure is not defined."""
+    key = (cell.path.name, measures)
+    if key not in of.means:
+        of.means[key] = _pair_means(of, cell, measures)
+    return of.means[key]
+
+
+def _pair_means(of: SetScores, cell: Cell, measures: tuple[str, ...]) -> dict[tuple[str, str], dict[str, float]]:
     pair, n = of.layout.pair, len(of.layout.pairs)
     sizes = np.bincount(pair, minlength=n)
     found: dict[str, Floats] = {}

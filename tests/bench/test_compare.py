@@ -10,7 +10,9 @@ import pytest
 
 from bench import compare, leaderboard, records, stats
 from bench.cli import main
+from bench.protocol import Protocol
 from bench.score import POOL
+from bench.values import read_sets
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +37,8 @@ def test_effects_are_the_differences_of_the_leaderboard(folder: Path, capsys: py
     assert ask(folder, "cross", "mono", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [c["setting"] for c in found] == ["mono", "cross", "multi"]
-    means = leaderboard.read_means(records.read_cells(folder / "results" / "small"))
-    rows = {r.label.split("(")[0]: r for r in leaderboard.leaderboard(means, "demo-dev", "AP")}
+    (of,) = read_sets(records.read_cells(folder / "results" / "small"))
+    rows = {r.label.split("(")[0]: r for r in leaderboard.leaderboard(of, "AP")}
     for c in found:
         assert c["a"] == pytest.approx(rows["cross"].mean[c["setting"]], abs=1e-12)
         assert c["b"] == pytest.approx(rows["mono"].mean[c["setting"]], abs=1e-12)
@@ -116,28 +118,34 @@ def test_other_data_and_missing_values_are_refused(
     assert message in capsys.readouterr().err
 
 
-def test_the_report_leads_with_hybrid_against_one_objective(folder: Path, tmp_path: Path) -> None:
+def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path: Path) -> None:
     changed(folder, tmp_path)
     report = ["report", "small", *places(tmp_path)]
     assert main(report) == 0
     path = tmp_path / "reports" / "small" / "report.md"
-    assert "Hybrid against" not in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert "## The question and the answer" not in text
+    assert "Strategies of the primary family: hybrid; claims about them are open" in text
     run = ["run", "--strategy", "hybrid", "--seeds", "0,1", "--baselines", "none", "--no-report"]
     sizes = ["--steps", "60", "--batch-size", "64", "--task", "demo-dev", "--experiment", "small"]
     assert main([*run, *sizes, *places(tmp_path)]) == 0
     assert main(report) == 0
     text = path.read_text(encoding="utf-8")
-    found = compare.primary(records.read_cells(tmp_path / "results" / "small"), 0.01)
-    assert [(b, c.setting) for b, c in found] == [(b, s) for b in ("mono", "cross") for s in ("mono", "cross", "multi")]
-    np.testing.assert_allclose([c.p_holm for _, c in found], stats.holm(np.array([c.p for _, c in found])))
-    assert text.index("## Hybrid against training with one objective") < text.index("## What was run")
-    for b, c in found:
-        assert f"hybrid - {b}" in text
+    found = compare.primary(read_sets(records.read_cells(tmp_path / "results" / "small")), Protocol())
+    assert [(claim.b, c.setting, c.claim) for claim, c in found] == [
+        ("mono", "mono", "non-inferior"), ("mono", "cross", "superior"), ("mono", "multi", "superior"),
+        ("cross", "mono", "superior"), ("cross", "cross", "non-inferior"), ("cross", "multi", "non-inferior"),
+    ]  # fmt: skip
+    np.testing.assert_allclose([c.p_holm for _, c in found], stats.holm(np.array([c.p_claim for _, c in found])))
+    assert text.index("## The question and the answer") < text.index("## What was run")
+    for claim, c in found:
+        assert c.holds == (c.p_holm < 0.025)
+        assert f"hybrid - {claim.b}" in text
         assert f"{c.effect:+.4f}" in text
     assert main(["run", "--strategy", "hybrid(alpha=0.3)", "--seeds", "0,1", "--baselines", "none", "--no-report",
                  *sizes, *places(tmp_path)]) == 0  # fmt: skip
-    assert main(report) == 0
-    assert "Not compared: 'hybrid' means several strategies" in path.read_text(encoding="utf-8")
+    again = compare.primary(read_sets(records.read_cells(tmp_path / "results" / "small")), Protocol())
+    assert [c.effect for _, c in again] == [c.effect for _, c in found], "hybrid alone means its defaults"
 
 
 def test_unequal_settings_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

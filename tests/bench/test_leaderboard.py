@@ -1,0 +1,123 @@
+"""Leaderboards of made-up scores: means, ties, sorting, languages, and what files of other versions do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bench import leaderboard, records
+from bench.cli import main
+from bench.errors import BenchError
+from bench.score import COLUMNS, POOL
+from bench.values import read_sets
+from tests.bench.made_up import make_cell, make_experiment
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    make_experiment(tmp_path / "results" / "made")
+    return tmp_path / "results"
+
+
+def test_means_are_macro_over_pairs_and_seeds(results: Path) -> None:
+    (of,) = read_sets(records.read_cells(results / "made"))
+    rows = {r.label: r for r in leaderboard.leaderboard(of, "AP")}
+    per_seed = []
+    for cell in (c for c in of.cells if c.label == "mono()"):
+        table = pq.read_table(next((cell.path / "scores").glob("*.parquet"))).to_pylist()
+        pairs: dict[tuple[str, str], list[float]] = {}
+        for r in table:
+            if r["q_lang"] != r["d_lang"] and r["d_lang"] != POOL:
+                pairs.setdefault((r["q_lang"], r["d_lang"]), []).append(r["AP"])
+        per_seed.append(np.mean([np.mean(v) for v in pairs.values()]))
+    assert rows["mono"].mean["cross"] == pytest.approx(np.mean(per_seed), abs=1e-12)
+    assert rows["mono"].spread["cross"] == pytest.approx(np.std(per_seed, ddof=1), abs=1e-12)
+
+
+def test_strategies_that_cannot_be_told_apart_share_a_rank(results: Path) -> None:
+    (of,) = read_sets(records.read_cells(results / "made"))
+    ranks = {r.label: r.rank for r in leaderboard.leaderboard(of, "AP")}
+    assert ranks == {"cross": 1, "hybrid": 1, "mono": 3}
+    by_distance = leaderboard.leaderboard(of, "AP", sort="rank distance")
+    assert [r.label for r in by_distance][-1] == "mono", "smaller is better"
+    assert by_distance[-1].rank == 3
+
+
+def test_medians_and_the_gap(results: Path) -> None:
+    (of,) = read_sets(records.read_cells(results / "made"))
+    row = next(r for r in leaderboard.leaderboard(of, "AP") if r.label == "mono")
+    found = []
+    for cell in (c for c in of.cells if c.label == "mono()"):
+        table = pq.read_table(next((cell.path / "scores").glob("*.parquet"))).to_pylist()
+        langs = sorted({r["q_lang"] for r in table})
+        medians = [
+            np.median([r["rank_distance"] for r in table if (r["q_lang"], r["d_lang"]) == (x, POOL)]) for x in langs
+        ]
+        found.append(np.mean(medians))
+    assert row.mean["median rank distance"] == pytest.approx(np.mean(found))
+    assert 0 < row.mean["H1 - H2"] < 1
+    assert np.isnan(row.mean["PEER"])
+
+
+def test_columns_of_languages(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (of,) = read_sets(records.read_cells(results / "made"))
+    rows = leaderboard.by_language(of, "AP", "multi")
+    assert list(rows[0].mean) == ["ar", "de", "en"]
+    whole = {r.label: r.mean["multi"] for r in leaderboard.leaderboard(of, "AP")}
+    for r in rows:
+        assert np.mean(list(r.mean.values())) == pytest.approx(whole[r.label])
+    board = ["leaderboard", "made", "--results", str(results)]
+    assert main([*board, "--by", "language", "--setting", "cross"]) == 0
+    assert "cross AP by query language" in capsys.readouterr().out
+    assert main([*board, "--sort", "rank distance", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["rank"] == 1
+    assert main([*board, "--bias"]) == 0
+    assert "own language first" in capsys.readouterr().out
+    assert main([*board, "--sort", "colour"]) == 2
+    assert "--sort names one of mono, cross, multi" in capsys.readouterr().err
+
+
+def test_data_of_two_versions_are_never_in_one_table(results: Path) -> None:
+    make_cell(results / "made", "english()", 0, 0.2, version="2")
+    found = read_sets(records.read_cells(results / "made"))
+    assert len(found) == 2
+    assert all(of.name.startswith("toy@") for of in found)
+
+
+def test_a_file_of_an_older_version_is_refused_by_name(results: Path) -> None:
+    path = next((results / "made").glob("mono-*/scores/*.parquet"))
+    table = pq.read_table(path)
+    pq.write_table(table.drop_columns(["MRC@10"]), path)
+    with pytest.raises(BenchError, match="no column MRC@10"):
+        [leaderboard.leaderboard(of, "AP") for of in read_sets(records.read_cells(results / "made"))]
+
+
+def test_other_queries_are_refused(results: Path) -> None:
+    path = next((results / "made").glob("mono-*/scores/*.parquet"))
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(BenchError, match="answer different queries"):
+        read_sets(records.read_cells(results / "made"))
+
+
+def test_constant_scores_tie(tmp_path: Path) -> None:
+    for label in ("mono()", "cross()"):
+        for seed in (0, 1):
+            make_cell(tmp_path / "made", label, seed, None)
+    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    assert [r.rank for r in leaderboard.leaderboard(of, "AP")] == [1, 1]
+
+
+def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    with pytest.raises(BenchError, match="'python -m bench run' makes them"):
+        read_sets(records.read_cells(tmp_path / "made"))
+
+
+def test_made_up_cells_have_every_column(results: Path) -> None:
+    table = pq.read_table(next((results / "made").glob("*/scores/*.parquet")))
+    assert isinstance(table, pa.Table)
+    assert set(COLUMNS) <= set(table.column_names)
