@@ -24,7 +24,7 @@ from bench.config import Plan
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
-from bench.protocol import keep_protocol
+from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
 from tasks import Source, Task, TrainSet
@@ -92,13 +92,14 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
     if not todo:
         return 0
     records.require_writable(grid.folder)
-    keep_protocol(grid.folder, grid.plan.protocol)
+    require_same_protocol(grid.folder, grid.plan.protocol)
     set_threads(grid.plan.threads)
     trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
     tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if trains or any(t in left for _, left in todo)}
     data = load_training(grid, list(tasks.values()), say) if trains else None
     if data is not None:
         try_first_batch(todo, data)
+    keep_protocol(grid.folder, grid.plan.protocol)
     for number, (job, left) in enumerate(todo, start=1):
         say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
         run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from bench.document import Panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.path import Path as OutlinePath
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999", "#F0E442")
 """Okabe and Ito's palette."""
@@ -83,8 +85,10 @@ def heat_maps(panels: Sequence[Panel], path: Path, label: str, difference: bool 
 
 
 def _annotate(ax: Axes, panel: Panel, matrix: NDArray[np.float64], low: float, high: float, difference: bool) -> None:
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import PathPatch, Rectangle
+    from matplotlib.path import Path as OutlinePath
 
+    numbers: dict[str, list[OutlinePath]] = {}
     ax.set_title(panel.title)
     ax.set_xticks(range(len(panel.langs)), panel.langs)
     ax.set_yticks(range(len(panel.langs)), panel.langs)
@@ -96,11 +100,27 @@ def _annotate(ax: Axes, panel: Panel, matrix: NDArray[np.float64], low: float, h
         share = (value - low) / (high - low)
         dark = abs(share - 0.5) > 0.35 if difference else share < 0.55
         text = f"{value:+.2f}" if difference else f"{value:.2f}"
-        colour = "white" if dark else "black"
-        shown = ax.text(j, i, text.replace("0.", "."), ha="center", va="center", fontsize=6, color=colour)
-        shown.set_in_layout(False)  # inside its axes: measuring thousands of them takes most of the time
+        shape = _outline(text.replace("0.", "."))
+        numbers.setdefault("white" if dark else "black", []).append(
+            OutlinePath(np.add(shape.vertices, (j, i)), shape.codes)
+        )
         if panel.marked and panel.marked[i][j]:
             ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor="black", linewidth=0.9))
+    for colour, shapes in numbers.items():
+        drawn = PathPatch(OutlinePath.make_compound_path(*shapes), facecolor=colour, linewidth=0)
+        drawn.set_in_layout(False)
+        ax.add_patch(drawn)
+
+
+@lru_cache(maxsize=4096)
+def _outline(text: str) -> OutlinePath:
+    """A number as a shape around the origin, in units of cells: thousands of texts would take most of the time."""
+    from matplotlib.path import Path as OutlinePath
+    from matplotlib.textpath import TextPath
+
+    path = TextPath((0, 0), text, size=0.32)
+    vertices = path.vertices - path.get_extents().get_points().mean(axis=0)
+    return OutlinePath(vertices * (1, -1), path.codes)  # rows count downwards
 
 
 def grouped_bars(

@@ -110,17 +110,21 @@ def read_protocol(experiment: Path) -> Protocol:
     return Protocol.of(records.read_json(path)) if path.is_file() else Protocol()
 
 
-def keep_protocol(experiment: Path, stated: Protocol | None) -> None:
-    """Write the protocol with the first run; afterwards it stands.
+def require_same_protocol(experiment: Path, stated: Protocol | None) -> None:
+    """Refuse to judge an experiment otherwise than it began.
 
     Raises:
-        BenchError: another one is stated than the experiment began with.
+        BenchError: another protocol is stated than the first run wrote.
     """
-    if (experiment / FILE).is_file():
-        if stated is not None and stated != read_protocol(experiment):
-            raise BenchError(
-                f"margin and primary family are fixed before the first run, and {experiment / FILE} has others; name "
-                "another --experiment, or delete that file and say in the note why"
-            )
-        return
-    records.write_json(experiment / FILE, dataclasses.asdict(stated or Protocol()))
+    if stated is not None and (experiment / FILE).is_file() and stated != read_protocol(experiment):
+        raise BenchError(
+            f"margin and primary family are fixed before the first run, and {experiment / FILE} has others; name "
+            "another --experiment, or delete that file and say in the note why"
+        )
+
+
+def keep_protocol(experiment: Path, stated: Protocol | None) -> None:
+    """Write the protocol with the first run; afterwards it stands."""
+    require_same_protocol(experiment, stated)
+    if not (experiment / FILE).is_file():
+        records.write_json(experiment / FILE, dataclasses.asdict(stated or Protocol()))

@@ -85,15 +85,18 @@ class SetScores:
 
     def values(self, cell: Cell, measure: str) -> Floats:
         """(n_rows,), one measure of one cell."""
-        key = (cell.path.name, measure)
-        if key not in self._read:
-            self._read[key] = self._columns(cell, [measure])[measure]
-        return self._read[key]
+        self.load(cell, [measure])
+        return self._read[cell.path.name, measure]
 
-    def _columns(self, cell: Cell, names: list[str]) -> dict[str, Floats]:
-        table = records.read_scores(self._path[cell.path.name], ["set", *names])
-        rows = self._rows(table)
-        return {name: np.asarray(table[name].to_numpy()[rows], np.float64) for name in names}
+    def load(self, cell: Cell, measures: Sequence[str]) -> None:
+        """Read several measures of a cell at once."""
+        name = cell.path.name
+        new = [m for m in measures if (name, m) not in self._read]
+        if new:
+            table = records.read_scores(self._path[name], ["set", *new])
+            rows = self._rows(table)
+            for m in new:
+                self._read[name, m] = np.asarray(table[m].to_numpy()[rows], np.float64)
 
     def _rows(self, table: object) -> Ints:
         import pyarrow as pa
@@ -201,6 +204,7 @@ def pair_means(of: SetScores, cell: Cell, measures: tuple[str, ...]) -> dict[tup
 
 
 def _pair_means(of: SetScores, cell: Cell, measures: tuple[str, ...]) -> dict[tuple[str, str], dict[str, float]]:
+    of.load(cell, measures)
     pair, n = of.layout.pair, len(of.layout.pairs)
     sizes = np.bincount(pair, minlength=n)
     found: dict[str, Floats] = {}
