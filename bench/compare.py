@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import records, seeds, stats
+from bench import records, resolve, seeds, stats
 from bench.errors import BenchError
 from bench.leaderboard import SETTINGS, short
 from bench.records import Cell
@@ -108,8 +108,9 @@ def find(cells: Sequence[Cell], name: str) -> list[Cell]:
     """The finished cells of one strategy, by its short or full signature, its name, or its hash; ordered by seed."""
     done = [c for c in cells if c.done is not None]
     found: list[Cell] = []
+    wanted = {"".join(x.split()) for x in (name, resolve.signature(name)) if x is not None}
     for match in (
-        lambda c: name in (c.label, short(c.label), c.config["hash"]),
+        lambda c: not wanted.isdisjoint("".join(x.split()) for x in (c.label, short(c.label), str(c.config["hash"]))),
         lambda c: c.label.split("(")[0] == name,
     ):
         found = found or [c for c in done if match(c)]

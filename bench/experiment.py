@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import records, resolve
+from bench import derived_cell, records, resolve
 from bench.cell import (
     BASELINES,
     Job,
@@ -18,7 +18,6 @@ from bench.cell import (
     missing,
     plain_job,
     run_cell,
-    strategy_job,
 )
 from bench.config import Plan
 from bench.errors import BenchError
@@ -50,7 +49,7 @@ class Grid(NamedTuple):
 
 def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
     """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
-    strategies = [resolve.strategy(text) for text in plan.strategies]
+    strategies = [resolve.recipe(text) for text in plan.strategies]
     tasks = [resolve.task(text) for text in plan.tasks]
     sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
     unknown = [name for name in plan.baselines if name not in BASELINES]
@@ -61,11 +60,15 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
         jobs = [_as_it_is(plan, fetch)]
-    jobs += [strategy_job(s, seed, plan, recorded, model or {}) for s in strategies for seed in plan.seeds]
+    jobs += [
+        derived_cell.job_of(s, seed, plan, recorded, model or {})
+        for s in strategies
+        for seed in derived_cell.seeds_of(s, plan)
+    ]
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
-    return Grid(plan, jobs, sources, tasks, root, results / plan.experiment)
+    return Grid(plan, derived_cell.with_parents(jobs), sources, tasks, root, results / plan.experiment)
 
 
 def _as_it_is(plan: Plan, fetch: bool) -> Job:
@@ -92,14 +95,14 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
         return 0
     records.require_writable(grid.folder)
     set_threads(grid.plan.threads)
-    trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
+    trains = any(derived_cell.needs_data(job, grid.folder) for job, _ in todo)
     tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if trains or any(t in left for _, left in todo)}
     data = load_training(grid, list(tasks.values()), say) if trains else None
     if data is not None:
         try_first_batch(todo, data)
     for number, (job, left) in enumerate(todo, start=1):
         say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
-        run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command)
+        run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command, derived_cell.make)
     return len(todo)
 
 
@@ -148,7 +151,7 @@ def guard(grid: Grid, sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say
 
 def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None:
     """Draw one batch of every strategy, so that a pool too small for one of them is refused before any work is done."""
-    for job, _ in todo:
+    for job in (part for whole, _ in todo for part in (whole, *whole.parents)):
         if job.strategy is not None:
             batches = schedule(job.strategy, data.pool, job.settings.batch_size, 1, job.seed, Audit(data.pool.langs))
             next(batches)
@@ -174,8 +177,9 @@ def describe(grid: Grid) -> list[list[str]]:
     settings = grid.plan.settings
     table = []
     for job in grid.jobs:
-        steps = settings.steps if job.strategy else 0
         left = ", ".join(t.name for t in todo.get(job.name, [])) or "-"
         state = "to run" if job.name in todo else "finished"
-        table.append([job.name, job.label, str(job.seed), str(steps), f"{steps * settings.batch_size:,}", left, state])
+        table.append(
+            [job.name, job.label, str(job.seed), str(job.steps), f"{job.steps * settings.batch_size:,}", left, state]
+        )
     return table

@@ -122,7 +122,7 @@ def leaderboard(means: Sequence[Means], set_name: str, measure: str, keep: Keep 
 def short(label: str) -> str:
     """A signature without the parameters that are None: ``mono(language_temperature=None)`` reads ``mono``."""
     kept = re.sub(r"(, )?\b\w+=None\b", "", label).replace("(, ", "(")
-    return kept.removesuffix("()")
+    return re.sub(r"(?<=\w)\(\)", "", kept)
 
 
 def _order(row: Row) -> tuple[float, str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench import compare, plots, records
 from bench.compare import Comparison
+from bench.derived import explained, is_derived
 from bench.errors import BenchError
 from bench.languages import same_script
 from bench.leaderboard import (
@@ -92,7 +93,7 @@ def _counted(found: list[Comparison], verdict: str) -> str:
 
 
 def _what_it_holds(cells: list[Cell]) -> str:
-    trained = [c for c in cells if c.config["trained"]]
+    trained = [c for c in cells if c.config["trained"] and not is_derived(c.config)]
     labels = list(dict.fromkeys(c.label for c in trained))
     seeds = sorted({c.seed for c in trained})
     return (
@@ -220,9 +221,11 @@ def _matrices(means: list[Means], measure: str) -> dict[str, tuple[tuple[str, ..
 def _training_section(cells: list[Cell], folder: Path) -> list[str]:
     from tabulate import tabulate
 
-    trained = [c for c in cells if c.config["trained"]]
+    trained = [c for c in cells if c.config["trained"] and not is_derived(c.config)]
+    made = {f"- `{short(c.label)}`: {short(explained(c.config))}." for c in cells if is_derived(c.config)}
+    derived = ["## Derived from others", "\n".join(sorted(made))] if made else []
     if not trained:
-        return []
+        return derived
     losses: dict[str, list[list[float]]] = {}
     table = []
     for cell in trained:
@@ -244,7 +247,7 @@ def _training_section(cells: list[Cell], folder: Path) -> list[str]:
     aligned = ("left", "right", "right", "right", "left", "right", "right", "right", "left")
     parts.append("Batch audit: what each strategy drew. Equal digests are equal schedules.")
     parts.append(tabulate(table, header, tablefmt="pipe", disable_numparse=True, colalign=aligned))
-    return parts
+    return derived + parts
 
 
 def _audit_row(cell: Cell, steps: Sequence[dict[str, float]]) -> list[str]:
