@@ -248,8 +248,8 @@ def _dry_run(grid: object) -> int:
     header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
     print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
     s = grid.plan.settings
-    for job in {job.label: job for job in grid.jobs if job.derived is not None}.values():
-        print(f"\nderived: {job.label}: {job.derived.what if job.derived else ''}", end="")
+    for line in experiment.explain(grid):
+        print(f"\n{line}")
     print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
     absent = any(job.model and job.model["files"] is None for job in grid.jobs)
     print(f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}")

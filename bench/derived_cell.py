@@ -81,23 +81,20 @@ def make(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str)
         return _merged(job, job.derived, path, data, plan, command)
     parent = path.parent / job.parents[0].name
     trained_on = records.read_json(parent / "config.json") if job.derived.trained else {}
-    config = _config(job, plan, command, data)
+    more = {"languages": _offsets(job.derived, path, parent, data)} if isinstance(job.derived, Shift) else {}
+    config = config_of(job, plan, command, data) | about(job, more)
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
-    if isinstance(job.derived, Shift):
-        config["derived"] = _about(job.derived) | {"languages": _offsets(job.derived, path, parent, data)}
     if not (path / "config.json").is_file():
         records.write_json(path / "config.json", config)
     return stored(path)
 
 
-def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[str, object]:
+def about(job: Job, more: Mapping[str, object] | None = None) -> dict[str, object]:
+    """What is recorded of how a cell is derived; ``derived.explained`` puts it into words."""
     assert job.derived is not None
     parents = [{"cell": p.name, "strategy": p.label, "steps": _steps(p)} for p in job.parents]
-    return config_of(job, plan, command, data) | {"parents": parents, "derived": _about(job.derived)}
-
-
-def _about(derived: Derived) -> dict[str, object]:
-    return {"kind": derived.kind, "parameters": derived.parameters(), "what": derived.what}
+    how = {"kind": job.derived.kind, "parameters": job.derived.parameters(), "what": job.derived.what}
+    return {"parents": parents, "derived": {**how, **(more or {})}}
 
 
 def _steps(job: Job) -> int:
@@ -112,7 +109,7 @@ def _merged(
     if not (path / "model").is_dir():
         for parent in job.parents:
             cell.ranker_of(parent, path / "parents" / parent.name, data, plan, command)
-        records.write_json(path / "config.json", _config(job, plan, command, data))
+        records.write_json(path / "config.json", config_of(job, plan, command, data) | about(job))
         from bench.average import average
 
         encoders = [_encoder(path / "parents" / parent.name) for parent in job.parents]
@@ -136,8 +133,6 @@ def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None) -> 
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
     encoder = _encoder(parent)
     found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
-    if not found:
-        raise BenchError(f"shift needs training items in {shift.source} and other languages; the sources have none")
     with records.written_aside(path / OFFSETS) as aside:
         save_file(found, aside)
     return sorted(found)

@@ -20,6 +20,7 @@ from bench.cell import (
     run_cell,
 )
 from bench.config import Plan
+from bench.derived import Shift, explained
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
@@ -150,11 +151,15 @@ def guard(grid: Grid, sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say
 
 
 def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None:
-    """Draw one batch of every strategy, so that a pool too small for one of them is refused before any work is done."""
+    """Draw one batch of every strategy, so that a pool too small for one is refused before any work."""
     for job in (part for whole, _ in todo for part in (whole, *whole.parents)):
         if job.strategy is not None:
             batches = schedule(job.strategy, data.pool, job.settings.batch_size, 1, job.seed, Audit(data.pool.langs))
             next(batches)
+        if isinstance(job.derived, Shift):
+            from bench.posthoc import parallel_passages
+
+            parallel_passages(data, job.derived.source)
 
 
 def load_task(task: Task, root: Path | None) -> LoadedTask:
@@ -183,3 +188,10 @@ def describe(grid: Grid) -> list[list[str]]:
             [job.name, job.label, str(job.seed), str(job.steps), f"{job.steps * settings.batch_size:,}", left, state]
         )
     return table
+
+
+def explain(grid: Grid) -> list[str]:
+    """A line per derived strategy of the plan."""
+    return list(
+        {job.label: f"{job.label}: {explained(derived_cell.about(job))}" for job in grid.jobs if job.derived}.values()
+    )

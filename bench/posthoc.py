@@ -59,14 +59,15 @@ class Removed:
 def unit(vectors: Floats) -> Floats:
     """The same directions at unit length; zero stays zero."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
-    return np.asarray(vectors / np.maximum(length, np.finfo(np.float32).tiny), np.float32)
+    return np.divide(vectors, np.maximum(length, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def centering(vectors: Floats, lang: str, kind: Kind) -> Floats:
     """``vectors`` (n, dim) minus their mean; as they are where they are fewer than ``LEAST``."""
     if len(vectors) < LEAST:
         return vectors
-    return vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    mean: Floats = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return vectors - mean
 
 
 def lir(rank: int) -> Removal:
@@ -81,9 +82,8 @@ def lir(rank: int) -> Removal:
             raise BenchError(f"rank is less than the dimensions of the vectors, {vectors.shape[1]}; got {rank}")
         if len(vectors) < LEAST * rank:
             return vectors
-        c = singular_vectors(vectors, rank).astype(np.float32)
-        out: Floats = vectors - (vectors @ c) @ c.T
-        return out
+        c: Floats = singular_vectors(vectors, rank).astype(np.float32)
+        return np.subtract(vectors, (vectors @ c) @ c.T, dtype=np.float32)
 
     return remove
 
@@ -115,7 +115,7 @@ def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str]
     Items are walked in one shuffled order; a passage in ``source`` that came up for the language before is passed over.
 
     Raises:
-        BenchError: no item exists in ``source``.
+        BenchError: no item exists in ``source``, or too few in it and another language.
     """
     langs = data.pool.langs
     if source not in langs:
@@ -131,6 +131,8 @@ def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str]
                 pairs.setdefault(there, here)
         if lang != source and len(pairs) >= LEAST:
             found[lang] = (list(pairs.values()), list(pairs))
+    if not found:
+        raise BenchError(f"shift needs {LEAST} training items in {source} and another language; no language has them")
     return found
 
 
