@@ -76,8 +76,8 @@ class Merge(Derived):
     pool they see the same items, those of the first 1/k of the steps. Parents that are not trained with batches, or
     named twice, are refused.
 
-    Source: weight averaging of retrievers as in arXiv 2507.08480 (there without equal total steps); the average of
-    fine-tuned weights is that of arXiv 2203.05482.
+    Source: weight-averaged retrievers, arXiv 2507.08480, as its abstract describes them; the plain mean of fine-tuned
+    weights is arXiv 2203.05482's. Sharing the steps is decided here.
     """
 
     share: float | None = None
