@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench import records
 from bench.config import Plan, Settings
+from bench.derived import Derived, Merge
 from bench.errors import BenchError
 from bench.memory import peak_mb, restart_peak
 from bench.schedule import Audit, TrainData, schedule
@@ -40,6 +41,8 @@ class Job(NamedTuple):
         identity: everything that decides the numbers, but for the seed; hashed into the folder's name.
         sources: what is recorded of the training sources.
         model: what is recorded of the model.
+        derived: what a cell is that is made of others.
+        parents: the cells that it is made of.
     """
 
     label: str
@@ -49,6 +52,18 @@ class Job(NamedTuple):
     identity: dict[str, object]
     sources: dict[str, object]
     model: dict[str, object]
+    derived: Derived | None = None
+    parents: tuple[Job, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is training in it, or in what it is made of."""
+        return self.strategy is not None or (self.derived is not None and self.derived.trained)
+
+    @property
+    def steps(self) -> int:
+        """Steps of training that belong to this cell alone."""
+        return self.settings.steps if self.strategy is not None or isinstance(self.derived, Merge) else 0
 
     @property
     def name(self) -> str:
@@ -106,10 +121,14 @@ def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[T
     return [t for t in tasks if not scores_of(path, t, plan).is_file()]
 
 
+Make = Callable[[Job, Path, "TrainData | None", Plan, str], "tuple[Ranker, str]"]
+"""Of a cell, its folder, the training data, the plan and the command: what ranks, and the hash of its weights."""
+
+
 def run_cell(
-    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str
+    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str, make: Make
 ) -> Path:
-    """Train (unless that is done or there is nothing to train), then score; ``done`` is written last.
+    """Make what ranks (train it, unless that is done or there is nothing to train), then score; ``done`` comes last.
 
     Returns:
         the cell's folder.
@@ -119,8 +138,8 @@ def run_cell(
     peaks: dict[str, int] = {}
     restart_peak()
     start = time.perf_counter()
-    ranker, weights = _ranker_of(job, path, data, plan, command)
-    first = "train" if job.strategy else "load"
+    ranker, weights = make(job, path, data, plan, command)
+    first = "train" if job.steps else "load"
     seconds[first], peaks[first] = time.perf_counter() - start, peak_mb()
     for loaded in tasks:
         target = scores_of(path, loaded.task, plan)
@@ -140,14 +159,14 @@ def run_cell(
     return path
 
 
-def _ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Ranker, str]:
+def ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Ranker, str]:
     """The cell's encoder and the hash of its weights; stores config.json and, where there is training, the model."""
     if job.strategy is not None and (path / "model").is_dir():
         from bench.models import load_encoder
 
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
         return encoder, encoder.weights_hash()
-    config = _config(job, plan, command, data)
+    config = config_of(job, plan, command, data)
     if job.strategy is None and not job.model:
         from bench.lexical import BM25, CharTfidf
 
@@ -183,18 +202,20 @@ def _train(encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, 
     encoder.save(folder / "model")
 
 
-def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[str, object]:
+def config_of(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[str, object]:
+    """What config.json holds."""
+    seen = data if job.trained else None
     return {
         "schema": records.SCHEMA,
         "strategy": job.label,
-        "trained": job.strategy is not None,
+        "trained": job.trained,
         "seed": job.seed,
         "hash": records.hash8(job.identity),
         "settings": dataclasses.asdict(job.settings),
-        "languages": list(data.pool.langs) if data is not None and job.strategy else [],
-        "items": data.pool.n_items if data is not None and job.strategy else 0,
+        "languages": list(seen.pool.langs) if seen is not None else [],
+        "items": seen.pool.n_items if seen is not None else 0,
         "sources": job.sources,
-        "overlap": {"mode": plan.overlap, "found": list(data.overlaps)} if data is not None and job.strategy else {},
+        "overlap": {"mode": plan.overlap, "found": list(seen.overlaps)} if seen is not None else {},
         "model": job.model,
         "threads": plan.threads,
         "note": plan.note,

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="train and score strategies, then write the report")
     run.set_defaults(call=_run)
-    run.add_argument("--strategy", help="comma-separated: mono,cross,'hybrid(alpha=0.3)',my.py:Mine")
+    run.add_argument("--strategy", help="comma-separated: mono,'hybrid(alpha=0.3)',my.py:Mine,'merge(mono, cross)'")
     run.add_argument("--seeds", help="comma-separated whole numbers")
     run.add_argument("--baselines", help="rows without training: untrained,char-tfidf,bm25; 'none' for none")
     run.add_argument(
@@ -253,6 +253,8 @@ def _dry_run(grid: object) -> int:
     header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
     print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
     s = grid.plan.settings
+    for line in experiment.explain(grid):
+        print(f"\n{line}")
     print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
     absent = any(job.model and job.model["files"] is None for job in grid.jobs)
     print(f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}")

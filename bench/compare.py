@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import seeds, stats
+from bench import resolve, seeds, stats
 from bench.errors import BenchError
 from bench.labels import short
 from bench.protocol import Claim, Protocol
 from bench.records import Cell
 from bench.values import SetScores, finite, per_cluster, read_sets
-from strategies import STRATEGIES
 
 Floats = NDArray[np.float64]
 
@@ -117,13 +116,13 @@ def _claimed(c: Comparison, claim: Claim, margin: float) -> Comparison:
 def find(cells: Sequence[Cell], name: str) -> list[Cell]:
     """The finished cells of one strategy, by its signature, its name, or its hash; ordered by seed.
 
-    A built-in's name alone means its defaults, where several configurations of it were run.
+    A name alone means its defaults, where several configurations of it were run.
     """
     done = [c for c in cells if c.done is not None]
     found: list[Cell] = []
+    wanted = {_plain(x) for x in (name, resolve.signature(name)) if x is not None}
     for match in (
-        lambda c: _plain(name) in (_plain(c.label), _plain(short(c.label)), c.config["hash"]),
-        lambda c: name in STRATEGIES and c.label == repr(STRATEGIES[name]()),
+        lambda c: not wanted.isdisjoint(_plain(x) for x in (c.label, short(c.label), str(c.config["hash"]))),
         lambda c: c.label.split("(")[0] == name,
     ):
         found = found or [c for c in done if match(c)]
@@ -137,7 +136,7 @@ def find(cells: Sequence[Cell], name: str) -> list[Cell]:
 
 
 def _plain(label: str) -> str:
-    return label.replace(" ", "").replace('"', "'")
+    return "".join(label.split()).replace('"', "'")
 
 
 def _compare(

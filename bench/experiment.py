@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import records, resolve
+from bench import derived_cell, records, resolve
 from bench.cell import (
     BASELINES,
     Job,
@@ -18,9 +18,9 @@ from bench.cell import (
     missing,
     plain_job,
     run_cell,
-    strategy_job,
 )
 from bench.config import Plan
+from bench.derived import Shift, explained
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
@@ -51,7 +51,7 @@ class Grid(NamedTuple):
 
 def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
     """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
-    strategies = [resolve.strategy(text) for text in plan.strategies]
+    strategies = [resolve.recipe(text) for text in plan.strategies]
     tasks = [resolve.task(text) for text in plan.tasks]
     sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
     unknown = [name for name in plan.baselines if name not in BASELINES]
@@ -62,11 +62,15 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
         jobs = [_as_it_is(plan, fetch)]
-    jobs += [strategy_job(s, seed, plan, recorded, model or {}) for s in strategies for seed in plan.seeds]
+    jobs += [
+        derived_cell.job_of(s, seed, plan, recorded, model or {})
+        for s in strategies
+        for seed in derived_cell.seeds_of(s, plan)
+    ]
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
-    return Grid(plan, jobs, sources, tasks, root, results / plan.experiment)
+    return Grid(plan, derived_cell.with_parents(jobs), sources, tasks, root, results / plan.experiment)
 
 
 def _as_it_is(plan: Plan, fetch: bool) -> Job:
@@ -94,7 +98,7 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
     records.require_writable(grid.folder)
     require_same_protocol(grid.folder, grid.plan.protocol)
     set_threads(grid.plan.threads)
-    trains = any(job.strategy and not (grid.folder / job.name / "model").is_dir() for job, _ in todo)
+    trains = any(derived_cell.needs_data(job, grid.folder) for job, _ in todo)
     tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if trains or any(t in left for _, left in todo)}
     data = load_training(grid, list(tasks.values()), say) if trains else None
     if data is not None:
@@ -102,7 +106,7 @@ def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
     keep_protocol(grid.folder, grid.plan.protocol)
     for number, (job, left) in enumerate(todo, start=1):
         say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
-        run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command)
+        run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command, derived_cell.make)
     return len(todo)
 
 
@@ -150,11 +154,15 @@ def guard(grid: Grid, sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say
 
 
 def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None:
-    """Draw one batch of every strategy, so that a pool too small for one of them is refused before any work is done."""
-    for job, _ in todo:
+    """Draw one batch of every strategy, so that a pool too small for one is refused before any work."""
+    for job in (part for whole, _ in todo for part in (whole, *whole.parents)):
         if job.strategy is not None:
             batches = schedule(job.strategy, data.pool, job.settings.batch_size, 1, job.seed, Audit(data.pool.langs))
             next(batches)
+        if isinstance(job.derived, Shift):
+            from bench.posthoc import parallel_passages
+
+            parallel_passages(data, job.derived.source)
 
 
 def load_task(task: Task, root: Path | None) -> LoadedTask:
@@ -177,8 +185,16 @@ def describe(grid: Grid) -> list[list[str]]:
     settings = grid.plan.settings
     table = []
     for job in grid.jobs:
-        steps = settings.steps if job.strategy else 0
         left = ", ".join(t.name for t in todo.get(job.name, [])) or "-"
         state = "to run" if job.name in todo else "finished"
-        table.append([job.name, job.label, str(job.seed), str(steps), f"{steps * settings.batch_size:,}", left, state])
+        table.append(
+            [job.name, job.label, str(job.seed), str(job.steps), f"{job.steps * settings.batch_size:,}", left, state]
+        )
     return table
+
+
+def explain(grid: Grid) -> list[str]:
+    """A line per derived strategy of the plan."""
+    return list(
+        {job.label: f"{job.label}: {explained(derived_cell.about(job))}" for job in grid.jobs if job.derived}.values()
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import records, resolve
-from bench.config import Settings
 from bench.errors import BenchError
 from bench.leaderboard import Means, read_means
 from bench.records import Cell
@@ -56,18 +54,15 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int)
 
 def _ranker(cell: Cell) -> Ranker:
     from bench.cell import LEXICAL
+    from bench.derived_cell import stored
     from bench.lexical import BM25, CharTfidf
-    from bench.models import load_encoder
 
     if cell.label in LEXICAL:
         return BM25() if cell.label == "bm25" else CharTfidf()
-    settings = Settings.stored(cell.settings)
-    if cell.config["trained"]:
-        settings = dataclasses.replace(settings, model=str(cell.path / "model"))
-    encoder = load_encoder(settings, cell.seed)
-    if encoder.weights_hash() != (cell.done or {}).get("weights_sha256"):
+    ranker, weights = stored(cell.path)
+    if weights != (cell.done or {}).get("weights_sha256"):
         raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
-    return encoder
+    return ranker
 
 
 def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:

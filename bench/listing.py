@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.metadata import entry_points
 
 from bench import config
+from bench.derived import DERIVED
 from strategies import STRATEGIES
 from tasks import SOURCES, TASK_FAMILIES, TASKS
 
@@ -21,7 +23,7 @@ def table(what: str) -> tuple[list[str], list[list[str]]]:
     """Header and rows."""
     if what == "strategies":
         rows = [[name, repr(cls()), _first_line(cls)] for name, cls in STRATEGIES.items()]
-        return ["name", "signature", "what it does"], rows + _plugins("bench.strategies")
+        return ["name", "signature", "what it does"], rows + _derived() + _plugins("bench.strategies")
     if what == "tasks":
         rows = [[name, _first_line(make)] for name, make in TASKS.items()]
         rows += [[f"{family}:<name>", _first_line(make)] for family, make in TASK_FAMILIES.items()]
@@ -32,6 +34,16 @@ def table(what: str) -> tuple[list[str], list[list[str]]]:
     if what == "models":
         return ["name", "what it is"], [[name, text] for name, text in MODELS.items()]
     return ["name"], [[name] for name in config.presets()]
+
+
+def _derived() -> list[list[str]]:
+    """Expressions that are made of strategies, with their parameters' defaults."""
+    rows = []
+    for name, kind in DERIVED.items():
+        inner = "mono, cross" if name == "merge" else "mono"
+        given = [f"{f.name}={f.default!r}" for f in fields(kind) if f.name != "parents"]
+        rows.append([name, f"{name}({', '.join([inner, *given])})", f"derived: {_first_line(kind)}"])
+    return rows
 
 
 def _plugins(group: str) -> list[list[str]]:

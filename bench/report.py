@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import compare, plots, records
 from bench.compare import Comparison
+from bench.derived import is_derived
 from bench.document import Block, Code, Figure, Heading, Table, Text, markdown
 from bench.errors import BenchError
 from bench.glossary import glossary
@@ -138,7 +139,7 @@ def primary_table(found: Decided, protocol: Protocol) -> Table:
 
 
 def _what_it_holds(cells: Sequence[Cell]) -> str:
-    trained = [c for c in cells if c.config["trained"]]
+    trained = [c for c in cells if c.config["trained"] and not is_derived(c.config)]
     labels = list(dict.fromkeys(short(c.label) for c in trained))
     plain = list(dict.fromkeys(short(c.label) for c in cells if not c.config["trained"]))
     seeds = sorted({c.seed for c in trained})

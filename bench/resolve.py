@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from bench.derived import DERIVED, Derived, Recipe, Untrained
 from bench.errors import EXPECTED, BenchError
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
@@ -26,8 +27,46 @@ T = TypeVar("T")
 _EXPRESSION = re.compile(r"(?P<name>[^()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.DOTALL)
 
 
+_PARAMETER = re.compile(r"\s*[A-Za-z_]\w*\s*=")
+
+
+def recipe(text: str) -> Strategy | Derived:
+    """The strategy of an expression, or what is derived from strategies: ``merge(mono, hybrid(alpha=0.3))``."""
+    match = _EXPRESSION.fullmatch(text.strip())
+    kind = DERIVED.get(match["name"].strip()) if match else None
+    if match is None or kind is None:
+        return strategy(text)
+    parts = split(match["arguments"] or "")
+    parents: tuple[Recipe, ...] = tuple(
+        Untrained() if part == "untrained" else recipe(part) for part in parts if not _PARAMETER.match(part)
+    )
+    given = _literals(", ".join(part for part in parts if _PARAMETER.match(part)), "derived strategy", text)
+    known = list(inspect.signature(kind).parameters)[1:]
+    for parameter in given:
+        if parameter not in known:
+            raise BenchError(
+                f"{match['name']} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}"
+            )
+    return kind(parents, **given)
+
+
+def signature(text: str) -> str | None:
+    """The full signature of an expression with brackets, or of a built-in's name; None where it is neither."""
+    try:
+        return repr(recipe(text)) if "(" in text or text in STRATEGIES else None
+    except EXPECTED:
+        return None
+
+
 def strategy(text: str) -> Strategy:
-    """The strategy of an expression such as ``hybrid(alpha=0.3)``."""
+    """The strategy of an expression such as ``hybrid(alpha=0.3)``.
+
+    Raises:
+        BenchError: there is none, or it is derived from others and draws no batches.
+    """
+    match = _EXPRESSION.fullmatch(text.strip())
+    if match is not None and match["name"].strip() in DERIVED:
+        raise BenchError(f"{text} is derived and draws no batches of its own; check what stands in its brackets")
     return _build(text, "strategy", STRATEGIES, "bench.strategies", Strategy)
 
 

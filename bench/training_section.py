@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench import plots, records
+from bench.derived import explained, is_derived
 from bench.document import Block, Code, Figure, Heading, Table, Text
 from bench.labels import short
 from bench.records import Cell
@@ -19,17 +20,19 @@ AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pa
 
 
 def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
-    """Loss curves and the audit of the batches; [] where nothing was trained."""
+    """How cells were derived from others, loss curves and the audit of the batches; [] where nothing was trained."""
     trained = [c for c in cells if (c.path / "steps.jsonl").is_file()]
+    made = {f"- `{short(c.label)}`: {short(explained(c.config))}." for c in cells if is_derived(c.config)}
+    derived: list[Block] = [Heading(2, "Derived from others"), Text("\n".join(sorted(made)))] if made else []
     if not trained:
-        return []
+        return derived
     losses: dict[str, list[list[float]]] = {}
     table = []
     for cell in trained:
         steps = [json.loads(line) for line in (cell.path / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
         losses.setdefault(short(cell.label), []).append([s["loss"] for s in steps])
         table.append(_audit_row(cell, steps))
-    blocks: list[Block] = [Heading(2, "Training")]
+    blocks: list[Block] = [*derived, Heading(2, "Training")]
     lengths = {len(run) for runs in losses.values() for run in runs}
     if len(lengths) == 1:
         means = {label: np.mean(runs, axis=0) for label, runs in losses.items()}
