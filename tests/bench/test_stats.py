@@ -23,6 +23,26 @@ def test_random_sign_flips_come_near_the_t_test_and_never_reach_zero() -> None:
     assert stats.sign_flip(np.zeros((30, 1)), np.random.default_rng(0), 500).tolist() == [1.0]
 
 
+@pytest.mark.parametrize("n", [17, 24, 61])
+def test_a_byte_flips_eight_clusters(n: int) -> None:
+    values = np.random.default_rng(n).standard_normal((n, 2)) + 0.2
+    drawn = np.random.default_rng(9).integers(0, 256, (-(-n // 8), 300), np.uint8)
+    signs = np.unpackbits(drawn, axis=0, bitorder="little")[:n].T * 2.0 - 1.0
+    hits = (np.abs(signs @ values) >= np.abs(values.sum(axis=0)) - 1e-9).sum(axis=0)
+    np.testing.assert_allclose(stats.sign_flip(values, np.random.default_rng(9), 300), (1 + hits) / 301)
+
+
+def test_one_sided_p_is_students_where_there_is_one_training() -> None:
+    values = np.random.default_rng(1).standard_normal(50) + 0.1
+    one = values[None, :]
+    error, df = float(np.sqrt(stats.variance(one).total)), stats.freedom(one)
+    for bound in (0.0, -0.05):
+        theirs = scipy_stats.ttest_1samp(values, bound, alternative="greater").pvalue
+        assert stats.one_sided(float(values.mean()), error, df, bound) == pytest.approx(theirs)
+    assert stats.one_sided(0.1, 0.0, 5, 0.0) == 0.0
+    assert stats.one_sided(0.0, 0.0, 5, 0.0) == 1.0
+
+
 def test_variance_parts_are_those_that_were_put_in() -> None:
     rng = np.random.default_rng(4)
     parts = [stats.variance(draw(rng, 6, 80, 0.02, 0.1, 0.2)) for _ in range(300)]
