@@ -135,11 +135,13 @@ def mean_rank_correlation(tops: Ranks) -> Values:
         float64, (n_groups, n_versions), the mean over a version's correlations with the others.
     """
     versions, k = tops.shape[1:]
+    if versions < 2 or k < 2:
+        return np.full(tops.shape[:2], np.nan)
     found = np.zeros((*tops.shape[:2], versions))
     for i in range(versions):
         for j in range(i + 1, versions):
             found[:, i, j] = found[:, j, i] = _spearman(tops[:, i], tops[:, j])
-    return found.sum(axis=2) / (versions - 1) if versions > 1 and k > 1 else np.full(tops.shape[:2], np.nan)
+    return found.sum(axis=2) / (versions - 1)
 
 
 def _spearman(a: Ranks, b: Ranks) -> Values:

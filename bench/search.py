@@ -113,15 +113,18 @@ def similarity_blocks(queries: Vectors, passages: Vectors) -> Iterator[tuple[sli
     height = max(1, BLOCK // m)
     for start in range(0, n, height):
         rows = slice(start, min(start + height, n))
-        product = queries[rows] @ passages.T
+        with np.errstate(invalid="ignore", over="ignore"):  # refused below, in one line
+            product = queries[rows] @ passages.T
         block: Floats = product.toarray() if sparse.issparse(product) else product
         if not np.isfinite(block).all():
             raise BenchError(NOT_A_NUMBER)
         yield rows, np.ascontiguousarray(block, dtype=np.float32)
 
 
-def ranks_per_language(block: Floats, relevant: Ints, corpus: Corpus) -> Ints:
-    """How many passages of each language stand before each relevant passage.
+def ranks(block: Floats, relevant: Ints, corpus: Corpus) -> tuple[Ints, Ints]:
+    """1-based ranks of the relevant passages, among those of their own language and in the pool of all languages.
+
+    Passages that stand before are counted, not sorted: a row and its comparisons stay in the processor's cache.
 
     Args:
         block: similarities, (n, n_docs).
@@ -129,30 +132,29 @@ def ranks_per_language(block: Floats, relevant: Ints, corpus: Corpus) -> Ints:
         corpus: the columns.
 
     Returns:
-        int64, (n, R, n_langs). Summed over the last axis, plus 1, it is the rank in the pool of all languages.
+        int64, (n, R), twice; ``ABSENT`` where ``relevant`` is padding.
     """
-    column = np.where(relevant >= 0, relevant, 0)
-    score = np.take_along_axis(block, column, axis=1)  # (n, R)
-    before = np.empty((*relevant.shape, len(corpus.langs)), np.int64)
-    for lang in range(len(corpus.langs)):
-        part = slice(int(corpus.segment[lang]), int(corpus.segment[lang + 1]))
-        above, tied = _count(block[:, part], score)
-        rows, slots = np.nonzero(tied)
-        for chunk in np.array_split(np.arange(len(rows)), 1 + len(rows) * (part.stop - part.start) // BLOCK):
-            r, s = rows[chunk], slots[chunk]
-            first = corpus.tie[part] < corpus.tie[column[r, s]][:, None]
-            above[r, s] += ((block[r, part] == score[r, s][:, None]) & first).sum(axis=1)
-        before[:, :, lang] = above
+    own, pool = np.full_like(relevant, ABSENT), np.full_like(relevant, ABSENT)
+    together = max(1, BLOCK // block.shape[1])
+    lang = language_of(relevant, corpus)
+    starts, stops = corpus.segment[lang], corpus.segment[lang + 1]
+    for i, row in enumerate(block):
+        slots = np.flatnonzero(relevant[i] >= 0)
+        for part in (slots[j : j + together] for j in range(0, len(slots), together)):
+            before = _before(row, relevant[i, part], corpus)
+            pool[i, part] = [np.count_nonzero(found) + 1 for found in before]
+            segments = zip(before, starts[i, part].tolist(), stops[i, part].tolist(), strict=True)
+            own[i, part] = [np.count_nonzero(found[start:stop]) + 1 for found, start, stop in segments]
+    return own, pool
+
+
+def _before(row: Floats, columns: Ints, corpus: Corpus) -> NDArray[np.bool_]:
+    """Which passages stand before each of ``columns`` (R,), given their scores (n_docs,); (R, n_docs)."""
+    score = row[columns][:, None]
+    before, tied = row > score, row == score
+    if np.count_nonzero(tied) > len(columns):  # more than each with itself
+        before |= tied & (corpus.tie < corpus.tie[columns][:, None])
     return before
-
-
-def _count(part: Floats, score: Floats) -> tuple[Ints, NDArray[np.bool_]]:
-    """Passages with a larger score than ``score`` (n, R) in each row of ``part`` (n, m), and whether any is equal."""
-    ascending = torch.from_numpy(np.sort(part, axis=1))
-    wanted = torch.from_numpy(np.ascontiguousarray(score))
-    up_to = torch.searchsorted(ascending, wanted, right=True).numpy()
-    below = torch.searchsorted(ascending, wanted, right=False).numpy()
-    return part.shape[1] - up_to, up_to > below
 
 
 def top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:
@@ -164,8 +166,17 @@ def top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:
     order = np.lexsort((corpus.tie[column[:, :k]], -value[:, :k]), axis=1)
     best = np.take_along_axis(column[:, :k], order, axis=1)
     for row in np.flatnonzero(value[:, k] == value[:, k - 1]):
-        best[row] = np.lexsort((corpus.tie, -block[row]))[:k]
+        best[row] = _best(block[row], value[row, k], k, corpus)
     return best
+
+
+def _best(row: Floats, last: np.float32, k: int, corpus: Corpus) -> Ints:
+    """The k best columns of a row in which the k-th score is ``last`` and more than k passages have that or better."""
+    above, tied = np.flatnonzero(row > last), np.flatnonzero(row == last)
+    wanted = k - len(above)
+    first = tied[np.argpartition(corpus.tie[tied], wanted - 1)[:wanted]]
+    found = np.concatenate([above, first])
+    return found[np.lexsort((corpus.tie[found], -row[found]))]
 
 
 def language_of(columns: Ints, corpus: Corpus) -> Ints:

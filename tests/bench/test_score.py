@@ -1,14 +1,20 @@
-"""The whole scoring against plain loops over dictionaries."""
+"""The whole scoring against ir_measures, scikit-learn and plain loops over dictionaries, with many equal scores."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 
+from bench import ranking, search
 from bench.encoder import distinct_texts, first_appearances
-from bench.score import POOL, score
+from bench.errors import BenchError
+from bench.score import COLUMNS, POOL, score
 from bench.search import Corpus, Remembering
 from tasks import EvalSet
+from tests.bench import oracles
 
 LANGS = ("ar", "de", "en")
 
@@ -52,23 +58,98 @@ def plain_ranking(
     return sorted(pool, key=lambda d: (round(pool[d], 5), d), reverse=True)
 
 
-def test_every_cell_against_plain_loops() -> None:
-    evalset, vectors = make_set(np.random.default_rng(5))
-    found = {(r.q_lang, r.d_lang): r for r in score(evalset, Vectors(vectors))}
-    assert set(found) == {(q, d) for q in LANGS for d in (*LANGS, POOL)}
-    for (q_lang, d_lang), rows in found.items():
-        among = LANGS if d_lang == POOL else (d_lang,)
-        for i, query in enumerate(rows.query_id):
-            ranking = plain_ranking(evalset, vectors, query, q_lang, among)
-            wanted = {d for d in evalset.relevant[query] if d.split("/")[0] in among}
-            ranks = sorted(ranking.index(d) + 1 for d in wanted)
-            expected = sum((k + 1) / r for k, r in enumerate(ranks)) / len(ranks)
-            assert rows.values["AP"][i] == pytest.approx(expected, abs=1e-12)
-            if d_lang == POOL:
-                own = np.mean([d.split("/")[0] == q_lang for d in ranking[:10]]) - 1 / 3
-                assert rows.values["same_language@10"][i] == pytest.approx(own)
-                spread = ranks[-1] - ranks[0] if len(ranks) > 1 else np.nan
-                np.testing.assert_equal(rows.values["rank_distance"][i], spread)
+SIZES = st.dictionaries(st.sampled_from([*LANGS, "zh"]), st.integers(0, 40), min_size=1).filter(
+    lambda s: any(s.values())
+)
+ASKED = st.dictionaries(st.sampled_from([*LANGS, "th"]), st.integers(0, 4), min_size=1)
+CASES = st.builds(oracles.draw_case, st.integers(0, 2**32 - 1), SIZES, ASKED, st.integers(0, 3), st.booleans())
+
+
+def cells_of(case: oracles.Case) -> dict[tuple[str, str], list[str]]:
+    """Which queries each cell must hold."""
+    langs = sorted(case.evalset.passages)
+    settings = [*langs, POOL] if len(langs) > 1 else langs
+    cells = {(q, d): case.answered(q, d) for q in case.evalset.queries for d in settings}
+    return {cell: queries for cell, queries in cells.items() if queries}
+
+
+@settings(max_examples=150, deadline=None)
+@given(CASES)
+def test_every_measure_of_every_cell_equals_ir_measures(case: oracles.Case) -> None:
+    cells, found = cells_of(case), score(case.evalset, case)
+    assert {(r.q_lang, r.d_lang): r.query_id for r in found} == cells
+    theirs = oracles.retrieval(case, cells) if cells else {}
+    for r in found:
+        assert set(r.values) == set(COLUMNS)
+        for name in oracles.RETRIEVAL:
+            expected = [theirs[name][r.q_lang, r.d_lang, q] for q in r.query_id]
+            np.testing.assert_allclose(r.values[name], expected, rtol=0, atol=1e-12, err_msg=f"{name} {r[:2]}")
+
+
+@settings(max_examples=150, deadline=None)
+@given(CASES)
+def test_every_column_of_bias_equals_its_definition(case: oracles.Case) -> None:
+    several = len(case.evalset.passages) > 1
+    for r in score(case.evalset, case):
+        for name in set(COLUMNS) - set(oracles.RETRIEVAL):
+            if r.d_lang == POOL and name in oracles.OF_POOL:
+                expected = [oracles.OF_POOL[name](case, q) for q in r.query_id]
+            elif r.d_lang != POOL and several and name in oracles.OF_PAIR:
+                expected = [oracles.OF_PAIR[name](case, q, r.d_lang) for q in r.query_id]
+            else:
+                expected = [np.nan] * len(r.query_id)
+            np.testing.assert_allclose(r.values[name], expected, rtol=0, atol=1e-12, err_msg=f"{name} {r[:2]}")
+
+
+def test_every_column_has_an_oracle() -> None:
+    assert {*oracles.RETRIEVAL, *oracles.OF_POOL, *oracles.OF_PAIR} == set(COLUMNS)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_average_precision_equals_sklearn_where_nothing_ties(seed: int, parallel: bool) -> None:
+    case = oracles.draw_case(seed, {"ar": 9, "de": 20, "en": 1}, {"de": 3, "en": 2}, 1000, parallel, texts=10**9)
+    compared = 0
+    for r in score(case.evalset, case):
+        for query, ours in zip(r.query_id, r.values["AP"], strict=True):
+            pool = case.order(query, r.d_lang)
+            scores = [case.scores[query][d] for d in pool]
+            if len(set(scores)) == len(scores):
+                truth = [d in case.answers(query, r.d_lang) for d in pool]
+                assert ours == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+                compared += 1
+    assert compared or not any(case.evalset.relevant.values())
+
+
+def test_constant_vectors_rank_by_doc_id() -> None:
+    case = oracles.draw_case(4, {"ar": 30, "de": 20}, {"ar": 5, "en": 3}, 0, parallel=True)
+    assert {s for scores in case.scores.values() for s in scores.values()} == {0}
+    pooled = [r for r in score(case.evalset, case) if r.d_lang == POOL]
+    order = sorted((d for part in case.evalset.passages.values() for d in part), reverse=True)
+    for r in pooled:
+        places = [[order.index(d) for d in case.evalset.relevant[q]] for q in r.query_id]
+        assert r.values["rank_distance"].tolist() == [max(p) - min(p) for p in places]
+    assert len({r.values["same_language@10"][0] for r in pooled if r.q_lang == "ar"}) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("side", ["query", "passage"])
+def test_vectors_that_are_not_numbers_are_refused(value: float, side: str) -> None:
+    case = oracles.draw_case(1, {"ar": 5, "de": 5}, {"ar": 3}, 3, parallel=True)
+    broken = next(t for t in case.vectors if t.startswith(side))
+    vectors = {t: np.full(3, value) if t == broken else v for t, v in case.vectors.items()}
+    with pytest.raises(BenchError, match="a similarity is not a number"):
+        score(case.evalset, oracles.Case(case.evalset, vectors))
+
+
+def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = oracles.draw_case(7, {"ar": 30, "de": 25, "en": 12}, {"ar": 9, "en": 4}, 2, parallel=False)
+    whole = score(case.evalset, case)
+    monkeypatch.setattr(search, "BLOCK", 140)
+    monkeypatch.setattr(ranking, "TOGETHER", 2)
+    for a, b in zip(whole, score(case.evalset, case), strict=True):
+        assert a[:3] == b[:3]
+        np.testing.assert_equal(a.values, b.values)
 
 
 def test_queries_without_an_answer_are_not_counted() -> None:

@@ -6,6 +6,7 @@ from scipy import sparse
 
 from bench import search
 from bench.errors import BenchError
+from bench.measures import ABSENT
 
 
 def make_corpus(sizes: list[int]) -> search.Corpus:
@@ -25,22 +26,27 @@ def test_ranks_and_top_follow_trec_order(seed: int, sizes: list[int], levels: in
     n = len(corpus.doc_id)
     block = rng.integers(0, levels, (5, n)).astype(np.float32)
     relevant = np.stack([rng.choice(n, min(3, n), replace=False) for _ in range(5)])
-    before = search.ranks_per_language(block, relevant, corpus)
+    relevant[rng.random(relevant.shape) < 0.2] = -1
+    own, pool = search.ranks(block, relevant, corpus)
     top = search.top_columns(block, 4, corpus)
     for q in range(5):
         order = in_order(block[q], corpus)
         assert top[q].tolist() == order[:4]
         for r, column in enumerate(relevant[q]):
+            if column < 0:
+                assert own[q, r] == pool[q, r] == ABSENT
+                continue
+            language = np.searchsorted(corpus.segment, order, side="right")
             place = order.index(column)
-            language = [int(np.searchsorted(corpus.segment, j, side="right")) - 1 for j in order[:place]]
-            assert before[q, r].tolist() == [language.count(lang) for lang in range(len(sizes))]
+            assert pool[q, r] == place + 1
+            assert own[q, r] == (language[: place + 1] == language[place]).sum()
 
 
 def test_constant_scores_are_ranked_by_doc_id() -> None:
     corpus = make_corpus([3, 2])
     block = np.zeros((1, 5), np.float32)
     every = np.arange(5)[None, :]
-    ranks = search.ranks_per_language(block, every, corpus).sum(axis=2)[0] + 1
+    ranks = search.ranks(block, every, corpus)[1][0]
     assert [corpus.doc_id[j] for j in np.argsort(ranks)] == sorted(corpus.doc_id, reverse=True)
 
 
