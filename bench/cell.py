@@ -90,8 +90,9 @@ def strategy_job(
 ) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
-    if not plan.settings.train_weights:
-        del settings["train_weights"]  # came after the first cells: a default must not rename them
+    for name in ("train_weights", "hold_out"):
+        if not settings[name]:
+            del settings[name]  # came after the first cells: a default must not rename them
     if plan.overlap == "drop":
         settings["dropped_for"] = sorted(plan.tasks)
     if plan.settings.model == "demo-transformer":

@@ -159,6 +159,9 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", help="comma-separated sources, or .jsonl[.gz] files")
     parser.add_argument("--train-weights", help="comma-separated shares of the sources (default: by size)")
     parser.add_argument(
+        "--hold-out", action="store_true", default=None, help="leave out what the tasks held-out:<source> score on"
+    )
+    parser.add_argument(
         "--overlap", choices=("refuse", "drop", "keep"), help="training items that share text with a test set"
     )
     parser.add_argument("--languages", help="comma-separated languages to train on")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import resolve, seeds, stats
+from bench import records, resolve, seeds, stats
+from bench.config import Settings
 from bench.errors import BenchError
 from bench.labels import short
 from bench.protocol import Claim, Protocol
@@ -177,11 +179,13 @@ def require_equal_settings(a: Cell, b: Cell) -> None:
     """Refuse two trained strategies whose shared settings differ."""
     if not (a.config["trained"] and b.config["trained"]):
         return
-    for name, value in a.settings.items():
-        if b.settings.get(name) != value:
+    plain = dataclasses.asdict(Settings())  # a cell may be older than a setting
+    for name in plain | a.settings | b.settings:
+        ours, theirs = (c.settings.get(name, plain.get(name)) for c in (a, b))
+        if records.canonical(ours) != records.canonical(theirs):
             raise BenchError(
-                f"strategies are compared under equal settings; {name} is {value} for {short(a.label)} and "
-                f"{b.settings.get(name)} for {short(b.label)}: run one of them again"
+                f"strategies are compared under equal settings; {name} is {ours} for {short(a.label)} and "
+                f"{theirs} for {short(b.label)}: run one of them again"
             )
 
 

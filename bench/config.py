@@ -30,6 +30,7 @@ class Settings:
         model: a built-in name, a folder, or a Hub name that sentence-transformers can load.
         train: names of training sources.
         train_weights: relative share of items of each source; empty mixes them by size.
+        hold_out: whether one in twenty groups of each source is left out, for the tasks ``held-out:<source>``.
         languages: languages trained on; those that no source has are left out and said so.
         steps: optimiser updates; the same number for every strategy, no early stopping.
         batch_size: rows per step over all devices.
@@ -48,6 +49,7 @@ class Settings:
     model: str = "demo-static"
     train: tuple[str, ...] = ("demo",)
     train_weights: tuple[float, ...] = ()
+    hold_out: bool = False
     languages: tuple[str, ...] = TRAINED_IN_PAPER
     steps: int = 1000
     batch_size: int = 100
@@ -180,7 +182,7 @@ def _typed(cls: type[Plan] | type[Settings], values: dict[str, object], preset: 
         plain = tuple(tuple if getattr(k, "__origin__", None) is tuple else k for k in kinds)
         if float in plain and type(value) is int:
             value = float(value)
-        if not isinstance(value, plain) or isinstance(value, bool):
+        if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
             wanted = " or ".join(getattr(k, "__name__", str(k)) for k in plain)
             raise BenchError(f"{name} is a {wanted}; got {value!r}")
         typed[name] = value

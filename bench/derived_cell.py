@@ -47,7 +47,8 @@ def _texts(plan: Plan, sources: dict[str, object]) -> dict[str, object]:
     """What decides which parallel texts there are."""
     s = plan.settings
     dropped = sorted(plan.tasks) if plan.overlap == "drop" else []
-    return {"train": sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
+    texts = {"train": sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
+    return texts | ({"hold_out": True} if s.hold_out else {})
 
 
 def seeds_of(recipe: Recipe, plan: Plan) -> tuple[int, ...]:

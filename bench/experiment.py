@@ -29,6 +29,7 @@ from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
 from tasks import Source, Task, TrainSet
 from tasks.files import checksums
+from tasks.held_out import HeldOut, held_out
 
 Say = Callable[[str], None]
 
@@ -54,6 +55,9 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     strategies = [resolve.recipe(text) for text in plan.strategies]
     tasks = [resolve.task(text) for text in plan.tasks]
     sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
+    wanted = [t.name for t in tasks if isinstance(t, HeldOut)]
+    if wanted and strategies and not plan.settings.hold_out:
+        raise BenchError(f"{wanted[0]} asks for items that are not trained on; add --hold-out")
     unknown = [name for name in plan.baselines if name not in BASELINES]
     if unknown:
         raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
@@ -117,6 +121,8 @@ def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainDat
         BenchError: items share text with a test set, and the plan does not say what to do with them.
     """
     sets = [s.load(grid.root) for s in grid.sources]
+    if grid.plan.settings.hold_out:
+        sets = [without(t, held_out(t, s.name)) for s, t in zip(grid.sources, sets, strict=True)]
     overlaps = guard(grid, sets, tasks, say)
     if grid.plan.overlap == "drop":
         found = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in grid.sources]

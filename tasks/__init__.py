@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tasks import beir, named
+from tasks import beir, held_out, named
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
 from tasks.demo import Demo, DemoDev, DemoSource
 from tasks.hub_sources import HubQA, MMarco, SquadFolder
@@ -21,9 +21,6 @@ TASKS: dict[str, Callable[..., Task]] = {
     "miracl-hard": named.miracl_hard,
 }
 
-TASK_FAMILIES: dict[str, Callable[..., Task]] = {"beir": named.beir, "mteb": named.mteb}
-"""``family:name``: the name is the first parameter."""
-
 SOURCES: dict[str, Callable[..., Source]] = {
     "demo": DemoSource,
     "lo-help": lambda: LO_HELP,
@@ -32,6 +29,13 @@ SOURCES: dict[str, Callable[..., Source]] = {
     "native-qa": lambda: NATIVE_QA,
     "mmarco": MMarco,
 }
+
+TASK_FAMILIES: dict[str, Callable[..., Task]] = {
+    "beir": named.beir,
+    "mteb": named.mteb,
+    "held-out": held_out.family(SOURCES),
+}
+"""``family:name``: the name is the first parameter."""
 
 SOURCE_FAMILIES: dict[str, Callable[..., Source]] = {"squad": SquadFolder, "hub-qa": HubQA}
 """The same for sources."""
