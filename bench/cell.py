@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import records
+from bench import checkpoint, processes, records
+from bench.checkpoint import Checkpoint
 from bench.config import Plan, Settings
 from bench.errors import BenchError
 from bench.memory import peak_mb, restart_peak
@@ -27,6 +29,22 @@ LEXICAL = ("char-tfidf", "bm25")
 """Rows that match characters or words."""
 
 BASELINES = ("untrained", *LEXICAL)
+
+
+class Request(NamedTuple):
+    """How cells are run.
+
+    Attributes:
+        plan: what is run.
+        command: as recorded.
+        resume: go on from a cell's checkpoint where there is one; else it is discarded.
+        say: prints a line of progress.
+    """
+
+    plan: Plan
+    command: str
+    resume: bool
+    say: Callable[[str], None]
 
 
 class Job(NamedTuple):
@@ -75,8 +93,9 @@ def strategy_job(
 ) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
-    if not plan.settings.train_weights:
-        del settings["train_weights"]  # came after the first cells: a default must not rename them
+    for name in ("train_weights", "micro_batch"):  # came after the first cells: a default must not rename them
+        if not settings[name]:
+            del settings[name]
     if plan.overlap == "drop":
         settings["dropped_for"] = sorted(plan.tasks)
     if plan.settings.model == "demo-transformer":
@@ -106,10 +125,10 @@ def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[T
     return [t for t in tasks if not scores_of(path, t, plan).is_file()]
 
 
-def run_cell(
-    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str
-) -> Path:
+def run_cell(job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], request: Request) -> Path:
     """Train (unless that is done or there is nothing to train), then score; ``done`` is written last.
+
+    Of several processes all train, and the first one does the rest.
 
     Returns:
         the cell's folder.
@@ -119,16 +138,21 @@ def run_cell(
     peaks: dict[str, int] = {}
     restart_peak()
     start = time.perf_counter()
-    ranker, weights = _ranker_of(job, path, data, plan, command)
+    if job.strategy is not None and not processes.agreed((path / "model").is_dir):
+        ranker, weights = _trained(job, path, data, request)
+    elif processes.is_first():
+        ranker, weights = _ready(job, path, data, request)
+    if not processes.is_first():
+        return path
     first = "train" if job.strategy else "load"
     seconds[first], peaks[first] = time.perf_counter() - start, peak_mb()
     for loaded in tasks:
-        target = scores_of(path, loaded.task, plan)
+        target = scores_of(path, loaded.task, request.plan)
         if target.is_file():
             continue
         restart_peak()
         start = time.perf_counter()
-        records.write_scores(target, score_table(loaded, ranker, weights, plan))
+        records.write_scores(target, score_table(loaded, ranker, weights, request.plan))
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
     before = records.read_json(path / "done") if (path / "done").is_file() else {}
@@ -140,15 +164,16 @@ def run_cell(
     return path
 
 
-def _ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Ranker, str]:
-    """The cell's encoder and the hash of its weights; stores config.json and, where there is training, the model."""
-    if job.strategy is not None and (path / "model").is_dir():
+def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """What ranks without being trained now, and the hash of its weights."""
+    if job.strategy is not None:
         from bench.models import load_encoder
 
+        checkpoint.discard(checkpoint.folder_of(path))
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
         return encoder, encoder.weights_hash()
-    config = _config(job, plan, command, data)
-    if job.strategy is None and not job.model:
+    config = _config(job, request, data)
+    if not job.model:
         from bench.lexical import BM25, CharTfidf
 
         records.write_json(path / "config.json", config)
@@ -156,34 +181,100 @@ def _ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command
     from bench.models import load_encoder
 
     encoder = load_encoder(job.settings, job.seed)
-    if job.strategy is None:
-        records.write_json(path / "config.json", config)
-        return encoder, encoder.weights_hash()
-    if data is None:
-        raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
-    with records.written_aside(path) as aside:
-        aside.mkdir()
-        records.write_json(aside / "config.json", config)
-        _train(encoder, job.strategy, job.seed, job.settings, data, aside)
+    records.write_json(path / "config.json", config)
     return encoder, encoder.weights_hash()
 
 
-def _train(encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, data: TrainData, folder: Path) -> None:
+def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """The cell's encoder, trained now, and the hash of its weights; stores config.json, the log and the model."""
+    if data is None:
+        raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
+    from bench.models import load_encoder
+
+    encoder = load_encoder(job.settings, job.seed)
+    kept = checkpoint.folder_of(path)
+    found = processes.agreed(lambda: _found(job, kept, request))
+    with _written_by_first(path) as aside:
+        _train(encoder, job, data, aside, found, request)
+    if processes.is_first():
+        checkpoint.discard(kept)
+    return encoder, encoder.weights_hash()
+
+
+def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
+    """The checkpoint to go on from; where none is asked for, what is there is discarded."""
+    if not request.resume:
+        if kept.is_dir():
+            request.say(f"{job.name}: the checkpoint of an unfinished run is discarded (--resume goes on from it)")
+            checkpoint.discard(kept)
+        return None
+    found = checkpoint.find(kept, _owner(job))
+    begin = (
+        f"goes on after step {found.step} of {job.settings.steps}" if found else "no checkpoint, from the first step"
+    )
+    request.say(f"{job.name}: {begin}")
+    return found
+
+
+def _owner(job: Job) -> dict[str, object]:
+    """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
+    import torch
+
+    packages = records.environment()["packages"]
+    assert isinstance(packages, dict)
+    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return {
+        "cell": job.name,
+        "identity": records.hash64([job.identity, job.seed]),
+        "processes": processes.count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
+        **{name: packages[name] for name in names},
+    }
+
+
+@contextmanager
+def _written_by_first(path: Path) -> Iterator[Path]:
+    """The folder that becomes ``path``; the other processes get one that is not there."""
+    if processes.is_first():
+        with records.written_aside(path) as aside:
+            aside.mkdir()
+            yield aside
+    else:
+        yield path
+
+
+def _train(
+    encoder: Encoder, job: Job, data: TrainData, folder: Path, found: Checkpoint | None, request: Request
+) -> None:
+    from bench.resume import Keeper
     from bench.train import Step, train
 
+    assert job.strategy is not None
+    lines = folder / "steps.jsonl"
     audit = Audit(data.pool.langs)
-    batches = schedule(strategy, data.pool, settings.batch_size, settings.steps, seed, audit)
-    with (folder / "steps.jsonl").open("w", encoding="utf-8", buffering=1) as file:
+    batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
+    kept = checkpoint.folder_of(folder.with_name(job.name))
+    keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found)
+    if not processes.is_first():
+        train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper)
+        return
+    records.write_json(folder / "config.json", _config(job, request, data) | {"resumed_at": keeper.resumed_at})
+    before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
+    with lines.open("w", encoding="utf-8", buffering=1) as file:
+        file.write(before)
 
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")
 
-        train(encoder, data, batches, settings, seed, log)
+        train(encoder, data, batches, job.settings, job.seed, log, keeper)
     records.write_json(folder / "batches.json", audit.summary())
     encoder.save(folder / "model")
 
 
-def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[str, object]:
+def _config(job: Job, request: Request, data: TrainData | None) -> dict[str, object]:
+    plan = request.plan
     return {
         "schema": records.SCHEMA,
         "strategy": job.label,
@@ -197,7 +288,8 @@ def _config(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[
         "overlap": {"mode": plan.overlap, "found": list(data.overlaps)} if data is not None and job.strategy else {},
         "model": job.model,
         "threads": plan.threads,
+        "processes": processes.count(),
         "note": plan.note,
-        "command": command,
+        "command": request.command,
         "environment": records.environment(),
     }

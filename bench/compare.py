@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import records, seeds, stats
+from bench.config import Settings
 from bench.errors import BenchError
 from bench.leaderboard import SETTINGS, short
 from bench.records import Cell
@@ -125,11 +127,12 @@ def find(cells: Sequence[Cell], name: str) -> list[Cell]:
 def _require_equal_settings(a: Cell, b: Cell) -> None:
     if not (a.config["trained"] and b.config["trained"]):
         return
-    for name, value in a.settings.items():
-        if b.settings.get(name) != value:
+    ours, theirs = (dataclasses.asdict(Settings.stored(cell.settings)) for cell in (a, b))
+    for name, value in ours.items():
+        if theirs[name] != value:
             raise BenchError(
                 f"strategies are compared under equal settings; {name} is {value} for {short(a.label)} and "
-                f"{b.settings.get(name)} for {short(b.label)}: run one of them again"
+                f"{theirs[name]} for {short(b.label)}: run one of them again"
             )
 
 
