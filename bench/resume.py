@@ -47,6 +47,11 @@ class Keeper:
         self._found = found
 
     @property
+    def needed(self) -> bool:
+        """Whether anything is stored or restored."""
+        return bool(self._every) or self._found is not None
+
+    @property
     def resumed_at(self) -> list[int]:
         """Updates that were done whenever the cell was resumed, in order."""
         if self._found is None:

@@ -55,6 +55,8 @@ def train(
         BenchError: the loss is not a number, or the processes do not hold the strategy's batch.
     """
     devices = Devices(settings.batch_size)
+    if devices.sharded and keeper and keeper.needed:
+        raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
     torch.manual_seed(seeds.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
     devices.place(encoder)
     weights = list(encoder.model.parameters())
