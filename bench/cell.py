@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import records
+from bench import checkpoint, processes, records
+from bench.checkpoint import Checkpoint
 from bench.config import Plan, Settings
 from bench.derived import Derived, Merge
 from bench.errors import BenchError
@@ -28,6 +30,22 @@ LEXICAL = ("char-tfidf", "bm25")
 """Rows that match characters or words."""
 
 BASELINES = ("untrained", *LEXICAL)
+
+
+class Request(NamedTuple):
+    """How cells are run.
+
+    Attributes:
+        plan: what is run.
+        command: as recorded.
+        resume: go on from a cell's checkpoint where there is one; else it is discarded.
+        say: prints a line of progress.
+    """
+
+    plan: Plan
+    command: str
+    resume: bool
+    say: Callable[[str], None]
 
 
 class Job(NamedTuple):
@@ -90,7 +108,7 @@ def strategy_job(
 ) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
-    for name in ("train_weights", "hold_out"):
+    for name in ("train_weights", "hold_out", "micro_batch"):
         if not settings[name]:
             del settings[name]  # came after the first cells: a default must not rename them
     if plan.overlap == "drop":
@@ -122,14 +140,19 @@ def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[T
     return [t for t in tasks if not scores_of(path, t, plan).is_file()]
 
 
-Make = Callable[[Job, Path, "TrainData | None", Plan, str], "tuple[Ranker, str]"]
-"""Of a cell, its folder, the training data, the plan and the command: what ranks, and the hash of its weights."""
+Make = Callable[[Job, Path, "TrainData | None", Request], "tuple[Ranker, str] | None"]
+"""Of a cell, its folder, the training data and how cells are run: what ranks, and the hash of its weights.
+
+None in a process that only helped to train it.
+"""
 
 
 def run_cell(
-    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], plan: Plan, command: str, make: Make
+    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], request: Request, make: Make
 ) -> Path:
     """Make what ranks (train it, unless that is done or there is nothing to train), then score; ``done`` comes last.
+
+    Of several processes all train, and the first one does the rest.
 
     Returns:
         the cell's folder.
@@ -139,16 +162,19 @@ def run_cell(
     peaks: dict[str, int] = {}
     restart_peak()
     start = time.perf_counter()
-    ranker, weights = make(job, path, data, plan, command)
+    made = make(job, path, data, request)
+    if made is None or not processes.is_first():
+        return path
+    ranker, weights = made
     first = "train" if job.steps else "load"
     seconds[first], peaks[first] = time.perf_counter() - start, peak_mb()
     for loaded in tasks:
-        target = scores_of(path, loaded.task, plan)
+        target = scores_of(path, loaded.task, request.plan)
         if target.is_file():
             continue
         restart_peak()
         start = time.perf_counter()
-        records.write_scores(target, score_table(loaded, ranker, weights, plan))
+        records.write_scores(target, score_table(loaded, ranker, weights, request.plan))
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
     before = records.read_json(path / "done") if (path / "done").is_file() else {}
@@ -160,15 +186,23 @@ def run_cell(
     return path
 
 
-def ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Ranker, str]:
-    """The cell's encoder and the hash of its weights; stores config.json and, where there is training, the model."""
-    if job.strategy is not None and (path / "model").is_dir():
+def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+    """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
+    if job.strategy is not None and not processes.agreed((path / "model").is_dir):
+        return _trained(job, path, data, request)
+    return _ready(job, path, data, request) if processes.is_first() else None
+
+
+def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """What ranks without being trained now, and the hash of its weights."""
+    if job.strategy is not None:
         from bench.models import load_encoder
 
+        checkpoint.discard(checkpoint.folder_of(path))
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
         return encoder, encoder.weights_hash()
-    config = config_of(job, plan, command, data)
-    if job.strategy is None and not job.model:
+    config = config_of(job, request, data)
+    if not job.model:
         from bench.lexical import BM25, CharTfidf
 
         records.write_json(path / "config.json", config)
@@ -176,36 +210,101 @@ def ranker_of(job: Job, path: Path, data: TrainData | None, plan: Plan, command:
     from bench.models import load_encoder
 
     encoder = load_encoder(job.settings, job.seed)
-    if job.strategy is None:
-        records.write_json(path / "config.json", config)
-        return encoder, encoder.weights_hash()
-    if data is None:
-        raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
-    with records.written_aside(path) as aside:
-        aside.mkdir()
-        records.write_json(aside / "config.json", config)
-        _train(encoder, job.strategy, job.seed, job.settings, data, aside)
+    records.write_json(path / "config.json", config)
     return encoder, encoder.weights_hash()
 
 
-def _train(encoder: Encoder, strategy: Strategy, seed: int, settings: Settings, data: TrainData, folder: Path) -> None:
+def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """The cell's encoder, trained now, and the hash of its weights; stores config.json, the log and the model."""
+    if data is None:
+        raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
+    from bench.models import load_encoder
+
+    encoder = load_encoder(job.settings, job.seed)
+    kept = checkpoint.folder_of(path)
+    found = processes.agreed(lambda: _found(job, kept, request))
+    with _written_by_first(path) as aside:
+        _train(encoder, job, data, aside, found, request)
+    if processes.is_first():
+        checkpoint.discard(kept)
+    return encoder, encoder.weights_hash()
+
+
+def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
+    """The checkpoint to go on from; where none is asked for, what is there is discarded."""
+    if not request.resume:
+        if kept.is_dir():
+            request.say(f"{job.name}: the checkpoint of an unfinished run is discarded (--resume goes on from it)")
+            checkpoint.discard(kept)
+        return None
+    found = checkpoint.find(kept, _owner(job))
+    begin = (
+        f"goes on after step {found.step} of {job.settings.steps}" if found else "no checkpoint, from the first step"
+    )
+    request.say(f"{job.name}: {begin}")
+    return found
+
+
+def _owner(job: Job) -> dict[str, object]:
+    """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
+    import torch
+
+    packages = records.environment()["packages"]
+    assert isinstance(packages, dict)
+    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return {
+        "cell": job.name,
+        "identity": records.hash64([job.identity, job.seed]),
+        "processes": processes.count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
+        **{name: packages[name] for name in names},
+    }
+
+
+@contextmanager
+def _written_by_first(path: Path) -> Iterator[Path]:
+    """The folder that becomes ``path``; the other processes get one that is not there."""
+    if processes.is_first():
+        with records.written_aside(path) as aside:
+            aside.mkdir()
+            yield aside
+    else:
+        yield path
+
+
+def _train(
+    encoder: Encoder, job: Job, data: TrainData, folder: Path, found: Checkpoint | None, request: Request
+) -> None:
+    from bench.resume import Keeper
     from bench.train import Step, train
 
+    assert job.strategy is not None
+    lines = folder / "steps.jsonl"
     audit = Audit(data.pool.langs)
-    batches = schedule(strategy, data.pool, settings.batch_size, settings.steps, seed, audit)
-    with (folder / "steps.jsonl").open("w", encoding="utf-8", buffering=1) as file:
+    batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
+    kept = checkpoint.folder_of(folder.with_name(job.name))
+    keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found)
+    if not processes.is_first():
+        train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper)
+        return
+    records.write_json(folder / "config.json", config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
+    before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
+    with lines.open("w", encoding="utf-8", buffering=1) as file:
+        file.write(before)
 
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")
 
-        train(encoder, data, batches, settings, seed, log)
+        train(encoder, data, batches, job.settings, job.seed, log, keeper)
     records.write_json(folder / "batches.json", audit.summary())
     encoder.save(folder / "model")
 
 
-def config_of(job: Job, plan: Plan, command: str, data: TrainData | None) -> dict[str, object]:
+def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, object]:
     """What config.json holds."""
-    seen = data if job.trained else None
+    seen, plan = data if job.trained else None, request.plan
     return {
         "schema": records.SCHEMA,
         "strategy": job.label,
@@ -219,7 +318,8 @@ def config_of(job: Job, plan: Plan, command: str, data: TrainData | None) -> dic
         "overlap": {"mode": plan.overlap, "found": list(seen.overlaps)} if seen is not None else {},
         "model": job.model,
         "threads": plan.threads,
+        "processes": processes.count(),
         "note": plan.note,
-        "command": command,
+        "command": request.command,
         "environment": records.environment(),
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
-from bench import config
+from bench import config, processes
 from bench.errors import EXPECTED, BenchError
 from bench.measures import MEASURES
 from bench.protocol import SETTINGS
@@ -24,12 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         go_offline()
     options.command_line = shlex.join(["python", "-m", "bench", *arguments])
+    others = redirect_stdout(io.StringIO()) if not processes.is_first() else nullcontext()
     try:
-        code: int = options.call(options)
+        with others:
+            code: int = options.call(options)
         sys.stdout.flush()
         return code
     except EXPECTED as error:
-        print(f"bench: {' '.join(str(error).split())}", file=sys.stderr)
+        who = "" if processes.is_first() else f"process {processes.number()}: "
+        print(f"bench: {who}{' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bench: interrupted; finished cells are kept, the same command continues", file=sys.stderr)
@@ -53,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
         "--preset", help=f"{', '.join(config.presets())} or a TOML file (default: demo, if no model or data is named)"
     )
     run.add_argument("--overwrite", action="store_true", help="run finished cells again")
+    run.add_argument(
+        "--checkpoint-every", type=int, metavar="N", help="store a checkpoint every N steps (default: none)"
+    )
+    run.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of a killed run, to the same bits"
+    )
     run.add_argument("--no-report", action="store_true", help="leave the report for later")
     _settings_options(run)
     evaluate = commands.add_parser("evaluate", help="score a model without training")
@@ -167,6 +178,7 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--languages", help="comma-separated languages to train on")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--micro-batch", type=int, metavar="N", help="GradCache: rows in memory at once (0: all)")
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--warmup", type=float, help="share of the steps")
     parser.add_argument("--weight-decay", type=float)
@@ -181,7 +193,8 @@ def _folders(parser: argparse.ArgumentParser) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    if processes.is_first():
+        print(text, file=sys.stderr, flush=True)
 
 
 def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
@@ -228,7 +241,9 @@ def _run(options: argparse.Namespace) -> int:
     grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
-    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say)
+    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say, options.resume)
+    if not processes.is_first():
+        return 0
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
     options.experiment = plan.experiment
     _board(options)
@@ -244,7 +259,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(grid)
     experiment.run_grid(grid, options.command_line, options.overwrite, _say)
-    return _board(options)
+    return _board(options) if processes.is_first() else 0
 
 
 def _dry_run(grid: object) -> int:

@@ -44,6 +44,8 @@ class Settings:
         query_prompt: text in front of every query; None takes the model's own.
         passage_prompt: text in front of every passage; None takes the model's own.
         precision: float32 or bf16 (automatic mixed precision).
+        micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
+            passes the whole batch at once. Equal up to rounding, in bounded memory.
     """
 
     model: str = "demo-static"
@@ -63,6 +65,7 @@ class Settings:
     query_prompt: str | None = None
     passage_prompt: str | None = None
     precision: str = "float32"
+    micro_batch: int = 0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "query_length", "passage_length"):
@@ -72,6 +75,7 @@ class Settings:
         _require(0 <= self.weight_decay < float("inf"), "weight_decay is not negative", self.weight_decay)
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
+        _require(self.micro_batch >= 0, "micro_batch is a whole number of at least 0", self.micro_batch)
         _require(self.precision in ("float32", "bf16"), "precision is float32 or bf16", self.precision)
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)
         _require(
@@ -104,6 +108,7 @@ class Plan:
         index: how passages are ranked: ``exact`` (all of them), or the first ``depth`` by faiss, ``flat`` (exact to the
             depth) or ``hnsw`` (approximate, its recall is recorded).
         depth: passages per query and language that a faiss index gives.
+        checkpoint_every: steps between two checkpoints of a cell in training; 0 stores none. Moves no number.
         threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
         protocol: what the experiment is to decide; None takes what the experiment began with, or the default.
         settings: shared by all cells.
@@ -118,6 +123,7 @@ class Plan:
     overlap: str = "refuse"
     index: str = "exact"
     depth: int = 1000
+    checkpoint_every: int = 0
     threads: int = 0
     protocol: Protocol | None = None
     settings: Settings = dataclasses.field(default_factory=Settings)
@@ -127,6 +133,7 @@ class Plan:
         _require(self.overlap in ("refuse", "drop", "keep"), "overlap is refuse, drop or keep", self.overlap)
         _require(self.index in ("exact", "flat", "hnsw"), "index is exact, flat or hnsw", self.index)
         _require(self.depth >= 100, "depth is a whole number of at least 100: R@100 is reported", self.depth)
+        _require(self.checkpoint_every >= 0, "checkpoint_every is a whole number of at least 0", self.checkpoint_every)
         _require(self.threads >= 0, "threads is a whole number of at least 0", self.threads)
         name = self.experiment
         plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))

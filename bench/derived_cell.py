@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import cell, records
-from bench.cell import Job, config_of, plain_job, strategy_job
+from bench import cell, processes, records
+from bench.cell import Job, Request, config_of, plain_job, strategy_job
 from bench.config import Plan, Settings
 from bench.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.errors import BenchError
@@ -74,16 +74,21 @@ def needs_data(job: Job, folder: Path) -> bool:
     return job.steps > 0 and not (path / "model").is_dir()
 
 
-def make(job: Job, path: Path, data: TrainData | None, plan: Plan, command: str) -> tuple[Ranker, str]:
-    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes."""
+def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes.
+
+    Of several processes all train, and the first one does the rest.
+    """
     if job.derived is None:
-        return cell.ranker_of(job, path, data, plan, command)
+        return cell.ranker_of(job, path, data, request)
     if isinstance(job.derived, Merge):
-        return _merged(job, job.derived, path, data, plan, command)
+        return _merged(job, job.derived, path, data, request)
+    if not processes.is_first():
+        return None
     parent = path.parent / job.parents[0].name
     trained_on = records.read_json(parent / "config.json") if job.derived.trained else {}
     more = {"languages": _offsets(job.derived, path, parent, data)} if isinstance(job.derived, Shift) else {}
-    config = config_of(job, plan, command, data) | about(job, more)
+    config = config_of(job, request, data) | about(job, more)
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
     if not (path / "config.json").is_file():
         records.write_json(path / "config.json", config)
@@ -103,23 +108,28 @@ def _steps(job: Job) -> int:
     return job.steps or sum(_steps(p) for p in job.parents)
 
 
-def _merged(
-    job: Job, merge: Merge, path: Path, data: TrainData | None, plan: Plan, command: str
-) -> tuple[Encoder, str]:
+def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Encoder, str] | None:
     """Train the parents in ``parents/``, where finished ones are kept, and store their average as ``model``."""
-    if not (path / "model").is_dir():
+    if not processes.agreed((path / "model").is_dir):
         for parent in job.parents:
-            cell.ranker_of(parent, path / "parents" / parent.name, data, plan, command)
-        records.write_json(path / "config.json", config_of(job, plan, command, data) | about(job))
-        from bench.average import average
-
-        encoders = [_encoder(path / "parents" / parent.name) for parent in job.parents]
-        states = [encoder.model.state_dict() for encoder in encoders]
-        encoders[0].model.load_state_dict(average(states, merge.shares()))
-        with records.written_aside(path / "model") as aside:
-            encoders[0].save(aside)
+            cell.ranker_of(parent, path / "parents" / parent.name, data, request)
+        if processes.is_first():
+            records.write_json(path / "config.json", config_of(job, request, data) | about(job))
+            _store_average(merge, path, [path / "parents" / parent.name for parent in job.parents])
+    if not processes.is_first():
+        return None
     encoder = _encoder(path)
     return encoder, encoder.weights_hash()
+
+
+def _store_average(merge: Merge, path: Path, parents: list[Path]) -> None:
+    from bench.average import average
+
+    encoders = [_encoder(parent) for parent in parents]
+    states = [encoder.model.state_dict() for encoder in encoders]
+    encoders[0].model.load_state_dict(average(states, merge.shares()))
+    with records.written_aside(path / "model") as aside:
+        encoders[0].save(aside)
 
 
 def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None) -> list[str]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import derived_cell, records, resolve
+from bench import checkpoint, derived_cell, processes, records, resolve
 from bench.cell import (
     BASELINES,
     Job,
+    Request,
     describe_model,
     describe_source,
     missing,
@@ -87,31 +88,58 @@ def _as_it_is(plan: Plan, fetch: bool) -> Job:
     return plain_job(label or name, plan.settings, describe_model(name, fetch))
 
 
-def run_grid(grid: Grid, command: str, overwrite: bool, say: Say) -> int:
-    """Run what is unfinished, cell by cell; returns the number of cells that were run. Finished cells are kept."""
+def run_grid(grid: Grid, command: str, overwrite: bool, say: Say, resume: bool = False) -> int:
+    """Run what is unfinished, cell by cell; returns the number of cells that were run. Finished cells are kept.
+
+    Of several processes, all call it with the same arguments.
+    """
+    if overwrite and resume:
+        raise BenchError("--overwrite runs cells from their first step, --resume goes on with them; give one of them")
+    todo = processes.agreed(lambda: _prepared(grid, overwrite, say))
+    if not todo:
+        processes.leave()
+        return 0
+    set_threads(grid.plan.threads)
+    jobs = [job for job in grid.jobs if job.name in todo]
+    trains = any(todo[job.name].to_train for job in jobs)
+    names = {t.name for t in grid.tasks} if trains else {name for left in todo.values() for name in left.tasks}
+    tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if t.name in names}
+    data = load_training(grid, list(tasks.values()), say) if trains else None
+    if data is not None:
+        try_first_batch(jobs, data)
+    if processes.is_first():
+        keep_protocol(grid.folder, grid.plan.protocol)
+    request = Request(grid.plan, command, resume, say)
+    for at, job in enumerate(jobs, start=1):
+        say(f"[{at}/{len(jobs)}] {job.label}, seed {job.seed}")
+        run_cell(job, grid.folder, data, [tasks[name] for name in todo[job.name].tasks], request, derived_cell.make)
+    processes.leave()
+    return len(todo)
+
+
+class Left(NamedTuple):
+    """What is left to do of a cell: the tasks to score it on, and whether training texts are needed for it."""
+
+    tasks: list[str]
+    to_train: bool
+
+
+def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
+    """The cells that have work left, by name; what is to be overwritten is removed."""
     if overwrite:
         for job in grid.jobs:
             shutil.rmtree(grid.folder / job.name, ignore_errors=True)
+            checkpoint.discard(checkpoint.folder_of(grid.folder / job.name))
     todo = grid.unfinished()
     started = {job.name for job, _ in todo}
     for job in grid.jobs:
         if job.name not in started:
             say(f"{job.name}: finished before, skipped (--overwrite runs it again)")
-    if not todo:
-        return 0
-    records.require_writable(grid.folder)
-    require_same_protocol(grid.folder, grid.plan.protocol)
-    set_threads(grid.plan.threads)
-    trains = any(derived_cell.needs_data(job, grid.folder) for job, _ in todo)
-    tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if trains or any(t in left for _, left in todo)}
-    data = load_training(grid, list(tasks.values()), say) if trains else None
-    if data is not None:
-        try_first_batch(todo, data)
-    keep_protocol(grid.folder, grid.plan.protocol)
-    for number, (job, left) in enumerate(todo, start=1):
-        say(f"[{number}/{len(todo)}] {job.label}, seed {job.seed}")
-        run_cell(job, grid.folder, data, [tasks[t.name] for t in left], grid.plan, command, derived_cell.make)
-    return len(todo)
+    if todo:
+        records.require_writable(grid.folder)
+        require_same_protocol(grid.folder, grid.plan.protocol)
+    lacks = {job.name: derived_cell.needs_data(job, grid.folder) for job, _ in todo}
+    return {job.name: Left([t.name for t in tasks], lacks[job.name]) for job, tasks in todo}
 
 
 def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainData:
@@ -159,9 +187,9 @@ def guard(grid: Grid, sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say
     return found
 
 
-def try_first_batch(todo: list[tuple[Job, list[Task]]], data: TrainData) -> None:
+def try_first_batch(jobs: Sequence[Job], data: TrainData) -> None:
     """Draw one batch of every strategy, so that a pool too small for one is refused before any work."""
-    for job in (part for whole, _ in todo for part in (whole, *whole.parents)):
+    for job in (part for whole in jobs for part in (whole, *whole.parents)):
         if job.strategy is not None:
             batches = schedule(job.strategy, data.pool, job.settings.batch_size, 1, job.seed, Audit(data.pool.langs))
             next(batches)

@@ -60,9 +60,14 @@ def canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def hash64(value: object) -> str:
+    """The 64 hex digits of a value's sha256: equal values, equal digits."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
 def hash8(identity: Mapping[str, object]) -> str:
     """The first eight hex digits of the identity's sha256."""
-    return hashlib.sha256(canonical(identity).encode()).hexdigest()[:8]
+    return hash64(identity)[:8]
 
 
 def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:

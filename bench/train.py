@@ -5,19 +5,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
-from accelerate import Accelerator
+from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
 from bench import seeds
 from bench.config import Settings
+from bench.devices import Devices
 from bench.encoder import Encoder, Padding
 from bench.errors import BenchError
+from bench.gradcache import cached_gradients, plain_gradients
 from bench.loss import info_nce
+from bench.resume import Keeper, Parts
 from bench.schedule import TrainData
 from strategies.contract import Batch
 
@@ -40,45 +44,65 @@ def train(
     settings: Settings,
     seed: int,
     log: Callable[[Step], None],
+    keeper: Keeper | None = None,
 ) -> None:
-    """Train ``encoder`` in place on ``batches``; ``log`` is called once a step.
+    """Train ``encoder`` in place on ``batches``; ``log`` is called once a step, ``keeper`` stores and resumes.
 
-    Deterministic on a CPU: the same arguments give the same bits at the same number of threads.
+    Deterministic on a CPU: the same arguments give the same bits at the same number of threads and processes. Every
+    process calls it with the same arguments and ends with the same weights.
 
     Raises:
-        BenchError: the loss is not a number, or more than one process runs.
+        BenchError: the loss is not a number, or the processes do not hold the strategy's batch.
     """
-    accelerator = Accelerator()
-    if accelerator.num_processes > 1:
-        raise BenchError(f"a cell is trained by one process; got {accelerator.num_processes}. Launch without torchrun.")
-    torch.manual_seed(seeds.derive(seed, "dropout"))
-    optimizer = AdamW(
-        encoder.model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    devices = Devices(settings.batch_size)
+    if devices.sharded and keeper and keeper.needed:
+        raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
+    torch.manual_seed(seeds.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
+    devices.place(encoder)
+    weights = list(encoder.model.parameters())
+    optimizer = AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
     scheduler = LambdaLR(optimizer, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
     encoder.model.train()
-    model, optimizer = accelerator.prepare(encoder.model, optimizer)
-    encoder.model = accelerator.unwrap_model(model)
-    for step, batch in enumerate(tqdm(batches, total=settings.steps, desc="train", unit="step", disable=None)):
+    gradients = plain_gradients
+    if settings.micro_batch:
+        gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
+    parts = Parts(encoder.model, optimizer, scheduler, devices.device)
+    first = keeper.restore(parts, batches) if keeper else 0
+    for step, batch in enumerate(progress(batches, first, settings.steps, devices), start=first):
         start = time.perf_counter()
-        q, padding_q = encoder.represent(data.queries(batch), "query")  # (B, dim)
-        p, padding_p = encoder.represent(data.passages(batch), "passage")  # (B, dim)
-        group = torch.from_numpy(data.pool.group[batch.item]).to(q.device)
-        loss = info_nce(q, p, settings.temperature, group)
+        own = devices.own_rows(batch)
+        devices.require_whole(batch, own, step)
+        group = torch.from_numpy(data.pool.group[batch.item]).to(devices.device)
+        objective = partial(contrast, devices, settings.temperature, group)
+        loss, padding = gradients(encoder, data.queries(own), data.passages(own), objective)
         if not torch.isfinite(loss):
             raise BenchError(
                 f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})"
             )
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(encoder.model.parameters(), settings.max_grad_norm)
+        devices.sum_gradients(weights)
+        torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
         optimizer.step()
         rate = float(scheduler.get_last_lr()[0])
         scheduler.step()
         optimizer.zero_grad()
-        seconds = time.perf_counter() - start
-        padding = padding_share(padding_q, padding_p)
-        log(Step(step, loss.item(), rate, len(batch.item) / seconds, padding, pair_counts(batch, data.pool.langs)))
+        padded = padding_share(devices.sum_padding(padding))
+        speed = len(batch.item) / (time.perf_counter() - start)
+        log(Step(step, loss.item(), rate, speed, padded, pair_counts(batch, data.pool.langs)))
+        if keeper and step + 1 < settings.steps:
+            keeper.after(step + 1, parts)
+    devices.put_together(encoder)
     encoder.model.eval()
+
+
+def contrast(devices: Devices, temperature: float, group: Tensor, queries: Tensor, passages: Tensor) -> Tensor:
+    """The loss of the whole batch, from this process's rows (b, dim) of it; ``group`` is the whole batch's, (B,)."""
+    return info_nce(devices.gather(queries), devices.gather(passages), temperature, group)
+
+
+def progress(batches: Iterator[Batch], first: int, steps: int, devices: Devices) -> Iterator[Batch]:
+    """The batches, counted on the screen of the first process where there is one."""
+    hidden = True if devices.number else None
+    yield from tqdm(batches, initial=first, total=steps, desc="train", unit="step", disable=hidden)
 
 
 def learning_rate_share(step: int, steps: int, warmup: float) -> float:

@@ -1,0 +1,162 @@
+"""Checkpoints of a cell in training: ``<experiment>/.<cell>.checkpoint/step-<n>/``, whole or not there at all.
+
+A checkpoint is what the rest of the training depends on: weights, optimiser, schedule, random states, how many batches
+were taken, and the log until then. Each is written aside, synced and renamed before the one before it is removed, so
+that a process may be killed at any moment. Who wrote it stands in ``state.json``, with a sha256 of every file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench import records
+from bench.errors import BenchError
+from tasks.files import sha256
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STATE = "state.json"
+ANEW = "without --resume the cell is trained from its first step"
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint whose files are what was written.
+
+    Attributes:
+        path: its folder.
+        state: what ``write`` was given, and ``step``: how many updates were done.
+    """
+
+    path: Path
+    state: dict[str, object]
+
+    @property
+    def step(self) -> int:
+        """Updates that were done."""
+        return int(str(self.state["step"]))
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one file, on the CPU."""
+        from safetensors.torch import load_file
+
+        return load_file(self.path / f"{name}.safetensors")
+
+
+def folder_of(cell: Path) -> Path:
+    """Where the checkpoints of a cell are kept; its name starts with a dot, so it is never taken for a cell."""
+    return cell.with_name(f".{cell.name}.checkpoint")
+
+
+def discard(folder: Path) -> None:
+    """Remove the checkpoints of a cell."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def write(
+    folder: Path, step: int, state: Mapping[str, object], tensors: Mapping[str, Mapping[str, Tensor]], log: Path
+) -> None:
+    """Store a checkpoint after ``step`` updates and remove the one before.
+
+    Args:
+        folder: that of the cell's checkpoints.
+        step: updates done.
+        state: plain JSON; ``owner`` is compared by ``find``.
+        tensors: one safetensors file for each name.
+        log: steps.jsonl so far.
+
+    Raises:
+        BenchError: the folder cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    target = folder / f"step-{step:08d}"
+    aside = folder / ".partial"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        for name, table in tensors.items():
+            save_file(_apart(table), aside / f"{name}.safetensors")
+        shutil.copyfile(log, aside / log.name)
+        files = {path.name: sha256(path) for path in sorted(aside.iterdir())}
+        whole = {**state, "schema": records.SCHEMA, "step": step, "files": files}
+        text = json.dumps({**whole, "sha256": records.hash64(whole)}, indent=1, sort_keys=True)
+        (aside / STATE).write_text(text + "\n", encoding="utf-8")
+        for path in (*aside.iterdir(), aside):
+            _sync(path)
+        os.replace(aside, target)
+        _sync(folder)
+        for path in folder.glob("step-*"):
+            if path != target:
+                shutil.rmtree(path)
+    except OSError as error:
+        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
+
+
+def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
+    """The latest checkpoint in ``folder``; None where there is none.
+
+    Raises:
+        BenchError: it is damaged, or another cell, number of processes or threads, or other versions wrote it.
+    """
+    there = sorted(folder.glob("step-*"))
+    if not there:
+        return None
+    path = there[-1]
+    state = _read_state(path / STATE)
+    _require_owner(path / STATE, state.get("owner"), owner)
+    files = state["files"]
+    assert isinstance(files, dict)
+    for name, digest in files.items():
+        if not (path / name).is_file():
+            raise BenchError(f"{path / name}: this file of the checkpoint is missing; {ANEW}")
+        if sha256(path / name) != digest:
+            raise BenchError(f"{path / name}: damaged, its sha256 is not the one that was written; {ANEW}")
+    return Checkpoint(path, state)
+
+
+def _read_state(path: Path) -> dict[str, object]:
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        told = state.pop("sha256")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise BenchError(f"{path}: damaged or missing, this is no checkpoint; {ANEW}") from None
+    if told != records.hash64(state):
+        raise BenchError(f"{path}: damaged, its sha256 is not the one that was written; {ANEW}")
+    return dict(state)
+
+
+def _require_owner(path: Path, theirs: object, ours: Mapping[str, object]) -> None:
+    if not isinstance(theirs, dict):
+        raise BenchError(f"{path}: it does not say which cell it belongs to; {ANEW}")
+    for name, value in ours.items():
+        if theirs.get(name) != value:
+            raise BenchError(
+                f"{path}: a foreign checkpoint; it was written with {name} {theirs.get(name)}, and this is {value}. "
+                f"Resuming gives the same bits or nothing; {ANEW}"
+            )
+
+
+def _apart(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that share memory (tied weights) are copied: safetensors refuses them."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in table.items():
+        storage = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if storage in seen else tensor
+        seen.add(storage)
+    return apart
+
+
+def _sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,116 @@
+"""Between the training loop and its checkpoints: what is stored every N steps, and how a cell goes on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, distributed
+from torch.optim.lr_scheduler import LRScheduler
+
+from bench import checkpoint, processes
+from bench.checkpoint import Checkpoint
+from bench.errors import BenchError
+from bench.random_states import random_states, set_random_states
+from bench.schedule import Audit
+from bench.tensors import flatten, unflatten
+from strategies.contract import Batch
+
+
+class Parts(NamedTuple):
+    """What training changes."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: LRScheduler
+    device: torch.device
+
+
+class Keeper:
+    """Stores a checkpoint after every ``every`` steps (0: never) and restores the one that was found.
+
+    Args:
+        folder: that of the cell's checkpoints.
+        every: steps between two checkpoints.
+        owner: what a checkpoint and the run that resumes it have in common.
+        log: steps.jsonl, written up to the last step.
+        audit: of the batches drawn so far.
+        found: what to go on from.
+    """
+
+    def __init__(
+        self, folder: Path, every: int, owner: dict[str, object], log: Path, audit: Audit, found: Checkpoint | None
+    ) -> None:
+        self._folder, self._every, self._owner, self._log, self._audit = folder, every, owner, log, audit
+        self._found = found
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything is stored or restored."""
+        return bool(self._every) or self._found is not None
+
+    @property
+    def resumed_at(self) -> list[int]:
+        """Updates that were done whenever the cell was resumed, in order."""
+        if self._found is None:
+            return []
+        before = self._found.state["resumed_at"]
+        assert isinstance(before, list)
+        return [*before, self._found.step]
+
+    def restore(self, parts: Parts, batches: Iterator[Batch]) -> int:
+        """Set ``parts``, the random states and the position in ``batches`` to the checkpoint's; returns its step.
+
+        Raises:
+            BenchError: the batches drawn until there are not those that the checkpoint was trained on.
+        """
+        if self._found is None:
+            return 0
+        state, path = self._found.state, self._found.path
+        for _ in range(self._found.step):
+            next(batches)
+        if self._audit.summary()["sha256"] != state["batches_sha256"]:
+            raise BenchError(
+                f"{path}: a foreign checkpoint; it was trained on other batches than the strategy draws now, "
+                f"whose code has changed; {checkpoint.ANEW}"
+            )
+        parts.model.load_state_dict(self._found.tensors("model"))
+        scalars, tensors = state["scalars"], self._found.tensors("training")
+        assert isinstance(scalars, dict)
+        parts.optimizer.load_state_dict(unflatten(scalars["optimizer"], tensors))  # type: ignore[arg-type]
+        parts.scheduler.load_state_dict(unflatten(scalars["scheduler"], tensors))  # type: ignore[arg-type]
+        own = f"{processes.number()}."
+        states = self._found.tensors("random")
+        set_random_states({k.removeprefix(own): v for k, v in states.items() if k.startswith(own)}, parts.device)
+        return self._found.step
+
+    def after(self, done: int, parts: Parts) -> None:
+        """Called after ``done`` updates by every process; the first one stores a checkpoint if one is due."""
+        if not self._every or done % self._every:
+            return
+        random = _of_all_processes(random_states(parts.device))
+        if not processes.is_first():
+            return
+        tensors: dict[str, Tensor] = {}
+        scalars = {
+            "optimizer": flatten(parts.optimizer.state_dict(), tensors, "optimizer"),
+            "scheduler": flatten(parts.scheduler.state_dict(), tensors, "scheduler"),
+        }
+        state = {
+            "owner": self._owner,
+            "batches_sha256": self._audit.summary()["sha256"],
+            "resumed_at": self.resumed_at,
+            "scalars": scalars,
+        }
+        tables = {"model": parts.model.state_dict(), "training": tensors, "random": random}
+        checkpoint.write(self._folder, done, state, tables, self._log)
+
+
+def _of_all_processes(own: dict[str, Tensor]) -> dict[str, Tensor]:
+    held: list[dict[str, Tensor]] = [own]
+    if processes.count() > 1:
+        held = [{} for _ in range(processes.count())]
+        distributed.all_gather_object(held, own)
+    return {f"{number}.{name}": state for number, states in enumerate(held) for name, state in states.items()}

@@ -1,0 +1,122 @@
+"""GradCache gives the gradients of the whole batch, with dropout too, and leaves the random state where that would."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.config import Settings
+from bench.encoder import Encoder, Kind, Padding
+from bench.gradcache import cached_gradients, plain_gradients
+from bench.loss import info_nce
+from bench.models import load_encoder
+from bench.schedule import TrainData, combine
+from tasks.demo import DemoSource
+
+CPU = torch.device("cpu")
+QUERIES = [f"query {i} {'x' * (i * 7 % 11)}" for i in range(22)]
+PASSAGES = [f"passage {i} {'y' * (i * 5 % 13)}" for i in range(22)]
+GROUP = torch.tensor([*range(20), 0, 1])
+
+
+class Toy:
+    """A float64 network over character counts, with dropout."""
+
+    def __init__(self, dropout: float) -> None:
+        torch.manual_seed(0)
+        layers = (nn.Linear(128, 24), nn.Tanh(), nn.Dropout(dropout), nn.Linear(24, 8))
+        self.model = nn.Sequential(*layers).double().train()
+
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
+        counts = torch.tensor([[float(text.count(chr(i))) for i in range(128)] for text in texts], dtype=torch.float64)
+        return nn.functional.normalize(self.model(counts), dim=-1), Padding(1, len(texts))
+
+
+class InMicroBatches:
+    """Calls an encoder as GradCache does, but keeps the whole graph: what GradCache must equal."""
+
+    def __init__(self, toy: Toy, micro_batch: int) -> None:
+        self.toy, self.micro_batch = toy, micro_batch
+
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
+        parts = [order[a : a + self.micro_batch] for a in range(0, len(order), self.micro_batch)]
+        vectors = torch.cat([self.toy.represent([texts[i] for i in part], kind)[0] for part in parts])
+        return vectors[torch.tensor(order).argsort()], Padding(1, len(texts))
+
+
+def gradient(model: nn.Module) -> Tensor:
+    found = torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    model.zero_grad()
+    return found
+
+
+def relative(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+def objective(q: Tensor, p: Tensor) -> Tensor:
+    return info_nce(q, p, 0.05, GROUP)
+
+
+@pytest.mark.parametrize("micro_batch", [1, 4, 5, 22, 100])
+def test_the_gradient_is_that_of_the_whole_batch(micro_batch: int) -> None:
+    toy = Toy(0.0)
+    plain, padding = plain_gradients(toy, QUERIES, PASSAGES, objective)
+    expected = gradient(toy.model)
+    cached, summed = cached_gradients(toy, QUERIES, PASSAGES, objective, micro_batch, CPU)
+    assert relative(gradient(toy.model), expected) < 1e-12
+    assert float(cached) == pytest.approx(float(plain), rel=1e-12)
+    assert summed.positions == padding.positions
+
+
+@pytest.mark.parametrize("micro_batch", [1, 4, 5, 22])
+def test_with_dropout_the_second_pass_draws_what_the_first_drew(micro_batch: int) -> None:
+    toy = Toy(0.3)
+    torch.manual_seed(7)
+    loss, _ = plain_gradients(InMicroBatches(toy, micro_batch), QUERIES, PASSAGES, objective)
+    expected, state = gradient(toy.model), torch.get_rng_state()
+    torch.manual_seed(7)
+    cached, _ = cached_gradients(toy, QUERIES, PASSAGES, objective, micro_batch, CPU)
+    assert relative(gradient(toy.model), expected) < 1e-12
+    assert float(cached) == pytest.approx(float(loss), rel=1e-12)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(8)
+    cached_gradients(toy, QUERIES, PASSAGES, objective, micro_batch, CPU)
+    assert relative(gradient(toy.model), expected) > 0.01  # the masks matter
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainData:
+    return combine([DemoSource().load(None)], ("en", "de"))
+
+
+def transformer(dropout: float) -> Encoder:
+    encoder = load_encoder(dataclasses.replace(Settings(), model="demo-transformer"), 0)
+    for module in encoder.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = dropout
+    encoder.model.train()
+    return encoder
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_a_real_encoder_in_multiples_of_its_padding_groups_draws_as_for_the_whole_batch(
+    data: TrainData, dropout: float
+) -> None:
+    queries = [q for q in data.query["en"][:48] if q is not None]
+    passages = [p for p in data.passage["de"][:48] if p is not None]
+    loss = partial(info_nce, temperature=0.05, group=torch.arange(48))
+    encoder = transformer(dropout)
+    torch.manual_seed(3)
+    plain, padding = plain_gradients(encoder, queries, passages, loss)
+    expected, state = gradient(encoder.model), torch.get_rng_state()
+    torch.manual_seed(3)
+    cached, summed = cached_gradients(encoder, queries, passages, loss, 16, CPU)
+    assert relative(gradient(encoder.model), expected) < 1e-6
+    assert float(cached) == float(plain)
+    assert summed == padding
+    assert torch.equal(torch.get_rng_state(), state)
