@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for a request that cannot be carried out, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(arguments)
-    if getattr(options, "offline", False):
+    if getattr(options, "offline", False) or getattr(options, "dry_run", False):
         from tasks.hub import go_offline
 
         go_offline()
@@ -276,8 +276,20 @@ def _dry_run(grid: object) -> int:
     print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
     absent = any(job.model and job.model["files"] is None for job in grid.jobs)
     print(f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}")
-    print(f"results would go to {grid.folder}; nothing was trained, scored or written.")
+    print(_estimated(grid))
+    print(f"results would go to {grid.folder}; nothing was kept or written.")
     return 0
+
+
+def _estimated(grid: object) -> str:
+    from bench import experiment
+    from bench.estimate import estimate
+
+    assert isinstance(grid, experiment.Grid)
+    try:
+        return "\n".join(estimate(grid).lines())
+    except EXPECTED as error:
+        return f"time not estimated: {' '.join(str(error).split())}"
 
 
 def _board(options: argparse.Namespace) -> int:

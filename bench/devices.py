@@ -26,7 +26,7 @@ class Devices:
     """The processes that share a batch. In one process nothing is gathered, summed or compared.
 
     Raises:
-        BenchError: a batch has fewer rows than there are processes.
+        BenchError: a batch has fewer rows than there are processes, or FSDP cannot share them equally.
     """
 
     def __init__(self, batch_size: int) -> None:
@@ -38,6 +38,10 @@ class Devices:
         self._whole: nn.Module | None = None
         if batch_size < self.world:
             raise BenchError(f"every process holds a row: batch size {batch_size} is below {self.world} processes")
+        if self.sharded and batch_size % self.world:  # every pass gathers weights, so all processes make equally many
+            raise BenchError(
+                f"with FSDP, processes hold equally many rows; got {batch_size} for {self.world} processes"
+            )
         self.sizes = [len(part) for part in np.array_split(np.arange(batch_size), self.world)]
         first = sum(self.sizes[: self.number])
         self._own = slice(first, first + self.sizes[self.number])
@@ -59,7 +63,7 @@ class Devices:
             fully_shard(encoder.model)
 
     def put_together(self, encoder: Encoder) -> None:
-        """Undo ``place`` where the weights are sharded."""
+        """Undo ``place`` where weights are sharded: the first process has all, the others those of the first step."""
         if self._whole is not None:
             from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 

@@ -110,6 +110,7 @@ def _open(folder: Path) -> SentenceTransformer:
 
 def _transformer_from_scratch() -> SentenceTransformer:
     """Two layers of 128 dimensions over the demo tokenizer, randomly initialised (about 1.5 million parameters)."""
+    from safetensors.torch import save_file
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from tokenizers import Tokenizer
@@ -135,7 +136,8 @@ def _transformer_from_scratch() -> SentenceTransformer:
     body = BertModel(config, add_pooling_layer=False)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        body.save_pretrained(folder)
+        body.config.save_pretrained(folder)  # the model's own save_pretrained writes in the first process alone
+        save_file(body.state_dict(), f"{folder}/model.safetensors", {"format": "pt"})
         tokenizer.save_pretrained(folder)
         transformer = Transformer(folder, max_seq_length=128)
         return SentenceTransformer(modules=[transformer, Pooling(128, "mean")], device="cpu")

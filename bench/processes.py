@@ -39,6 +39,7 @@ def join() -> None:
         import torch
         from accelerate import PartialState
 
+        os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # else transformers loads weights in the first one alone
         device = torch.accelerator.current_accelerator(check_available=True)
         on_cpu = device is None or device.type == "mps"
         state = PartialState(cpu=True, timeout=PATIENCE) if on_cpu else PartialState(timeout=PATIENCE)

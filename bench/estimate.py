@@ -1,0 +1,139 @@
+"""How long a plan will take, from a few steps of training and a sample of each task's texts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from bench import search
+from bench.cell import Job
+from bench.config import Settings
+from bench.encoder import ENCODED_TOGETHER, Encoder, Kind
+from bench.errors import BenchError
+from bench.experiment import Grid, load_task, load_training, set_threads
+from bench.models import load_encoder
+from bench.ranking import Exact
+from bench.schedule import Audit, TrainData, schedule
+from bench.score_table import LoadedTask
+from bench.train import Step, train
+from tasks.contract import Texts
+
+STEPS = 3
+"""Steps that are timed, behind one that warms up."""
+
+SAMPLE = 4 * ENCODED_TOGETHER
+"""Texts of a kind that are timed."""
+
+ASKED = 100
+"""Queries whose ranking is timed."""
+
+
+class Estimate(NamedTuple):
+    """Seconds.
+
+    Attributes:
+        load: reading data, once.
+        step: one step of training.
+        score: task -> scoring one trained cell on it.
+        total: of the whole plan, as far as it is not finished.
+    """
+
+    load: float
+    step: float
+    score: dict[str, float]
+    total: float
+
+    def lines(self) -> list[str]:
+        """For people."""
+        tasks = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.score.items())
+        return [
+            f"estimated from {STEPS} steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
+            f"reading data {self.load:.1f} s",
+            f"in all: {_clock(self.total)} (without the report)",
+        ]
+
+
+def estimate(grid: Grid) -> Estimate:
+    """Read the plan's data, train a few steps in memory, time the rest on samples; nothing is written.
+
+    Raises:
+        BenchError: data or the model are not here.
+    """
+    if any(job.model and job.model["files"] is None for job in grid.jobs):
+        raise BenchError(f"model {grid.plan.settings.model!r} is not here yet")
+    set_threads(grid.plan.threads)
+    start = time.perf_counter()
+    todo = grid.unfinished()
+    trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / "model").is_dir()]
+    tasks = [load_task(t, grid.root) for t in grid.tasks]
+    data = load_training(grid, tasks, lambda text: None) if trains else None
+    load = time.perf_counter() - start
+    start = time.perf_counter()
+    encoder = load_encoder(grid.plan.settings, 0)
+    opening = time.perf_counter() - start
+    step = _step(encoder, grid.plan.settings, trains, data) if data is not None else 0.0
+    score = {t.task.name: _score(encoder, t) for t in tasks}
+    steps = sum(job.steps for job in trains)
+    scored = sum(score[t.name] for _, left in todo for t in left)
+    return Estimate(load, step, score, load + opening * len(todo) + step * steps + scored)
+
+
+def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:
+    """Median seconds of a step of the first strategy."""
+    strategy = next(s for job in jobs for s in (job.strategy, *(p.strategy for p in job.parents)) if s is not None)
+    few = dataclasses.replace(settings, steps=STEPS + 1)
+    batches = schedule(strategy, data.pool, few.batch_size, few.steps, 0, Audit(data.pool.langs))
+    seen: list[Step] = []
+    train(encoder, data, batches, few, 0, seen.append)
+    return float(np.median([settings.batch_size / s.rows_per_s for s in seen[1:]]))
+
+
+def _score(encoder: Encoder, loaded: LoadedTask) -> float:
+    """Seconds of encoding all distinct texts of a task and of ranking all queries."""
+    seconds = 0.0
+    corpora: set[int] = set()
+    for evalset in loaded.sets:
+        new = {lang: p for lang, p in evalset.passages.items() if id(p) not in corpora}
+        corpora |= {id(p) for p in new.values()}
+        asked = [text for part in evalset.queries.values() for text in part.values()]
+        seconds += _encode(encoder, asked, len(asked), "query")
+        if new:
+            size = sum(len(p) for p in new.values())
+            texts = [text for p in new.values() for _, text in islice(p.items(), 0, None, max(1, size // SAMPLE))]
+            seconds += _encode(encoder, texts, size, "passage")
+        seconds += _rank(evalset.passages, len(asked))
+    return seconds
+
+
+def _encode(encoder: Encoder, texts: Sequence[str], size: int, kind: Kind) -> float:
+    """Seconds of encoding ``size`` texts like these."""
+    if not texts:
+        return 0.0
+    sample = list(texts[:: max(1, len(texts) // SAMPLE)])
+    encoder.encode(sample[:8], kind)
+    start = time.perf_counter()
+    encoder.encode(sample, kind)
+    return (time.perf_counter() - start) / len(set(sample)) * size
+
+
+def _rank(passages: Texts, asked: int) -> float:
+    """Seconds of ranking: measured on vectors of 64 random numbers, the counting costs more than the products."""
+    corpus = search.build_corpus(passages)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((len(corpus.doc_id), 64), np.float32)
+    queries = rng.standard_normal((ASKED, 64), np.float32)
+    relevant = rng.integers(0, len(corpus.doc_id), (ASKED, len(corpus.langs)))
+    start = time.perf_counter()
+    Exact(vectors, np.arange(len(corpus.doc_id)), corpus).rank(queries, relevant, 20)
+    return (time.perf_counter() - start) / ASKED * asked
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {left:02} s"
