@@ -94,7 +94,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     given = ["--model", options.model, "--batch-size", str(options.batch_size), "--dtype", options.dtype,
              "--dropout", str(options.dropout),
-             "--passage-length", str(options.passage_length), *(["--optimizer"] if options.optimizer else [])]  # fmt: skip
+             "--passage-length", str(options.passage_length),
+             *(["--optimizer"] if options.optimizer else [])]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         keep = "" if options.cached_only else f"{folder}/cached"
         cached = alone([*given, "--micro-batch", str(options.micro_batch), "--keep", keep])
