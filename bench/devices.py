@@ -63,7 +63,7 @@ class Devices:
             fully_shard(encoder.model)
 
     def put_together(self, encoder: Encoder) -> None:
-        """Undo ``place`` where weights are sharded: the first process has all, the others those of the first step."""
+        """Undo ``place`` where the weights are sharded; the first process alone has them then."""
         if self._whole is not None:
             from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 

@@ -2,7 +2,7 @@
 
 Source: Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup" (arXiv 2101.06983),
 section 3.2: a forward pass without graph, the gradient of the loss at the representations, and a forward and backward
-pass per micro-batch. Dropout draws in the second pass what it drew in the first.
+pass per micro-batch. Dropout draws in the second pass what it drew in the first, and so ends where the first ended.
 """
 
 from __future__ import annotations
@@ -60,14 +60,12 @@ def cached_gradients(
     p, micro_p, padded_p = _without_graph(encoder, passages, "passage", micro_batch, device)
     loss = objective(q.requires_grad_(), p.requires_grad_())
     loss.backward()
-    after = random_states(device)
     for vectors, parts in ((q, micro_q), (p, micro_p)):
         assert vectors.grad is not None
         for part in parts:
             set_random_states(part.states, device)
             again, _ = encoder.represent(part.texts, part.kind)  # (micro, dim)
             again.backward(vectors.grad[part.rows])
-    set_random_states(after, device)
     return loss.detach(), _sum(padded_q, padded_p)
 
 
