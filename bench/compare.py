@@ -205,10 +205,17 @@ def paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
 
 
 def clustered(of: SetScores, pairs: Sequence[tuple[Cell, Cell]], measure: str, rows: NDArray[np.bool_]) -> Floats:
-    """Paired differences of the chosen rows: (n_seeds, n_clusters), macro over language pairs."""
-    return np.stack([
+    """Paired differences of the chosen rows: (n_seeds, n_clusters), macro over language pairs.
+
+    Raises:
+        BenchError: a value is not a number, or there is one parallel question.
+    """
+    differences = np.stack([
         per_cluster(of.layout, rows, finite(of, x, measure, rows) - finite(of, y, measure, rows)) for x, y in pairs
     ])  # fmt: skip
+    if differences.shape[1] < 2:
+        raise BenchError(f"{of.name}: a comparison needs at least two parallel questions; this set has one")
+    return differences
 
 
 def _in_setting(of: SetScores, setting: str, pairs: list[tuple[Cell, Cell]], measure: str, margin: float) -> Comparison:

@@ -198,7 +198,7 @@ def _clusters(of: SetScores, cells: Sequence[Cell], column: str, measure: str, k
         return None
     kept = np.array([keep(*pair) for pair in of.layout.pairs])
     rows = of.layout.rows_of(setting) & kept[of.layout.pair]
-    if not rows.any():
+    if len(np.unique(of.layout.cluster[rows])) < 2:
         return None
     values = [of.values(c, name) for c in cells]
     if not all(np.isfinite(v[rows]).all() for v in values):

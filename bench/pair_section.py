@@ -90,11 +90,9 @@ def _pairs(of: SetScores, a: str, b: str) -> list[tuple[Cell, Cell]]:
 def _tested(of: SetScores, a: str, b: str, rows: NDArray[np.bool_]) -> tuple[float, float] | None:
     """Effect and one-sided p of "a is better than b"; None with fewer than two trainings of both."""
     pairs = _pairs(of, a, b)
-    if len(pairs) < 2:
+    if len(pairs) < 2 or len(np.unique(of.layout.cluster[rows])) < 2:
         return None
     d = clustered(of, pairs, of.main, rows)
-    if d.shape[1] < 2:
-        return None
     error = float(np.sqrt(stats.variance(d).total))
     return float(d.mean()), stats.one_sided(float(d.mean()), error, stats.freedom(d), 0.0)
 
@@ -151,7 +149,8 @@ def trade_off(of: SetScores, folder: Path, margin: float) -> list[Block]:
         return []
     reference = _reference(of)
     trained = [x for x, cells in strategies_of(of).items() if cells[0].config["trained"]]
-    comparable = [x for x in trained if reference is not None and x != reference and _pairs(of, x, reference)]
+    several = of.layout.n_clusters > 1
+    comparable = [x for x in trained if several and reference and x != reference and _pairs(of, x, reference)]
     if reference in trained and comparable:
         assert reference is not None
         panels = [_relative(of, x, y, reference, comparable) for x, y in axes]

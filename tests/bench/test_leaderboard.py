@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench import leaderboard, records
+from bench import compare, leaderboard, records, report
 from bench.cli import main
 from bench.errors import BenchError
 from bench.score import COLUMNS, POOL
@@ -109,6 +109,20 @@ def test_constant_scores_tie(tmp_path: Path) -> None:
             make_cell(tmp_path / "made", label, seed, None)
     (of,) = read_sets(records.read_cells(tmp_path / "made"))
     assert [r.rank for r in leaderboard.leaderboard(of, "AP")] == [1, 1]
+
+
+def test_one_question_is_shown_and_not_judged(results: Path, tmp_path: Path) -> None:
+    for path in (results / "made").glob("*/scores/*.parquet"):
+        table = pq.read_table(path)
+        kept = np.array([g == "3" for g in table["group"].to_pylist()])
+        pq.write_table(table.filter(pa.array(kept)), path)
+    cells = records.read_cells(results / "made")
+    (of,) = read_sets(cells)
+    assert {r.rank for r in leaderboard.leaderboard(of, "AP")} == {0}
+    with pytest.raises(BenchError, match="at least two parallel questions"):
+        compare.compare(cells, "mono", "cross", None, 0.01)
+    report.write_report(results / "made", tmp_path / "out")
+    assert "Not decided: toy: a comparison needs" in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
