@@ -17,10 +17,10 @@ thead th{position:sticky;top:0;background:#f4f4f4}
 th button{font:inherit;font-weight:600;border:0;background:none;padding:0;cursor:pointer;color:inherit}
 th[aria-sort=ascending] button::after{content:" \\25B2"}th[aria-sort=descending] button::after{content:" \\25BC"}
 .wide{overflow-x:auto}.note{color:#444;font-size:13px}img{max-width:100%;height:auto}
-.maps{display:flex;flex-wrap:wrap;gap:1.5em}.map td{padding:0;width:2.2em;height:2em;text-align:center;border:0}
+.maps{display:flex;flex-wrap:wrap;gap:1.5em}.map td{padding:0;min-width:3em;height:2.6em;text-align:center;border:0}
 .map td{font-size:10px}
 .map th{border:0;padding:2px 4px;background:none;position:static;text-align:center}
-.map td.m{outline:2px solid #000;outline-offset:-3px}
+.map td.m{outline:1px solid #000;outline-offset:-2px}
 pre{background:#f4f4f4;padding:1em;overflow-x:auto;font-size:12px}nav{columns:3;font-size:13px}
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +15,7 @@ from bench.document import Panel
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import PathPatch
     from matplotlib.path import Path as OutlinePath
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999", "#F0E442")
@@ -54,11 +55,13 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
     return figure, list(axes.flat)
 
 
-def _save(figure: Figure, path: Path) -> str:
+def _save(figure: Figure, path: Path, between: Callable[[], None] = lambda: None) -> str:
+    """Write both files; ``between`` them changes what only the second shows."""
     from matplotlib import pyplot
 
-    figure.savefig(path.with_name(f"{path.name}.png"), dpi=120, metadata={"Software": None})
+    figure.savefig(path.with_name(f"{path.name}.png"), dpi=96, metadata={"Software": None})
     figure.set_layout_engine("none")  # as laid out for the first file
+    between()
     figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
     pyplot.close(figure)
     return path.name
@@ -74,47 +77,80 @@ def heat_maps(panels: Sequence[Panel], path: Path, label: str, difference: bool 
     high = float(np.abs(known).max(initial=0.0)) or 1.0
     low = -high if difference else 0.0
     image = None
-    for ax, panel, matrix in zip(axes, panels, matrices, strict=False):
+    shown = list(zip(axes, panels, matrices, strict=False))
+    for ax, panel, matrix in shown:
         image = ax.imshow(matrix, cmap="PuOr" if difference else "viridis", vmin=low, vmax=high)
-        _annotate(ax, panel, matrix, low, high, difference)
+        _name(ax, panel)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     if image is not None:
         figure.colorbar(image, ax=axes, shrink=0.7, label=label)
-    return _save(figure, path)
+    numbers = [(ax, _numbers(matrix, low, high, difference)) for ax, _, matrix in shown]
+    shapes = [patch for ax, of_panel in numbers for patch in _outlined(ax, of_panel)]
+
+    def as_text() -> None:
+        for patch in shapes:
+            patch.remove()
+        for ax, of_panel in numbers:
+            for n in of_panel:
+                ax.text(n.x, n.y, n.text, ha="center", va="center", fontsize=6, color=n.colour)
+
+    return _save(figure, path, as_text)
 
 
-def _annotate(ax: Axes, panel: Panel, matrix: NDArray[np.float64], low: float, high: float, difference: bool) -> None:
-    from matplotlib.patches import PathPatch, Rectangle
-    from matplotlib.path import Path as OutlinePath
+class Number(NamedTuple):
+    """What stands in a cell of a heat map."""
 
-    numbers: dict[str, list[OutlinePath]] = {}
+    x: int
+    y: int
+    text: str
+    colour: str
+
+
+def _name(ax: Axes, panel: Panel) -> None:
+    from matplotlib.patches import Rectangle
+
     ax.set_title(panel.title)
     ax.set_xticks(range(len(panel.langs)), panel.langs)
     ax.set_yticks(range(len(panel.langs)), panel.langs)
     ax.set_xlabel("passage language")
     ax.set_ylabel("query language")
+    for i, row in enumerate(panel.marked):
+        for j in np.flatnonzero(row):
+            ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor="black", linewidth=0.9))
+
+
+def _numbers(matrix: NDArray[np.float64], low: float, high: float, difference: bool) -> list[Number]:
+    found = []
     for (i, j), value in np.ndenumerate(matrix):
         if np.isnan(value):
             continue
         share = (value - low) / (high - low)
         dark = abs(share - 0.5) > 0.35 if difference else share < 0.55
         text = f"{value:+.2f}" if difference else f"{value:.2f}"
-        shape = _outline(text.replace("0.", "."))
-        numbers.setdefault("white" if dark else "black", []).append(
-            OutlinePath(np.add(shape.vertices, (j, i)), shape.codes)
-        )
-        if panel.marked and panel.marked[i][j]:
-            ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor="black", linewidth=0.9))
-    for colour, shapes in numbers.items():
-        drawn = PathPatch(OutlinePath.make_compound_path(*shapes), facecolor=colour, linewidth=0)
-        drawn.set_in_layout(False)
-        ax.add_patch(drawn)
+        found.append(Number(j, i, text.replace("0.", "."), "white" if dark else "black"))
+    return found
+
+
+def _outlined(ax: Axes, numbers: Sequence[Number]) -> list[PathPatch]:
+    """The numbers of a panel as two shapes: thousands of texts would take most of the time in a PNG file."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as OutlinePath
+
+    drawn = []
+    for colour in sorted({n.colour for n in numbers}):
+        shapes = [(_outline(n.text), (n.x, n.y)) for n in numbers if n.colour == colour]
+        moved = [OutlinePath(np.add(shape.vertices, place), shape.codes) for shape, place in shapes]
+        patch = PathPatch(OutlinePath.make_compound_path(*moved), facecolor=colour, linewidth=0)
+        patch.set_in_layout(False)
+        ax.add_patch(patch)
+        drawn.append(patch)
+    return drawn
 
 
 @lru_cache(maxsize=4096)
 def _outline(text: str) -> OutlinePath:
-    """A number as a shape around the origin, in units of cells: thousands of texts would take most of the time."""
+    """A number as a shape around the origin, in units of cells."""
     from matplotlib.path import Path as OutlinePath
     from matplotlib.textpath import TextPath
 
