@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from bench import checkpoint, records
 from bench.cli import main
-from bench.config import Settings
+from bench.config import Settings, load_plan
 from bench.errors import BenchError
+from bench.experiment import build_grid
 from bench.models import load_encoder
 from bench.resume import Keeper
 from bench.schedule import Audit, TrainData, combine, schedule
@@ -235,6 +236,16 @@ def test_what_resume_means_to_a_user(
     assert json.loads((cell / "done").read_text())["weights_sha256"] == weights
     assert json.loads((cell / "config.json").read_text())["resumed_at"] == [4]
     assert {p.name for p in cells.iterdir()} == {cell.name, "protocol.json"}
+
+
+def test_settings_name_a_cell_where_they_move_bits(tmp_path: Path) -> None:
+    def name(**overrides: object) -> str:
+        plan = load_plan("demo", {"baselines": (), **overrides})
+        return build_grid(plan, None, tmp_path).jobs[0].name
+
+    assert name() == name(micro_batch=0) == name(checkpoint_every=5, threads=2)
+    assert "micro_batch" not in json.dumps(build_grid(load_plan("demo", {}), None, tmp_path).jobs[-1].identity)
+    assert name(micro_batch=8) not in (name(), name(micro_batch=16))
 
 
 def test_kill_9_at_random_steps(tmp_path: Path) -> None:

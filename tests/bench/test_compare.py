@@ -148,6 +148,16 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
     assert [c.effect for _, c in again] == [c.effect for _, c in found], "hybrid alone means its defaults"
 
 
+def test_a_setting_that_is_younger_than_a_cell_has_its_default_there(folder: Path, tmp_path: Path) -> None:
+    changed(folder, tmp_path)
+    for path in (tmp_path / "results" / "small").glob("mono-*/config.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        del config["settings"]["micro_batch"]
+        path.write_text(json.dumps(config), encoding="utf-8")
+    assert ask(tmp_path, "cross", "mono") == 0
+    assert ask(tmp_path, "mono", "cross") == 0
+
+
 def test_unequal_settings_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed(folder, tmp_path)
     for path in (tmp_path / "results" / "small").glob("mono-*/config.json"):
