@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from bench import checkpoint, processes
 from bench.checkpoint import Checkpoint
 from bench.errors import BenchError
+from bench.optimizer import Optimizers
 from bench.random_states import random_states, set_random_states
 from bench.schedule import Audit
 from bench.tensors import flatten, unflatten
@@ -23,7 +24,7 @@ class Parts(NamedTuple):
     """What training changes."""
 
     model: torch.nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizers
     scheduler: LRScheduler
     device: torch.device
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
@@ -21,6 +20,7 @@ from bench.encoder import Encoder, Padding
 from bench.errors import BenchError
 from bench.gradcache import cached_gradients, plain_gradients
 from bench.loss import info_nce
+from bench.optimizer import Optimizers
 from bench.resume import Keeper, Parts
 from bench.schedule import TrainData
 from strategies.contract import Batch
@@ -59,9 +59,8 @@ def train(
         raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
     torch.manual_seed(seeds.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
     devices.place(encoder)
-    weights = list(encoder.model.parameters())
-    optimizer = AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    scheduler = LambdaLR(optimizer, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
+    optimizer = Optimizers(encoder.model, settings.learning_rate, settings.weight_decay, by_rows=devices.world == 1)
+    scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
     encoder.model.train()
     gradients = plain_gradients
     if settings.micro_batch:
@@ -79,17 +78,16 @@ def train(
             raise BenchError(
                 f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})"
             )
-        devices.sum_gradients(weights)
-        torch.nn.utils.clip_grad_norm_(weights, settings.max_grad_norm)
-        optimizer.step()
+        devices.sum_gradients(optimizer.weights)
+        optimizer.step(settings.max_grad_norm)
         rate = float(scheduler.get_last_lr()[0])
         scheduler.step()
-        optimizer.zero_grad()
         padded = padding_share(devices.sum_padding(padding))
         speed = len(batch.item) / (time.perf_counter() - start)
         log(Step(step, loss.item(), rate, speed, padded, pair_counts(batch, data.pool.langs)))
         if keeper and step + 1 < settings.steps:
             keeper.after(step + 1, parts)
+    optimizer.finish()
     devices.put_together(encoder)
     encoder.model.eval()
 
