@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import config, processes
 from bench.errors import EXPECTED, BenchError
 from bench.measures import MEASURES
+from bench.precision import PRECISIONS
 from bench.protocol import SETTINGS
 
 
@@ -157,7 +158,7 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--passage-length", type=int, help="tokens kept of a passage")
     parser.add_argument("--query-prompt", help="text in front of queries (default: the model's own)")
     parser.add_argument("--passage-prompt", help="text in front of passages (default: the model's own)")
-    parser.add_argument("--precision", choices=("float32", "bf16"))
+    parser.add_argument("--precision", choices=PRECISIONS, help="auto: bf16 where this machine is faster in it")
     parser.add_argument("--index", choices=("exact", "flat", "hnsw"), help="rank all passages, or the first by faiss")
     parser.add_argument("--depth", type=int, help="passages per query and language of a faiss index (default: 1000)")
     parser.add_argument("--threads", type=int, help="CPU threads (0: torch's choice)")

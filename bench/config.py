@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
+from bench.precision import PRECISIONS
 from bench.protocol import Protocol
 
 PRESETS = Path(__file__).parent / "presets"
@@ -43,7 +44,8 @@ class Settings:
         passage_length: tokens kept of a passage (not given in the paper).
         query_prompt: text in front of every query; None takes the model's own.
         passage_prompt: text in front of every passage; None takes the model's own.
-        precision: float32 or bf16 (automatic mixed precision).
+        precision: of the layers: float32, bf16 (automatic mixed precision), or auto, which a run resolves to one of
+            them by measuring this machine; cells are named after what was resolved.
         micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
             passes the whole batch at once. Equal up to rounding, in bounded memory.
     """
@@ -76,7 +78,7 @@ class Settings:
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(self.micro_batch >= 0, "micro_batch is a whole number of at least 0", self.micro_batch)
-        _require(self.precision in ("float32", "bf16"), "precision is float32 or bf16", self.precision)
+        _require(self.precision in PRECISIONS, "precision is auto, float32 or bf16", self.precision)
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)
         _require(
             weighted and all(0 < w < float("inf") for w in self.train_weights),

@@ -25,6 +25,7 @@ from bench.derived import Shift, explained
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
+from bench.precision import choose
 from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
@@ -53,6 +54,8 @@ class Grid(NamedTuple):
 
 def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
     """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
+    if plan.settings.precision == "auto":
+        plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, precision=choose()))
     strategies = [resolve.recipe(text) for text in plan.strategies]
     tasks = [resolve.task(text) for text in plan.tasks]
     sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
