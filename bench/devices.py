@@ -53,6 +53,7 @@ class Devices:
         summed once, in ``sum_gradients``. ``accelerate launch --use_fsdp`` shards the weights instead.
         """
         encoder.model.to(self.device)
+        encoder.apart = not self.sharded  # sharded weights are gathered in every pass: all processes make as many
         if self.sharded:
             from torch.distributed.fsdp import fully_shard
 

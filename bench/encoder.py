@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Kind = Literal["query", "passage"]
 
 
-TOGETHER = 8
-"""Texts that are padded to one length in training."""
+WASTE = 256
+"""Padded positions, about, that a pass in training may hold; another pass costs as much time as so many positions."""
 
 ENCODED_TOGETHER = 64
 """Texts that are padded to one length in encoding."""
@@ -43,7 +43,14 @@ class Padding(NamedTuple):
 
 
 class Encoder:
-    """Maps texts to unit vectors. ``kind`` chooses the prompt and the length limit."""
+    """Maps texts to unit vectors. ``kind`` chooses the prompt and the length limit.
+
+    Attributes:
+        model: as sentence-transformers opens it.
+        prompt: in front of every text of a kind.
+        length: tokens kept of a text of a kind.
+        apart: whether texts of unlike length pass the model apart in training.
+    """
 
     def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
         self.model = model
@@ -53,6 +60,7 @@ class Encoder:
             "passage": _first(settings.passage_prompt, own.get("passage"), own.get("document")),
         }
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
+        self.apart = True
         self._bf16 = settings.precision == "bf16"
         limit = model.max_seq_length
         self._limit = int(limit) if limit is not None and np.isfinite(limit) else None
@@ -76,18 +84,17 @@ class Encoder:
     def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
         """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much of it was padding.
 
-        Texts of like length are padded together: the same vectors up to rounding, at a fraction of the work.
+        Texts of like length pass together: the same vectors up to rounding, at a fraction of the work.
         """
+        features = self.features(texts, kind)
         if self._limit is None:
-            return self.embed(self.features(texts, kind)), Padding(0, 0)
-        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
-        parts = [order[start : start + TOGETHER] for start in range(0, len(order), TOGETHER)]
-        features = [self.features([texts[i] for i in part], kind) for part in parts]
-        masks = [f["attention_mask"] for f in features]
+            return self.embed(features), Padding(0, 0)
+        parts = passes(features["attention_mask"]) if self.apart else [Pass(torch.arange(len(texts)), None)]
+        vectors = torch.cat([self.embed(part.of(features)) for part in parts])
+        masks = [part.of(features)["attention_mask"] for part in parts]
         padding = Padding(sum(int(m.numel() - m.sum()) for m in masks), sum(m.numel() for m in masks))
-        vectors = torch.cat([self.embed(f) for f in features])
-        place = torch.empty(len(order), dtype=torch.long)
-        place[torch.tensor(order)] = torch.arange(len(order))
+        place = torch.empty(len(texts), dtype=torch.long)
+        place[torch.cat([part.rows for part in parts])] = torch.arange(len(texts))
         return vectors[place.to(vectors.device)], padding
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -134,6 +141,44 @@ class Encoder:
         """Write a folder that ``SentenceTransformer(folder)`` opens, with the prompts that were used."""
         self.model.prompts |= {"query": self.prompt["query"], "passage": self.prompt["passage"]}
         self.model.save_pretrained(str(folder), create_model_card=False)
+
+
+class Pass(NamedTuple):
+    """Rows that go through the model together, cut to ``length`` positions (None: as they are)."""
+
+    rows: Tensor
+    length: int | None
+
+    def of(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """These rows of a batch's features."""
+        width = features["attention_mask"].shape
+        return {
+            name: value[self.rows.to(value.device)][:, : self.length]
+            if isinstance(value, Tensor) and value.shape[:2] == width
+            else value
+            for name, value in features.items()
+        }
+
+
+def passes(mask: Tensor) -> list[Pass]:
+    """Split a batch, padded on the right, into passes of rows of like length; ``mask`` is (n, length).
+
+    Rows are taken in order of their length; a pass ends where another row would bring its padding above ``WASTE``.
+    """
+    lengths = mask.sum(dim=1).cpu()
+    whole = torch.arange(len(mask))
+    if not bool(mask[:, 0].all()):  # padded on the left
+        return [Pass(whole, None)]
+    found: list[Pass] = []
+    order = torch.argsort(lengths, stable=True)
+    sizes = lengths[order].tolist()
+    start = waste = 0
+    for i in range(1, len(sizes)):
+        waste += (sizes[i] - sizes[i - 1]) * (i - start)
+        if waste > WASTE:
+            found.append(Pass(order[start:i], sizes[i - 1]))
+            start, waste = i, 0
+    return [*found, Pass(order[start:], sizes[-1])]
 
 
 def first_appearances(texts: Iterable[str], n: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
