@@ -73,7 +73,7 @@ def _without_graph(
     encoder: Represents, texts: Sequence[str], kind: Kind, micro_batch: int, device: torch.device
 ) -> tuple[Tensor, list[Micro], Padding]:
     """The vectors of ``texts`` (n, dim), in their order, and the micro-batches that gave them."""
-    order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # the encoder's own: it pads as for a batch
+    order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # like lengths together: less padding
     parts, vectors, padding = [], [], Padding(0, 0)
     with torch.no_grad():
         for start in range(0, len(order), micro_batch):
