@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from bench.config import Settings
 from bench.encoder import Encoder, Kind, Padding
-from bench.gradcache import cached_gradients, plain_gradients
+from bench.gradcache import Represents, cached_gradients, plain_gradients
 from bench.loss import info_nce
 from bench.models import load_encoder
 from bench.schedule import TrainData, combine
@@ -38,13 +38,13 @@ class Toy:
 class InMicroBatches:
     """Calls an encoder as GradCache does, but keeps the whole graph: what GradCache must equal."""
 
-    def __init__(self, toy: Toy, micro_batch: int) -> None:
-        self.toy, self.micro_batch = toy, micro_batch
+    def __init__(self, inner: Represents, micro_batch: int) -> None:
+        self.inner, self.micro_batch = inner, micro_batch
 
     def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
         parts = [order[a : a + self.micro_batch] for a in range(0, len(order), self.micro_batch)]
-        vectors = torch.cat([self.toy.represent([texts[i] for i in part], kind)[0] for part in parts])
+        vectors = torch.cat([self.inner.represent([texts[i] for i in part], kind)[0] for part in parts])
         return vectors[torch.tensor(order).argsort()], Padding(1, len(texts))
 
 
@@ -103,19 +103,6 @@ def transformer(dropout: float) -> Encoder:
     return encoder
 
 
-class InParts:
-    """A real encoder whose texts pass in micro-batches, all with a graph: what GradCache must equal."""
-
-    def __init__(self, encoder: Encoder, micro_batch: int) -> None:
-        self.encoder, self.micro_batch = encoder, micro_batch
-
-    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
-        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
-        parts = [order[i : i + self.micro_batch] for i in range(0, len(order), self.micro_batch)]
-        vectors = torch.cat([self.encoder.represent([texts[i] for i in part], kind)[0] for part in parts])
-        return vectors[torch.tensor(order).argsort()], Padding(1, len(texts))
-
-
 @pytest.mark.parametrize(("dropout", "apart"), [(0.0, 48), (0.0, 16), (0.2, 16)])
 def test_a_real_encoder_against_all_at_once(data: TrainData, dropout: float, apart: int) -> None:
     queries = [q for q in data.query["en"][:48] if q is not None]
@@ -123,7 +110,7 @@ def test_a_real_encoder_against_all_at_once(data: TrainData, dropout: float, apa
     loss = partial(info_nce, temperature=0.05, group=torch.arange(48))
     encoder = transformer(dropout)
     torch.manual_seed(3)
-    plain, _ = plain_gradients(InParts(encoder, apart), queries, passages, loss)
+    plain, _ = plain_gradients(InMicroBatches(encoder, apart), queries, passages, loss)
     expected, state = gradient(encoder.model), torch.get_rng_state()
     torch.manual_seed(3)
     cached, _ = cached_gradients(encoder, queries, passages, loss, 16, CPU)

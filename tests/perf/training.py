@@ -78,8 +78,8 @@ def theirs(job: Job, precision: str, dropout: bool) -> Run:
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
+    from sentence_transformers.base.sampler import DefaultBatchSampler
     from sentence_transformers.losses import MultipleNegativesRankingLoss
-    from sentence_transformers.sampler import DefaultBatchSampler
     from transformers import TrainerCallback
 
     class InOrder(SentenceTransformerTrainer):  # type: ignore[misc]
