@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import records, report
 from bench.cli import main
+from bench.document import Table
+from bench.leaderboard import leaderboard
 from bench.protocol import Protocol, keep_protocol
+from bench.published import published
+from bench.values import read_sets
 from tests.bench.made_up import make_cell, make_experiment
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
@@ -122,3 +126,17 @@ def test_sorting_and_tooltips_in_a_browser(folder: Path, tmp_path: Path) -> None
     assert seen["up"] == sorted(seen["down"])
     assert seen["down"] != seen["up"]
     assert re.fullmatch(r"ar to ar: [01]\.\d{4}", seen["tip"])
+
+
+def test_published_numbers_stand_beside_measured_ones(tmp_path: Path) -> None:
+    make_experiment(tmp_path / "made")
+    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    assert published(of) == []
+    of.stored = "xquad-r"
+    _, table = published(of)
+    assert isinstance(table, Table)
+    rows = {(row[0], row[1]): row[2:] for row in table.rows}
+    assert rows["published, XLM-R", "mono"] == ["0.792", "0.755", "0.798"]
+    measured = {r.label: r.mean["multi"] for r in leaderboard(of, "AP")}
+    assert rows["measured here", "multi"] == [f"{measured[name]:.3f}" for name in ("mono", "cross", "hybrid")]
+    assert "levels are not comparable" in table.caption
