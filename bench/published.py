@@ -19,8 +19,8 @@ OURS = {"X-X-mono": "mono", "X-Y": "cross", "Hybrid": "hybrid"}
 """Published strategies by their names here."""
 
 NOT_COMPARABLE = (
-    "Published: XLM-R and LaBSE, trained on translated question-answer collections. Measured here: the model and data of "
-    "the signature. So levels are not comparable, only the order and the sign of differences"
+    "Published: XLM-R and LaBSE, trained on translated question-answer collections. Measured here: the model and data "
+    "of the signature. So levels are not comparable, only the order and the sign of differences"
 )
 
 
