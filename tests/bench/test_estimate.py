@@ -1,0 +1,52 @@
+"""The estimate of a plan's time: what it adds up, and that it leaves nothing behind."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import estimate as module
+from bench.cli import main
+from bench.config import load_plan
+from bench.errors import BenchError
+from bench.estimate import estimate
+from bench.experiment import Grid, build_grid
+
+
+def grid(tmp_path: Path, **more: object) -> Grid:
+    asked = {"tasks": ("demo-dev",), "steps": 40, "batch_size": 16, "baselines": (), **more}
+    return build_grid(load_plan("demo", asked), None, tmp_path / "results")
+
+
+def test_a_plan_is_its_steps_and_its_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_step", lambda *arguments: 2.0)
+    monkeypatch.setattr(module, "_score", lambda *arguments: 30.0)
+    one = estimate(grid(tmp_path))
+    three = estimate(grid(tmp_path, seeds=(0, 1, 2)))
+    assert one.total - one.load >= 40 * 2.0 + 30.0
+    assert three.total - three.load >= 3 * (40 * 2.0 + 30.0)
+    merged = estimate(grid(tmp_path, strategies=("merge(mono, cross)",)))
+    assert merged.total - merged.load >= 40 * 2.0 + 30.0
+    assert not (tmp_path / "results").exists()
+
+
+def test_every_part_is_measured(tmp_path: Path) -> None:
+    found = estimate(grid(tmp_path))
+    assert found.step > 0
+    assert found.score["demo-dev"] > 0
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_finished_takes_no_time(tmp_path: Path) -> None:
+    places = ["--results", str(tmp_path / "results"), "--reports", str(tmp_path / "reports")]
+    sizes = ["--task", "demo-dev", "--steps", "40", "--batch-size", "16", "--baselines", "none", "--no-report"]
+    assert main(["run", "--strategy", "hybrid", *sizes, *places]) == 0
+    found = estimate(grid(tmp_path))
+    assert found.step == 0
+    assert found.total == found.load
+
+
+def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
+    asked = {"model": "nobody/nothing", "tasks": ("demo-dev",), "baselines": ()}
+    plan = build_grid(load_plan("demo", asked), None, tmp_path, fetch=False)
+    with pytest.raises(BenchError, match="is not here yet"):
+        estimate(plan)
