@@ -28,8 +28,11 @@ Kind = Literal["query", "passage"]
 WASTE = 256
 """Padded positions, about, that a pass in training may hold; another pass costs as much time as so many positions."""
 
+POSITIONS = {"cpu": 1 << 11, "cuda": 1 << 16}
+"""Positions, padding included, that pass the model together in encoding: on a CPU few enough to stay in its cache."""
+
 ENCODED_TOGETHER = 64
-"""Texts that are padded to one length in encoding."""
+"""Texts that pass together where a model does not pad, or pads on the left."""
 
 CHUNK = 1 << 14
 """Texts of a corpus that are held at once, and sorted by length among each other."""
@@ -118,16 +121,25 @@ class Encoder:
         self.model.eval()
         with torch.inference_mode(), tqdm(total=at_most, desc=f"encode {kind}", unit="text", disable=None) as bar:
             while chunk := list(islice(texts, CHUNK)):
-                order = sorted(range(len(chunk)), key=lambda i: (len(chunk[i]), chunk[i]))  # like lengths: less padding
-                for start in range(0, len(chunk), ENCODED_TOGETHER):
-                    part = order[start : start + ENCODED_TOGETHER]
-                    vectors = self.embed(self.features([chunk[i] for i in part], kind)).cpu().numpy()
+                for rows, vectors in self._passes(chunk, kind):
                     if not out.size:
                         out = np.empty((at_most, vectors.shape[1]), np.float32)
-                    out[done + np.array(part)] = vectors
-                    bar.update(len(part))
+                    out[done + rows] = vectors
+                    bar.update(len(rows))
                 done += len(chunk)
         return out[:done]
+
+    def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
+        features = None if self._limit is None else self.features(texts, kind)
+        if features is not None and padded_right(features["attention_mask"]):
+            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16)):
+                yield part.rows.numpy(), self.embed(part.of(features)).cpu().numpy()
+            return
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
+        for start in range(0, len(texts), ENCODED_TOGETHER):
+            rows = order[start : start + ENCODED_TOGETHER]
+            yield np.array(rows), self.embed(self.features([texts[i] for i in rows], kind)).cpu().numpy()
 
     def weights_hash(self) -> str:
         """sha256 over the names and values of all weights."""
@@ -167,7 +179,7 @@ def passes(mask: Tensor) -> list[Pass]:
     """
     lengths = mask.sum(dim=1).cpu()
     whole = torch.arange(len(mask))
-    if not bool(mask[:, 0].all()):  # padded on the left
+    if not padded_right(mask):
         return [Pass(whole, None)]
     found: list[Pass] = []
     order = torch.argsort(lengths, stable=True)
@@ -179,6 +191,23 @@ def passes(mask: Tensor) -> list[Pass]:
             found.append(Pass(order[start:i], sizes[i - 1]))
             start, waste = i, 0
     return [*found, Pass(order[start:], sizes[-1])]
+
+
+def filled(mask: Tensor, positions: int) -> Iterator[Pass]:
+    """Split texts, padded on the right, into passes of at most ``positions`` places, the longest texts first."""
+    lengths = mask.sum(dim=1).cpu()
+    order = torch.argsort(lengths, stable=True, descending=True)
+    start = 0
+    while start < len(order):
+        length = max(int(lengths[order[start]]), 1)
+        rows = order[start : start + max(positions // length, 1)]
+        yield Pass(rows, length)
+        start += len(rows)
+
+
+def padded_right(mask: Tensor) -> bool:
+    """Whether the texts of a batch, (n, length), begin at its first position."""
+    return bool(mask[:, 0].all())
 
 
 def first_appearances(texts: Iterable[str], n: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -13,7 +13,7 @@ import numpy as np
 from bench import search
 from bench.cell import Job
 from bench.config import Settings
-from bench.encoder import ENCODED_TOGETHER, Encoder, Kind
+from bench.encoder import Encoder, Kind
 from bench.errors import BenchError
 from bench.experiment import Grid, load_task, load_training, set_threads
 from bench.models import load_encoder
@@ -26,7 +26,7 @@ from tasks.contract import Texts
 STEPS = 3
 """Steps that are timed, behind one that warms up."""
 
-SAMPLE = 4 * ENCODED_TOGETHER
+SAMPLE = 256
 """Texts of a kind that are timed."""
 
 ASKED = 100
