@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import checkpoint, processes, records
+from bench import checkpoint, precision, processes, records
 from bench.checkpoint import Checkpoint
 from bench.config import Plan, Settings
 from bench.derived import Derived, Merge
@@ -319,6 +319,7 @@ def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, o
         "model": job.model,
         "threads": plan.threads,
         "processes": processes.count(),
+        "bf16_times_faster": precision.measured(),
         "note": plan.note,
         "command": request.command,
         "environment": records.environment(),

@@ -158,7 +158,9 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--passage-length", type=int, help="tokens kept of a passage")
     parser.add_argument("--query-prompt", help="text in front of queries (default: the model's own)")
     parser.add_argument("--passage-prompt", help="text in front of passages (default: the model's own)")
-    parser.add_argument("--precision", choices=PRECISIONS, help="auto: bf16 where this machine is faster in it")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="default: auto, bf16 where this machine is faster in it"
+    )
     parser.add_argument("--index", choices=("exact", "flat", "hnsw"), help="rank all passages, or the first by faiss")
     parser.add_argument("--depth", type=int, help="passages per query and language of a faiss index (default: 1000)")
     parser.add_argument("--threads", type=int, help="CPU threads (0: torch's choice)")

@@ -44,8 +44,9 @@ class Settings:
         passage_length: tokens kept of a passage (not given in the paper).
         query_prompt: text in front of every query; None takes the model's own.
         passage_prompt: text in front of every passage; None takes the model's own.
-        precision: of the layers: float32, bf16 (automatic mixed precision), or auto, which a run resolves to one of
-            them by measuring this machine; cells are named after what was resolved.
+        precision: of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss), or auto,
+            which a run resolves to float32 or bf16 by measuring this machine; cells are named after what was resolved.
+            Unresolved, it is float32.
         micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
             passes the whole batch at once. Equal up to rounding, in bounded memory.
     """
@@ -66,7 +67,7 @@ class Settings:
     passage_length: int = 256
     query_prompt: str | None = None
     passage_prompt: str | None = None
-    precision: str = "float32"
+    precision: str = "auto"
     micro_batch: int = 0
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Settings:
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(self.micro_batch >= 0, "micro_batch is a whole number of at least 0", self.micro_batch)
-        _require(self.precision in PRECISIONS, "precision is auto, float32 or bf16", self.precision)
+        _require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)
         _require(
             weighted and all(0 < w < float("inf") for w in self.train_weights),

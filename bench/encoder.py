@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import compress, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
+from bench import packed
 from bench.config import Settings
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ class Encoder:
         model: as sentence-transformers opens it.
         prompt: in front of every text of a kind.
         length: tokens kept of a text of a kind.
-        apart: whether texts of unlike length pass the model apart in training.
+        packs: whether texts pass the model without padding.
+        apart: whether, where they are padded, texts of unlike length pass the model apart in training.
     """
 
     def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
@@ -64,9 +67,10 @@ class Encoder:
         }
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
         self.apart = True
-        self._bf16 = settings.precision == "bf16"
+        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
         limit = model.max_seq_length
         self._limit = int(limit) if limit is not None and np.isfinite(limit) else None
+        self.packs = packed.prepare(model)
 
     def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
         """Token ids (and mask) of ``texts``, cut to the length limit of their kind."""
@@ -80,9 +84,13 @@ class Encoder:
 
     def embed(self, features: dict[str, Tensor]) -> Tensor:
         """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self._bf16):
+        with self.layers():
             vectors = self.model(features)["sentence_embedding"]
         return functional.normalize(vectors.float(), dim=-1)
+
+    def layers(self) -> AbstractContextManager[None]:
+        """The layers' precision; around several passes, weights are cast once for all of them."""
+        return torch.autocast(self.model.device.type, self._half, enabled=self._half is not None)
 
     def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
         """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much of it was padding.
@@ -92,13 +100,16 @@ class Encoder:
         features = self.features(texts, kind)
         if self._limit is None:
             return self.embed(features), Padding(0, 0)
+        if self.packs:
+            order = longest_first(features["attention_mask"])
+            vectors = self.embed(packed.pack(self.model, features, order))
+            return vectors[torch.argsort(order)], Padding(0, int(features["attention_mask"].sum()))
         parts = passes(features["attention_mask"]) if self.apart else [Pass(torch.arange(len(texts)), None)]
         vectors = torch.cat([self.embed(part.of(features)) for part in parts])
         masks = [part.of(features)["attention_mask"] for part in parts]
         padding = Padding(sum(int(m.numel() - m.sum()) for m in masks), sum(m.numel() for m in masks))
-        place = torch.empty(len(texts), dtype=torch.long)
-        place[torch.cat([part.rows for part in parts])] = torch.arange(len(texts))
-        return vectors[place.to(vectors.device)], padding
+        order = torch.cat([part.rows for part in parts])
+        return vectors[torch.argsort(order).to(vectors.device)], padding
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
@@ -119,7 +130,8 @@ class Encoder:
         out = np.empty((0, 0), np.float32)
         done = 0
         self.model.eval()
-        with torch.inference_mode(), tqdm(total=at_most, desc=f"encode {kind}", unit="text", disable=None) as bar:
+        bar = tqdm(total=at_most, desc=f"encode {kind}", unit="text", disable=None)
+        with torch.inference_mode(), self.layers(), bar:
             while chunk := list(islice(texts, CHUNK)):
                 for rows, vectors in self._passes(chunk, kind):
                     if not out.size:
@@ -132,9 +144,10 @@ class Encoder:
     def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
         features = None if self._limit is None else self.features(texts, kind)
-        if features is not None and padded_right(features["attention_mask"]):
-            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16)):
-                yield part.rows.numpy(), self.embed(part.of(features)).cpu().numpy()
+        if features is not None and (self.packs or padded_right(features["attention_mask"])):
+            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), self.packs):
+                own = packed.pack(self.model, features, part.rows) if self.packs else part.of(features)
+                yield part.rows.numpy(), self.embed(own).cpu().numpy()
             return
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
         for start in range(0, len(texts), ENCODED_TOGETHER):
@@ -193,16 +206,26 @@ def passes(mask: Tensor) -> list[Pass]:
     return [*found, Pass(order[start:], sizes[-1])]
 
 
-def filled(mask: Tensor, positions: int) -> Iterator[Pass]:
-    """Split texts, padded on the right, into passes of at most ``positions`` places, the longest texts first."""
-    lengths = mask.sum(dim=1).cpu()
-    order = torch.argsort(lengths, stable=True, descending=True)
+def longest_first(mask: Tensor) -> Tensor:
+    """The rows of a batch, ``mask`` (n, length), in order of their length."""
+    return torch.argsort(mask.sum(dim=1), stable=True, descending=True)
+
+
+def filled(mask: Tensor, positions: int, packs: bool) -> Iterator[Pass]:
+    """Split texts into passes of at most ``positions`` places (one text at least), the longest texts first.
+
+    A text takes as many places as it has tokens where it ``packs``, else as many as the longest of its pass.
+    """
+    order = longest_first(mask).cpu()
+    lengths = mask.sum(dim=1).cpu()[order].tolist()
     start = 0
     while start < len(order):
-        length = max(int(lengths[order[start]]), 1)
-        rows = order[start : start + max(positions // length, 1)]
-        yield Pass(rows, length)
-        start += len(rows)
+        end, taken = start, 0
+        while end < len(order) and (end == start or taken + lengths[end if packs else start] <= positions):
+            taken += lengths[end if packs else start]
+            end += 1
+        yield Pass(order[start:end], max(lengths[start], 1))
+        start = end
 
 
 def padded_right(mask: Tensor) -> bool:

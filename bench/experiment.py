@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import checkpoint, derived_cell, processes, records, resolve
+from bench import checkpoint, derived_cell, precision, processes, records, resolve
 from bench.cell import (
     BASELINES,
     Job,
@@ -20,12 +20,11 @@ from bench.cell import (
     plain_job,
     run_cell,
 )
-from bench.config import Plan
+from bench.config import BUILT_IN, Plan
 from bench.derived import Shift, explained
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
-from bench.precision import choose
 from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
@@ -54,8 +53,9 @@ class Grid(NamedTuple):
 
 def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
     """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
-    if plan.settings.precision == "auto":
-        plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, precision=choose()))
+    asked, small = plan.settings.precision, plan.settings.model in BUILT_IN
+    resolved = processes.agreed(lambda: precision.resolve(asked, small))
+    plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, precision=resolved))
     strategies = [resolve.recipe(text) for text in plan.strategies]
     tasks = [resolve.task(text) for text in plan.tasks]
     sources = [resolve.source(text) for text in plan.settings.train] if strategies else []

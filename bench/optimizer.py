@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from bench.loss_scale import LossScale
+
 LARGE = 1 << 15
 """Rows from which on an embedding is updated row by row."""
 
@@ -133,9 +135,11 @@ class Optimizers:
 
     Attributes:
         whole: over what is not updated by rows; schedulers act on it.
+        scale: of the loss whose gradients arrive; other than 1 in float16 alone.
     """
 
-    def __init__(self, model: nn.Module, lr: float, weight_decay: float, by_rows: bool) -> None:
+    def __init__(self, model: nn.Module, lr: float, weight_decay: float, by_rows: bool, scaled: bool = False) -> None:
+        self.scale = LossScale(scaled)
         tables = large_embeddings(model) if by_rows else []
         self.rows = RowAdamW(tables, lr, weight_decay) if tables else None
         apart = {id(table.weight) for table in tables}
@@ -150,7 +154,13 @@ class Optimizers:
         self.rows.catch_up(module.weight, torch.unique(arguments[0]))
 
     def step(self, max_norm: float) -> None:
-        """Clip all gradients to their common norm, update, and forget them."""
+        """Clip all gradients to their common norm, update, and forget them; no update where one overflowed."""
+        if self.scale.unscale(values(self.weights)):
+            self._update(max_norm)
+        for weight in self.weights:
+            weight.grad = None
+
+    def _update(self, max_norm: float) -> None:
         if self.rows is None:
             torch.nn.utils.clip_grad_norm_(self.weights, max_norm)
         else:
@@ -158,8 +168,6 @@ class Optimizers:
             self.rows.param_groups[0]["lr"] = self.whole.param_groups[0]["lr"]
             self.rows.step()
         self.whole.step()
-        for weight in self.weights:
-            weight.grad = None
 
     def finish(self) -> None:
         """Bring the model up to date and leave it as it was found."""
@@ -170,11 +178,13 @@ class Optimizers:
             self.rows.leave()
 
     def state_dict(self) -> dict[str, Any]:
-        """Of both."""
-        return {"whole": self.whole.state_dict()} | ({"rows": self.rows.state_dict()} if self.rows else {})
+        """Of both, and of the scale."""
+        rows = {"rows": self.rows.state_dict()} if self.rows else {}
+        return {"whole": self.whole.state_dict(), "scale": self.scale.state_dict()} | rows
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Of both."""
+        """As ``state_dict`` gave it."""
+        self.scale.load_state_dict(state["scale"])
         self.whole.load_state_dict(state["whole"])
         if self.rows is not None:
             self.rows.load_state_dict(state["rows"])
@@ -187,16 +197,21 @@ def large_embeddings(model: nn.Module) -> list[nn.Embedding]:
     return [m for m in found if uses.count(id(m.weight)) == 1 and m.weight.requires_grad and m.max_norm is None]
 
 
-def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
-    """Scale all gradients, also sparse ones, so that their common norm is at most ``max_norm``."""
-    values = []
+def values(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    """The gradients, of sparse ones the rows that there are; changed in place, they change the gradients."""
+    found = []
     for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:
             parameter.grad = parameter.grad.coalesce()
-            values.append(parameter.grad.values())
+            found.append(parameter.grad.values())
         elif parameter.grad is not None:
-            values.append(parameter.grad)
-    total = torch.nn.utils.get_total_norm(values)
-    scale = torch.clamp(max_norm / (total + 1e-6), max=1.0)
-    for value in values:
+            found.append(parameter.grad)
+    return found
+
+
+def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
+    """Scale all gradients, also sparse ones, so that their common norm is at most ``max_norm``."""
+    found = values(parameters)
+    scale = torch.clamp(max_norm / (torch.nn.utils.get_total_norm(found) + 1e-6), max=1.0)
+    for value in found:
         value.mul_(scale)

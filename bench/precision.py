@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-PRECISIONS = ("auto", "float32", "bf16")
+from bench.errors import BenchError
+
+PRECISIONS = ("auto", "float32", "bf16", "fp16")
 
 FASTER = 1.2
 """bf16 is chosen where it multiplies so many times faster."""
@@ -14,9 +16,25 @@ FASTER = 1.2
 ROUNDS = 7
 
 
+def resolve(asked: str, small: bool) -> str:
+    """What ``auto`` stands for here: float32 for ``small`` models, whose time is not spent in products, else measured.
+
+    Raises:
+        BenchError: fp16 was asked for and there is no GPU.
+    """
+    if asked == "fp16":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise BenchError("--precision fp16 needs a GPU, and there is none here; take bf16, float32 or auto")
+    if asked != "auto":
+        return asked
+    return "bf16" if not small and speedup() > FASTER else "float32"
+
+
 @lru_cache(maxsize=1)
-def choose() -> str:
-    """``bf16`` where this machine multiplies it faster than float32, else ``float32``; measured once in a process.
+def speedup() -> float:
+    """How many times faster this machine multiplies bf16 than float32; measured once in a process.
 
     Matrices are those of a small encoder: 2,048 tokens of 384 dimensions into 1,536.
     """
@@ -25,16 +43,21 @@ def choose() -> str:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     a, b = torch.ones(2048, 384, device=device), torch.ones(384, 1536, device=device)
     halves = a.bfloat16(), b.bfloat16()
-    return decide(lambda: (a @ b).sum().item(), lambda: (halves[0] @ halves[1]).sum().item())
+    return times_faster(lambda: (halves[0] @ halves[1]).sum().item(), lambda: (a @ b).sum().item())
 
 
-def decide(single: Callable[[], object], half: Callable[[], object]) -> str:
-    """``bf16`` if ``half`` is ``FASTER`` than ``single``, by the medians of alternating rounds."""
+def measured() -> float | None:
+    """``speedup``, where it was measured in this process."""
+    return round(speedup(), 2) if speedup.cache_info().currsize else None
+
+
+def times_faster(work: Callable[[], object], peer: Callable[[], object]) -> float:
+    """The median time of ``peer`` over that of ``work``, of alternating rounds."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
-        for work, taken in zip((single, half), seconds, strict=True):
+        for each, taken in zip((work, peer), seconds, strict=True):
             start = time.perf_counter()
-            work()
+            each()
             taken.append(time.perf_counter() - start)
-    of_single, of_half = (sorted(taken)[ROUNDS // 2] for taken in seconds)
-    return "bf16" if of_single > FASTER * of_half else "float32"
+    of_work, of_peer = (sorted(taken)[ROUNDS // 2] for taken in seconds)
+    return of_peer / of_work

@@ -59,7 +59,8 @@ def train(
         raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
     torch.manual_seed(seeds.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
     devices.place(encoder)
-    optimizer = Optimizers(encoder.model, settings.learning_rate, settings.weight_decay, by_rows=devices.world == 1)
+    rate, decay, scaled = settings.learning_rate, settings.weight_decay, settings.precision == "fp16"
+    optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
     scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
     encoder.model.train()
     gradients = plain_gradients
@@ -72,8 +73,9 @@ def train(
         own = devices.own_rows(batch)
         devices.require_whole(batch, own, step)
         group = torch.from_numpy(data.pool.group[batch.item]).to(devices.device)
-        objective = partial(contrast, devices, settings.temperature, group)
+        objective = partial(contrast, devices, settings.temperature, group, optimizer.scale.value)
         loss, padding = gradients(encoder, data.queries(own), data.passages(own), objective)
+        loss /= optimizer.scale.value
         if not torch.isfinite(loss):
             raise BenchError(
                 f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})"
@@ -92,9 +94,11 @@ def train(
     encoder.model.eval()
 
 
-def contrast(devices: Devices, temperature: float, group: Tensor, queries: Tensor, passages: Tensor) -> Tensor:
-    """The loss of the whole batch, from this process's rows (b, dim) of it; ``group`` is the whole batch's, (B,)."""
-    return info_nce(devices.gather(queries), devices.gather(passages), temperature, group)
+def contrast(
+    devices: Devices, temperature: float, group: Tensor, scale: float, queries: Tensor, passages: Tensor
+) -> Tensor:
+    """``scale`` times the loss of the batch, from this process's rows (b, dim) of it; ``group`` is the batch's, (B,)."""
+    return info_nce(devices.gather(queries), devices.gather(passages), temperature, group) * scale
 
 
 def progress(batches: Iterator[Batch], first: int, steps: int, devices: Devices) -> Iterator[Batch]:

@@ -22,7 +22,7 @@ from strategies import STRATEGIES
 from tasks.demo import DemoSource
 
 WORKER = Path(__file__).parent / "workers" / "together.py"
-CASES = ("mono", "cross", "hybrid", "transformer", "gradcache")
+CASES = ("mono", "cross", "hybrid", "transformer", "padded", "gradcache")
 
 
 def launch(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -89,7 +89,8 @@ def test_all_processes_end_with_the_same_bits(two: Outcome, case: str) -> None:
 
 def test_a_batch_is_cut_into_nearly_equal_parts_and_the_padding_is_that_of_all(one: Outcome, two: Outcome) -> None:
     assert two.found[0]["sizes"] == [9, 8]
-    assert all(0 < share < 1 for share in two.found[0]["transformer"]["padding"])
+    assert all(0 < share < 1 for share in two.found[0]["padded"]["padding"])
+    assert set(two.found[0]["transformer"]["padding"]) == {0.0}
 
 
 def test_two_processes_give_the_same_bits_twice(two: Outcome) -> None:

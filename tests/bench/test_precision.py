@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench import experiment, precision
 from bench.config import load_plan
-from bench.precision import choose
+from bench.errors import BenchError
 
 
 class Clock:
@@ -25,18 +26,33 @@ class Clock:
         return done
 
 
-@pytest.mark.parametrize(
-    ("single", "half", "expected"), [(4.0, 1.0, "bf16"), (1.1, 1.0, "float32"), (1.0, 4.0, "float32")]
-)
-def test_the_faster_one_is_chosen(monkeypatch: pytest.MonkeyPatch, single: float, half: float, expected: str) -> None:
+@pytest.mark.parametrize(("single", "half", "expected"), [(4.0, 1.0, 4.0), (1.0, 4.0, 0.25)])
+def test_speeds_are_compared(monkeypatch: pytest.MonkeyPatch, single: float, half: float, expected: float) -> None:
     clock = Clock()
     monkeypatch.setattr(precision, "time", clock)
-    assert precision.decide(clock.work(single), clock.work(half)) == expected
+    assert precision.times_faster(clock.work(half), clock.work(single)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("faster", "small", "expected"), [(4.0, False, "bf16"), (1.1, False, "float32"),
+                                                           (4.0, True, "float32")])  # fmt: skip
+def test_auto_is_the_faster_one(monkeypatch: pytest.MonkeyPatch, faster: float, small: bool, expected: str) -> None:
+    monkeypatch.setattr(precision, "speedup", lambda: faster)
+    assert precision.resolve("auto", small) == expected
+    assert precision.resolve("float32", small) == "float32"
+
+
+def test_fp16_needs_a_gpu() -> None:
+    if torch.cuda.is_available():
+        assert precision.resolve("fp16", False) == "fp16"
+    else:
+        with pytest.raises(BenchError, match="fp16 needs a GPU"):
+            precision.resolve("fp16", False)
 
 
 def test_cells_are_named_after_what_was_resolved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for resolved in ("bf16", "float32"):
-        monkeypatch.setattr(experiment, "choose", lambda said=resolved: said)
+        monkeypatch.setattr(precision, "speedup", lambda said=resolved: {"bf16": 2.0, "float32": 1.0}[said])
+        monkeypatch.setattr(experiment, "BUILT_IN", {})
         names = {
             asked: [
                 job.name for job in experiment.build_grid(load_plan("demo", {"precision": asked}), None, tmp_path).jobs
@@ -48,5 +64,7 @@ def test_cells_are_named_after_what_was_resolved(monkeypatch: pytest.MonkeyPatch
 
 
 def test_this_machine_is_measured_once() -> None:
-    assert choose() in ("bf16", "float32")
-    assert choose.cache_info().misses == 1
+    assert precision.speedup() > 0
+    precision.speedup()
+    assert precision.speedup.cache_info().misses == 1
+    assert precision.measured() == pytest.approx(precision.speedup(), abs=0.005)

@@ -65,6 +65,7 @@ def test_learning_rate_rises_then_falls_to_nothing() -> None:
 
 def test_texts_padded_by_length_give_the_same_vectors() -> None:
     encoder = load_encoder(dataclasses.replace(SETTINGS, model="demo-transformer"), 0)
+    encoder.packs = False
     encoder.model.eval()
     texts = ["a", "a longer text about the currency of France", "b c"] * 7
     together, padding = encoder.represent(texts, "passage")

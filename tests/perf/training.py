@@ -27,7 +27,7 @@ from bench.config import Settings
 from bench.errors import EXPECTED
 from bench.memory import peak_mb, restart_peak
 from bench.models import load_encoder
-from bench.precision import choose
+from bench.precision import resolve as resolve_precision
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.train import Step, train
 from strategies import Batch
@@ -191,7 +191,7 @@ def _print(options: argparse.Namespace, job: Job, runs: dict[tuple[str, str], li
     packages = ", ".join(f"{p} {version(p)}" for p in ("sentence-transformers", "transformers", "torch"))
     print(f"\n## {named}\n\n{options.rounds} alternating rounds of {options.steps} steps (the first is not timed), one "
           f"thread; medians. dropout {'on' if options.dropout else 'off'}. Python {python_version()}, {packages}. "
-          f"auto would choose {choose()} here.\n")  # fmt: skip
+          f"auto would choose {resolve_precision('auto', small=False)} here.\n")  # fmt: skip
     print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", *["right"] * 5)))
     if not options.dropout:
         a, b = (runs[name, "float32"][0].losses for name in ("sentence-transformers", "bench"))

@@ -29,6 +29,7 @@ CASES = {
     "cross": (SETTINGS, "cross"),
     "hybrid": (SETTINGS, "hybrid"),
     "transformer": (dataclasses.replace(SETTINGS, model="demo-transformer"), "hybrid"),
+    "padded": (dataclasses.replace(SETTINGS, model="demo-transformer"), "hybrid"),
     "gradcache": (dataclasses.replace(SETTINGS, model="demo-transformer", micro_batch=4), "hybrid"),
     "even": (dataclasses.replace(SETTINGS, model="demo-transformer", micro_batch=4, batch_size=16), "hybrid"),
 }
@@ -44,6 +45,7 @@ def run(
     """Train a case; ``apart`` hands the processes different batches, as accelerate's sampler would."""
     settings, strategy = CASES[case]
     encoder, audit = load_encoder(settings, 0), Audit(data.pool.langs)
+    encoder.packs &= case != "padded"
     for module in encoder.model.modules():
         if isinstance(module, nn.Dropout):
             module.p = dropout
