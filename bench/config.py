@@ -44,9 +44,9 @@ class Settings:
         passage_length: tokens kept of a passage (not given in the paper).
         query_prompt: text in front of every query; None takes the model's own.
         passage_prompt: text in front of every passage; None takes the model's own.
-        precision: of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss), or auto,
-            which a run resolves to float32 or bf16 by measuring this machine; cells are named after what was resolved.
-            Unresolved, it is float32.
+        precision: of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss),
+            or auto, which a run resolves to float32 or bf16 by measuring this machine; cells are named after what was
+            resolved. Unresolved, it is float32.
         micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
             passes the whole batch at once. Equal up to rounding, in bounded memory.
     """

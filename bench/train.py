@@ -97,7 +97,7 @@ def train(
 def contrast(
     devices: Devices, temperature: float, group: Tensor, scale: float, queries: Tensor, passages: Tensor
 ) -> Tensor:
-    """``scale`` times the loss of the batch, from this process's rows (b, dim) of it; ``group`` is the batch's, (B,)."""
+    """``scale`` times the loss of the batch, from own rows (b, dim); ``group`` is the whole batch's, (B,)."""
     return info_nce(devices.gather(queries), devices.gather(passages), temperature, group) * scale
 
 
