@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench import checkpoint, precision, processes, records
 from bench.checkpoint import Checkpoint
+from bench.clock import Clock
 from bench.config import Plan, Settings
+from bench.cost_section import COST
 from bench.derived import Derived, Merge
 from bench.errors import BenchError
 from bench.memory import peak_mb, restart_peak
@@ -220,11 +222,13 @@ def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> 
         raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
     from bench.models import load_encoder
 
-    encoder = load_encoder(job.settings, job.seed)
+    clock = Clock()
+    with clock.running("load"):
+        encoder = load_encoder(job.settings, job.seed)
     kept = checkpoint.folder_of(path)
     found = processes.agreed(lambda: _found(job, kept, request))
     with _written_by_first(path) as aside:
-        _train(encoder, job, data, aside, found, request)
+        _train(encoder, job, data, aside, found, request, clock)
     if processes.is_first():
         checkpoint.discard(kept)
     return encoder, encoder.weights_hash()
@@ -275,8 +279,15 @@ def _written_by_first(path: Path) -> Iterator[Path]:
 
 
 def _train(
-    encoder: Encoder, job: Job, data: TrainData, folder: Path, found: Checkpoint | None, request: Request
+    encoder: Encoder,
+    job: Job,
+    data: TrainData,
+    folder: Path,
+    found: Checkpoint | None,
+    request: Request,
+    clock: Clock,
 ) -> None:
+    from bench.cost import FORMULA
     from bench.resume import Keeper
     from bench.train import Step, train
 
@@ -297,9 +308,12 @@ def _train(
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")
 
-        train(encoder, data, batches, job.settings, job.seed, log, keeper)
+        with clock.running("train"):
+            train(encoder, data, batches, job.settings, job.seed, log, keeper)
     records.write_json(folder / "batches.json", audit.summary())
-    encoder.save(folder / "model")
+    with clock.running("save"):
+        encoder.save(folder / "model")
+    records.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
 
 
 def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, object]:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 from bench import processes
-from bench.encoder import Encoder, Padding
+from bench.encoder import Encoder
 from bench.errors import BenchError
+from bench.work import Work
 from strategies.contract import Batch
 
 
@@ -115,13 +116,13 @@ class Devices:
             else:
                 distributed.all_reduce(parameter.grad)
 
-    def sum_padding(self, own: Padding) -> Padding:
+    def sum_work(self, own: Work) -> Work:
         """Over all processes."""
         if self.world == 1:
             return own
         both = torch.tensor(own, device=self.device)
         distributed.all_reduce(both)
-        return Padding(*both.tolist())
+        return Work(*both.tolist())
 
 
 def require_equal(batch: NDArray[np.int64], held: NDArray[np.int64], step: int) -> None:

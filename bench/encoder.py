@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from bench import packed
 from bench.config import Settings
+from bench.work import Work
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -38,13 +39,6 @@ ENCODED_TOGETHER = 64
 
 CHUNK = 1 << 14
 """Texts of a corpus that are held at once, and sorted by length among each other."""
-
-
-class Padding(NamedTuple):
-    """Positions that were padding, and all positions."""
-
-    padded: int
-    positions: int
 
 
 class Encoder:
@@ -92,24 +86,27 @@ class Encoder:
         """The layers' precision; around several passes, weights are cast once for all of them."""
         return torch.autocast(self.model.device.type, self._half, enabled=self._half is not None)
 
-    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
-        """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much of it was padding.
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
+        """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much passed the model.
 
-        Texts of like length pass together: the same vectors up to rounding, at a fraction of the work.
+        Texts pass without padding, or those of like length together: the same vectors up to rounding, for less work.
         """
         features = self.features(texts, kind)
         if self._limit is None:
-            return self.embed(features), Padding(0, 0)
+            tokens = features["input_ids"].numel() if "input_ids" in features else 0
+            return self.embed(features), Work(len(texts), tokens, tokens, 0)
+        mask = features["attention_mask"]
+        tokens = int(mask.sum())
         if self.packs:
-            order = longest_first(features["attention_mask"])
+            order = longest_first(mask)
             vectors = self.embed(packed.pack(self.model, features, order))
-            return vectors[torch.argsort(order)], Padding(0, int(features["attention_mask"].sum()))
-        parts = passes(features["attention_mask"]) if self.apart else [Pass(torch.arange(len(texts)), None)]
+            return vectors[torch.argsort(order)], Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
+        parts = passes(mask) if self.apart else [Pass(torch.arange(len(texts)), None)]
         vectors = torch.cat([self.embed(part.of(features)) for part in parts])
-        masks = [part.of(features)["attention_mask"] for part in parts]
-        padding = Padding(sum(int(m.numel() - m.sum()) for m in masks), sum(m.numel() for m in masks))
+        shapes = [part.of(features)["attention_mask"].shape for part in parts]
+        work = Work(len(texts), tokens, sum(n * width for n, width in shapes), sum(n * width**2 for n, width in shapes))
         order = torch.cat([part.rows for part in parts])
-        return vectors[torch.argsort(order).to(vectors.device)], padding
+        return vectors[torch.argsort(order).to(vectors.device)], work
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""

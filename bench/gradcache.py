@@ -13,8 +13,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from bench.encoder import Kind, Padding
+from bench.encoder import Kind
 from bench.random_states import States, random_states, set_random_states
+from bench.work import Work, total
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """Queries and passages, (B, dim) each, to the loss."""
@@ -23,8 +24,8 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 class Represents(Protocol):
     """What an ``Encoder`` does in training."""
 
-    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
-        """Vectors (n, dim), differentiable, and how much of the input was padding."""
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
+        """Vectors (n, dim), differentiable, and how much passed the model."""
 
 
 class Micro(NamedTuple):
@@ -38,13 +39,13 @@ class Micro(NamedTuple):
 
 def plain_gradients(
     encoder: Represents, queries: Sequence[str], passages: Sequence[str], objective: Objective
-) -> tuple[Tensor, Padding]:
-    """Add the gradients of the whole batch to the weights'; returns the loss and the padding."""
-    q, padded_q = encoder.represent(queries, "query")  # (B, dim)
-    p, padded_p = encoder.represent(passages, "passage")  # (B, dim)
+) -> tuple[Tensor, Work]:
+    """Add the gradients of the whole batch to the weights'; returns the loss and what passed the encoder."""
+    q, work_q = encoder.represent(queries, "query")  # (B, dim)
+    p, work_p = encoder.represent(passages, "passage")  # (B, dim)
     loss = objective(q, p)
     loss.backward()
-    return loss.detach(), _sum(padded_q, padded_p)
+    return loss.detach(), total(work_q, work_p)
 
 
 def cached_gradients(
@@ -54,10 +55,10 @@ def cached_gradients(
     objective: Objective,
     micro_batch: int,
     device: torch.device,
-) -> tuple[Tensor, Padding]:
+) -> tuple[Tensor, Work]:
     """As ``plain_gradients`` up to rounding, while only ``micro_batch`` rows have a graph at any moment."""
-    q, micro_q, padded_q = _without_graph(encoder, queries, "query", micro_batch, device)
-    p, micro_p, padded_p = _without_graph(encoder, passages, "passage", micro_batch, device)
+    q, micro_q, work_q = _without_graph(encoder, queries, "query", micro_batch, device)
+    p, micro_p, work_p = _without_graph(encoder, passages, "passage", micro_batch, device)
     loss = objective(q.requires_grad_(), p.requires_grad_())
     loss.backward()
     for vectors, parts in ((q, micro_q), (p, micro_p)):
@@ -66,28 +67,24 @@ def cached_gradients(
             set_random_states(part.states, device)
             again, _ = encoder.represent(part.texts, part.kind)  # (micro, dim)
             again.backward(vectors.grad[part.rows])
-    return loss.detach(), _sum(padded_q, padded_p)
+    return loss.detach(), total(work_q, work_p)
 
 
 def _without_graph(
     encoder: Represents, texts: Sequence[str], kind: Kind, micro_batch: int, device: torch.device
-) -> tuple[Tensor, list[Micro], Padding]:
+) -> tuple[Tensor, list[Micro], Work]:
     """The vectors of ``texts`` (n, dim), in their order, and the micro-batches that gave them."""
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))  # like lengths together: less padding
-    parts, vectors, padding = [], [], Padding(0, 0)
+    parts, vectors, works = [], [], []
     with torch.no_grad():
         for start in range(0, len(order), micro_batch):
             rows = order[start : start + micro_batch]
             part = Micro(kind, [texts[i] for i in rows], rows, random_states(device))
-            found, padded = encoder.represent(part.texts, kind)
+            found, work = encoder.represent(part.texts, kind)
             parts.append(part)
             vectors.append(found)
-            padding = _sum(padding, padded)
+            works.append(work)
         sorted_vectors = torch.cat(vectors)
         out = torch.empty_like(sorted_vectors)
         out[order] = sorted_vectors
-    return out, parts, padding
-
-
-def _sum(a: Padding, b: Padding) -> Padding:
-    return Padding(a.padded + b.padded, a.positions + b.positions)
+    return out, parts, total(*works)

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from bench import seeds
 from bench.config import Settings
+from bench.cost import count
 from bench.devices import Devices
-from bench.encoder import Encoder, Padding
+from bench.encoder import Encoder
 from bench.errors import BenchError
 from bench.gradcache import cached_gradients, plain_gradients
 from bench.loss import info_nce
@@ -27,13 +28,26 @@ from strategies.contract import Batch
 
 
 class Step(NamedTuple):
-    """What is logged of one step (a line of steps.jsonl)."""
+    """What is logged of one step (a line of steps.jsonl).
+
+    Attributes:
+        step: from 0.
+        loss: nats.
+        learning_rate: of its update.
+        rows_per_s: of the whole step: tokenising, gradients, update.
+        tokens_per_s: tokens that passed the encoder, without padding.
+        padding: share of the positions that passed it.
+        flops: of the encoder's matrix products, by ``bench.cost.FORMULA``.
+        pairs: rows per language pair.
+    """
 
     step: int
     loss: float
     learning_rate: float
     rows_per_s: float
+    tokens_per_s: float
     padding: float
+    flops: float
     pairs: dict[str, int]
 
 
@@ -58,6 +72,7 @@ def train(
     if devices.sharded and keeper and keeper.needed:
         raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
     torch.manual_seed(seeds.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
+    flops = count(encoder)
     devices.place(encoder)
     rate, decay, scaled = settings.learning_rate, settings.weight_decay, settings.precision == "fp16"
     optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
@@ -74,7 +89,7 @@ def train(
         devices.require_whole(batch, own, step)
         group = torch.from_numpy(data.pool.group[batch.item]).to(devices.device)
         objective = partial(contrast, devices, settings.temperature, group, optimizer.scale.value)
-        loss, padding = gradients(encoder, data.queries(own), data.passages(own), objective)
+        loss, work = gradients(encoder, data.queries(own), data.passages(own), objective)
         loss /= optimizer.scale.value
         if not torch.isfinite(loss):
             raise BenchError(
@@ -84,9 +99,13 @@ def train(
         optimizer.step(settings.max_grad_norm)
         rate = float(scheduler.get_last_lr()[0])
         scheduler.step()
-        padded = padding_share(devices.sum_padding(padding))
-        speed = len(batch.item) / (time.perf_counter() - start)
-        log(Step(step, loss.item(), rate, speed, padded, pair_counts(batch, data.pool.langs)))
+        work, seconds = devices.sum_work(work), time.perf_counter() - start
+        log(
+            Step(
+                step, loss.item(), rate, len(batch.item) / seconds, work.tokens / seconds, work.padding,
+                flops.step(work, settings.micro_batch), pair_counts(batch, data.pool.langs),
+            )
+        )  # fmt: skip
         if keeper and step + 1 < settings.steps:
             keeper.after(step + 1, parts)
     optimizer.finish()
@@ -111,12 +130,6 @@ def learning_rate_share(step: int, steps: int, warmup: float) -> float:
     """Share of the peak learning rate at ``step`` (from 0): linear up in the warm-up, then linear down to 0."""
     rise = round(warmup * steps)
     return (step + 1) / (rise + 1) if step < rise else (steps - step) / max(steps - rise, 1)
-
-
-def padding_share(*parts: Padding) -> float:
-    """Share of the positions that are padding, over queries and passages; 0 for models that do not pad."""
-    positions = sum(part.positions for part in parts)
-    return sum(part.padded for part in parts) / positions if positions else 0.0
 
 
 def pair_counts(batch: Batch, langs: tuple[str, ...]) -> dict[str, int]:

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from bench import plots, records
+from bench.cost_section import cost_section
 from bench.derived import explained, is_derived
 from bench.document import Block, Code, Figure, Heading, Table, Text
 from bench.labels import short
 from bench.records import Cell
 from strategies import STRATEGIES
 
-AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "rows/s",
-         "padding", "schedule")  # fmt: skip
+AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "schedule")
 
 
 def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
@@ -27,11 +27,9 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     if not trained:
         return derived
     losses: dict[str, list[list[float]]] = {}
-    table = []
+    logs = {cell.path.name: _lines(cell.path / "steps.jsonl") for cell in trained}
     for cell in trained:
-        steps = [json.loads(line) for line in (cell.path / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
-        losses.setdefault(short(cell.label), []).append([s["loss"] for s in steps])
-        table.append(_audit_row(cell, steps))
+        losses.setdefault(short(cell.label), []).append([s["loss"] for s in logs[cell.path.name]])
     blocks: list[Block] = [*derived, Heading(2, "Training")]
     lengths = {len(run) for runs in losses.values() for run in runs}
     if len(lengths) == 1:
@@ -39,20 +37,23 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
         alt = "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
         blocks.append(Figure(plots.curves(means, "step", "InfoNCE loss (nats)", folder / "loss"), alt))
     said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
-    return [*blocks, Text(said), Table(AUDIT, table)]
+    blocks += [Text(said), Table(AUDIT, [_audit_row(cell) for cell in trained])]
+    return blocks + cost_section(logs, trained)
 
 
-def _audit_row(cell: Cell, steps: Sequence[dict[str, float]]) -> list[str]:
+def _lines(path: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _audit_row(cell: Cell) -> list[str]:
     audit = records.read_json(cell.path / "batches.json")
     pairs = audit["pairs"]
     assert isinstance(pairs, dict)
     ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))
     extremes = f"{ordered[0][0]} {ordered[0][1]:,} / {ordered[-1][0]} {ordered[-1][1]:,}"
-    speed = float(np.median([s["rows_per_s"] for s in steps]))
-    padding = float(np.mean([s["padding"] for s in steps]))
     mono = f"{audit['mono_batches']:,} of {audit['steps']:,}"
     return [cell.path.name, mono, f"{audit['rows']:,}", str(len(pairs)), extremes,
-            str(audit["same_group_rows"]), f"{speed:,.0f}", f"{padding:.0%}", str(audit["sha256"])[:12]]  # fmt: skip
+            str(audit["same_group_rows"]), str(audit["sha256"])[:12]]  # fmt: skip
 
 
 def not_run(cells: Sequence[Cell], claimed: Sequence[str]) -> list[Block]:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench import records
+from bench.cost_section import COST
 from bench.score import COLUMNS, POOL
 
 LANGS = ("ar", "de", "en")
@@ -35,7 +36,8 @@ def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: 
         "environment": {"python": "3"},
     }  # fmt: skip
     records.write_json(path / "config.json", config)
-    losses = [{"step": i, "loss": 2 / (i + 1), "rows_per_s": 100.0, "padding": 0.1} for i in range(10)]
+    logged = {"rows_per_s": 100.0, "tokens_per_s": 5e3, "padding": 0.1, "flops": 2e9, "pairs": {"ar>ar": 4}}
+    losses = [{"step": i, "loss": 2 / (i + 1)} | logged for i in range(10)]
     (path / "steps.jsonl").write_text("".join(json.dumps(s) + "\n" for s in losses), encoding="utf-8")
     audit = {
         "pairs": {"ar>ar": 20, "en>en": 20},
@@ -46,8 +48,11 @@ def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: 
         "sha256": "0" * 64,
     }
     records.write_json(path / "batches.json", audit)
+    records.write_json(path / COST, {"seconds": {"load": 1.0, "train": 2.0, "save": 0.5}, "flops": "made up"})
     records.write_scores(path / "scores" / f"toy@{version}.parquet", _scores(name, seed, gain, version))
-    records.write_json(path / "done", {"weights_sha256": f"{zlib.crc32(path.name.encode()):08x}", "seconds": {}})
+    done = {"weights_sha256": f"{zlib.crc32(path.name.encode()):08x}"}
+    done |= {"seconds": {"train": 3.5, "score toy": 4.0}, "peak_memory_mb": {"train": 800, "score toy": 600}}
+    records.write_json(path / "done", done)
     return path
 
 

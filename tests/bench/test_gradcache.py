@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from bench.config import Settings
-from bench.encoder import Encoder, Kind, Padding
+from bench.encoder import Encoder, Kind
 from bench.gradcache import Represents, cached_gradients, plain_gradients
 from bench.loss import info_nce
 from bench.models import load_encoder
 from bench.schedule import TrainData, combine
+from bench.work import Work
 from tasks.demo import DemoSource
 
 CPU = torch.device("cpu")
@@ -30,9 +31,9 @@ class Toy:
         layers = (nn.Linear(128, 24), nn.Tanh(), nn.Dropout(dropout), nn.Linear(24, 8))
         self.model = nn.Sequential(*layers).double().train()
 
-    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
         counts = torch.tensor([[float(text.count(chr(i))) for i in range(128)] for text in texts], dtype=torch.float64)
-        return nn.functional.normalize(self.model(counts), dim=-1), Padding(1, len(texts))
+        return nn.functional.normalize(self.model(counts), dim=-1), Work(len(texts), 1, len(texts), 0)
 
 
 class InMicroBatches:
@@ -41,11 +42,11 @@ class InMicroBatches:
     def __init__(self, inner: Represents, micro_batch: int) -> None:
         self.inner, self.micro_batch = inner, micro_batch
 
-    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Padding]:
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
         parts = [order[a : a + self.micro_batch] for a in range(0, len(order), self.micro_batch)]
         vectors = torch.cat([self.inner.represent([texts[i] for i in part], kind)[0] for part in parts])
-        return vectors[torch.tensor(order).argsort()], Padding(1, len(texts))
+        return vectors[torch.tensor(order).argsort()], Work(len(texts), 1, len(texts), 0)
 
 
 def gradient(model: nn.Module) -> Tensor:
@@ -65,12 +66,12 @@ def objective(q: Tensor, p: Tensor) -> Tensor:
 @pytest.mark.parametrize("micro_batch", [1, 4, 5, 22, 100])
 def test_the_gradient_is_that_of_the_whole_batch(micro_batch: int) -> None:
     toy = Toy(0.0)
-    plain, padding = plain_gradients(toy, QUERIES, PASSAGES, objective)
+    plain, work = plain_gradients(toy, QUERIES, PASSAGES, objective)
     expected = gradient(toy.model)
     cached, summed = cached_gradients(toy, QUERIES, PASSAGES, objective, micro_batch, CPU)
     assert relative(gradient(toy.model), expected) < 1e-12
     assert float(cached) == pytest.approx(float(plain), rel=1e-12)
-    assert summed.positions == padding.positions
+    assert summed.positions == work.positions
 
 
 @pytest.mark.parametrize("micro_batch", [1, 4, 5, 22])

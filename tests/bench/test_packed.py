@@ -13,8 +13,9 @@ from transformers import BertConfig, DistilBertConfig, PretrainedConfig, XLMRobe
 
 from bench import packed
 from bench.config import Settings
-from bench.encoder import Encoder, Padding, filled
+from bench.encoder import Encoder, filled
 from bench.models import STATIC
+from bench.work import Work
 
 TEXTS = [
     "a",
@@ -64,16 +65,18 @@ def test_vectors_and_gradients_are_those_of_padded_texts(config: PretrainedConfi
     found = []
     for each in (encoder, other):
         each.model.eval()
-        vectors, padding = each.represent(TEXTS, "passage")
+        vectors, work = each.represent(TEXTS, "passage")
         (vectors * target).sum().backward()
         gradients = {n: p.grad for n, p in each.model.named_parameters() if p.grad is not None}
-        found.append((vectors.detach(), gradients, padding))
-    (vectors, gradients, padding), (others, of_others, with_padding) = found
+        found.append((vectors.detach(), gradients, work))
+    (vectors, gradients, work), (others, of_others, padded_work) = found
     torch.testing.assert_close(vectors, others, rtol=0, atol=1e-5)
     assert gradients.keys() == of_others.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(gradient, of_others[name], rtol=1e-3, atol=1e-4)
-    assert padding == Padding(0, with_padding.positions - with_padding.padded)
+    lengths = encoder.features(TEXTS, "passage")["attention_mask"].sum(dim=1)
+    assert work == Work(len(TEXTS), int(lengths.sum()), int(lengths.sum()), int(lengths.square().sum()))
+    assert padded_work.tokens == work.tokens < padded_work.positions
 
 
 @pytest.mark.parametrize("config", [BERT, XLM_R], ids=["bert", "xlm-roberta"])
