@@ -33,6 +33,11 @@ LEXICAL = ("char-tfidf", "bm25")
 
 BASELINES = ("untrained", *LEXICAL)
 
+LATER = ("train_weights", "hold_out", "micro_batch", "validate_every", "select")
+"""Settings that came after the first cells: their defaults must not rename these."""
+
+DEFAULTS = Settings()
+
 
 class Request(NamedTuple):
     """How cells are run.
@@ -110,9 +115,9 @@ def strategy_job(
 ) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
-    for name in ("train_weights", "hold_out", "micro_batch"):
-        if not settings[name]:
-            del settings[name]  # came after the first cells: a default must not rename them
+    for name in LATER:
+        if settings[name] == getattr(DEFAULTS, name):
+            del settings[name]
     if plan.overlap == "drop":
         settings["dropped_for"] = sorted(plan.tasks)
     if plan.settings.model == "demo-transformer":
@@ -290,6 +295,7 @@ def _train(
     from bench.cost import FORMULA
     from bench.resume import Keeper
     from bench.train import Step, train
+    from bench.validation import Validator
 
     assert job.strategy is not None
     lines = folder / "steps.jsonl"
@@ -297,8 +303,10 @@ def _train(
     batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
     kept = checkpoint.folder_of(folder.with_name(job.name))
     keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found)
+    best, every = job.settings.select == "best", job.settings.validate_every
+    validator = Validator(data.held_out, every, best, folder / records.VALIDATION) if every else None
     if not processes.is_first():
-        train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper)
+        train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper, validator)
         return
     records.write_json(folder / "config.json", config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
     before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
@@ -309,7 +317,7 @@ def _train(
             file.write(json.dumps(step._asdict()) + "\n")
 
         with clock.running("train"):
-            train(encoder, data, batches, job.settings, job.seed, log, keeper)
+            train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)
     records.write_json(folder / "batches.json", audit.summary())
     with clock.running("save"):
         encoder.save(folder / "model")

@@ -175,6 +175,8 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold-out", action="store_true", default=None, help="leave out what the tasks held-out:<source> score on"
     )
+    parser.add_argument("--validate-every", type=int, metavar="N", help="score the held-out items every N steps")
+    parser.add_argument("--select", choices=("last", "best"), help="weights to keep: the last, or best in validation")
     parser.add_argument(
         "--overlap", choices=("refuse", "drop", "keep"), help="training items that share text with a test set"
     )

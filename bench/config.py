@@ -47,6 +47,8 @@ class Settings:
         precision: of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss),
             or auto, which a run resolves to float32 or bf16 by measuring this machine; cells are named after what was
             resolved. Unresolved, it is float32.
+        validate_every: steps between two scores of the held-out items (needs ``hold_out``); 0 makes none.
+        select: ``last`` weights, or the ``best`` by that score: of the same steps, and by the same rule, everywhere.
         micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
             passes the whole batch at once. Equal up to rounding, in bounded memory.
     """
@@ -69,6 +71,8 @@ class Settings:
     passage_prompt: str | None = None
     precision: str = "auto"
     micro_batch: int = 0
+    validate_every: int = 0
+    select: str = "last"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "query_length", "passage_length"):
@@ -79,6 +83,12 @@ class Settings:
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(self.micro_batch >= 0, "micro_batch is a whole number of at least 0", self.micro_batch)
+        _require(self.validate_every >= 0, "validate_every is a whole number of at least 0", self.validate_every)
+        _require(self.select in ("last", "best"), "select is last or best", self.select)
+        if self.validate_every and not self.hold_out:
+            raise BenchError("validation scores items that are not trained on; add --hold-out to --validate-every")
+        if self.select == "best" and not self.validate_every:
+            raise BenchError("the best weights are chosen by validation; add --validate-every N to --select best")
         _require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)
         _require(

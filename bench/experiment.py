@@ -28,9 +28,9 @@ from bench.overlap import Overlap, find_overlaps, without
 from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
-from tasks import Source, Task, TrainSet
+from tasks import EvalSet, Source, Task, TrainSet
 from tasks.files import checksums
-from tasks.held_out import HeldOut, held_out
+from tasks.held_out import HeldOut, evalset_of, held_out
 
 Say = Callable[[str], None]
 
@@ -152,6 +152,7 @@ def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainDat
         BenchError: items share text with a test set, and the plan does not say what to do with them.
     """
     sets = [s.load(grid.root) for s in grid.sources]
+    validated = _validated(grid, sets)
     if grid.plan.settings.hold_out:
         sets = [without(t, held_out(t, s.name)) for s, t in zip(grid.sources, sets, strict=True)]
     overlaps = guard(grid, sets, tasks, say)
@@ -159,7 +160,7 @@ def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainDat
         found = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in grid.sources]
         sets = [without(train, items) for train, items in zip(sets, found, strict=True)]
     data = combine(sets, grid.plan.settings.languages, grid.plan.settings.train_weights)
-    data = dataclasses.replace(data, overlaps=tuple(o.summary() for o in overlaps))
+    data = dataclasses.replace(data, overlaps=tuple(o.summary() for o in overlaps), held_out=validated)
     counts = data.pool.has.sum(axis=0).tolist()
     listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
     say(f"training items: {data.pool.n_items:,} ({listed})")
@@ -171,6 +172,17 @@ def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainDat
     if absent:
         say(f"no training items in {', '.join(absent)}: not trained on")
     return data
+
+
+def _validated(grid: Grid, sets: Sequence[TrainSet]) -> tuple[EvalSet, ...]:
+    """What is scored while training: a few held-out groups of every source, in the training languages."""
+    if not grid.plan.settings.validate_every:
+        return ()
+    from bench.validation import few_groups
+
+    whole = [evalset_of(train, source.name) for source, train in zip(grid.sources, sets, strict=True)]
+    few = [few_groups(evalset, grid.plan.settings.languages) for evalset in whole]
+    return tuple(evalset for evalset in few if evalset is not None)
 
 
 def guard(grid: Grid, sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say: Say) -> list[Overlap]:

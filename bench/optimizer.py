@@ -169,12 +169,17 @@ class Optimizers:
             self.rows.step()
         self.whole.step()
 
+    def settle(self) -> None:
+        """Bring the whole model up to date."""
+        if self.rows is not None:
+            self.rows.finish()
+
     def finish(self) -> None:
         """Bring the model up to date and leave it as it was found."""
         for hook in self._hooks:
             hook.remove()
+        self.settle()
         if self.rows is not None:
-            self.rows.finish()
             self.rows.leave()
 
     def state_dict(self) -> dict[str, Any]:

@@ -180,16 +180,23 @@ def grouped_bars(
     return _save(figure, path)
 
 
-def curves(series: dict[str, NDArray[np.float64]], x_label: str, y_label: str, path: Path) -> str:
-    """One line per strategy over steps; smoothed by a running mean of 1/50 of the length."""
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Where the points of a line lie, across and up."""
+
+
+def smooth(values: NDArray[np.float64]) -> Curve:
+    """Values of the steps 1, 2, ..., as a running mean over 1/50 of the length."""
+    window = max(1, len(values) // 50)
+    means = np.convolve(values, np.ones(window) / window, mode="valid")
+    return np.arange(len(means), dtype=np.float64) + window, means
+
+
+def curves(series: dict[str, Curve], x_label: str, y_label: str, path: Path, marker: str = "") -> str:
+    """One line per strategy."""
     figure, (ax,) = _figure(7.0, 3.4)
-    for k, (name, values) in enumerate(series.items()):
-        window = max(1, len(values) // 50)
-        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+    for k, (name, (x, y)) in enumerate(series.items()):
         style = STYLES[k // len(COLOURS) % len(STYLES)]
-        ax.plot(
-            np.arange(len(smooth)) + window, smooth, style, label=name, color=COLOURS[k % len(COLOURS)], linewidth=1.2
-        )
+        ax.plot(x, y, style + marker, label=name, color=COLOURS[k % len(COLOURS)], linewidth=1.2, markersize=4)
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     ax.legend(fontsize=7, frameon=False)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Version of the files in a cell; part of a cell's identity."""
 
+VALIDATION = "validation.jsonl"
+"""In a cell's folder: what held-out items scored while it was trained, a line each time."""
+
 PACKAGES = (
     "batch-strategy-bench", "torch", "transformers", "sentence-transformers", "accelerate", "tokenizers", "numpy",
     "scipy", "scikit-learn", "pyarrow",

@@ -17,6 +17,7 @@ from bench.optimizer import Optimizers
 from bench.random_states import random_states, set_random_states
 from bench.schedule import Audit
 from bench.tensors import flatten, unflatten
+from bench.validation import Validator
 from strategies.contract import Batch
 
 
@@ -27,6 +28,7 @@ class Parts(NamedTuple):
     optimizer: Optimizers
     scheduler: LRScheduler
     device: torch.device
+    validator: Validator | None
 
 
 class Keeper:
@@ -82,6 +84,8 @@ class Keeper:
         assert isinstance(scalars, dict)
         parts.optimizer.load_state_dict(unflatten(scalars["optimizer"], tensors))  # type: ignore[arg-type]
         parts.scheduler.load_state_dict(unflatten(scalars["scheduler"], tensors))  # type: ignore[arg-type]
+        if parts.validator:
+            parts.validator.restore(state["validation"], self._found.tensors("best"))  # type: ignore[arg-type]
         own = f"{processes.number()}."
         states = self._found.tensors("random")
         set_random_states({k.removeprefix(own): v for k, v in states.items() if k.startswith(own)}, parts.device)
@@ -106,6 +110,8 @@ class Keeper:
             "scalars": scalars,
         }
         tables = {"model": parts.model.state_dict(), "training": tensors, "random": random}
+        if parts.validator:
+            state["validation"], tables["best"] = parts.validator.state()
         checkpoint.write(self._folder, done, state, tables, self._log)
 
 

@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 from bench import seeds
 from bench.errors import BenchError
 from strategies.contract import Batch, Pool, Strategy
-from tasks.contract import TrainSet
+from tasks.contract import EvalSet, TrainSet
 
 
 @dataclass(frozen=True, eq=False)
 class TrainData:
     """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where one is missing.
 
-    ``overlaps`` says what the guard against training on test data found.
+    ``overlaps`` says what the guard against training on test data found; ``held_out`` is what training validates on.
     """
 
     pool: Pool
     query: dict[str, list[str | None]]
     passage: dict[str, list[str | None]]
     overlaps: tuple[dict[str, object], ...] = ()
+    held_out: tuple[EvalSet, ...] = ()
 
     def queries(self, batch: Batch) -> list[str]:
         """The query text of every row."""

@@ -40,6 +40,11 @@ class _Language(NamedTuple):
     grade: Ints
 
 
+def setting_of(q_lang: str, d_lang: str) -> str:
+    """The setting that a language pair belongs to."""
+    return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
+
+
 def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list[Rows]:
     """Per-query measures of every language pair, and of the pool where there are several passage languages.
 

@@ -24,6 +24,7 @@ from bench.loss import info_nce
 from bench.optimizer import Optimizers
 from bench.resume import Keeper, Parts
 from bench.schedule import TrainData
+from bench.validation import Validator
 from strategies.contract import Batch
 
 
@@ -59,8 +60,11 @@ def train(
     seed: int,
     log: Callable[[Step], None],
     keeper: Keeper | None = None,
+    validator: Validator | None = None,
 ) -> None:
     """Train ``encoder`` in place on ``batches``; ``log`` is called once a step, ``keeper`` stores and resumes.
+
+    ``validator`` scores in the first process; where it keeps the best weights, those are what training ends with.
 
     Deterministic on a CPU: the same arguments give the same bits at the same number of threads and processes. Every
     process calls it with the same arguments and ends with the same weights (with FSDP, the first one alone).
@@ -71,6 +75,8 @@ def train(
     devices = Devices(settings.batch_size)
     if devices.sharded and keeper and keeper.needed:
         raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
+    if devices.sharded and validator:
+        raise BenchError("weights sharded by FSDP are not validated; leave --validate-every out")
     torch.manual_seed(seeds.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
     flops = count(encoder)
     devices.place(encoder)
@@ -81,7 +87,7 @@ def train(
     gradients = plain_gradients
     if settings.micro_batch:
         gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
-    parts = Parts(encoder.model, optimizer, scheduler, devices.device)
+    parts = Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
     first = keeper.restore(parts, batches) if keeper else 0
     for step, batch in enumerate(progress(batches, first, settings.steps, devices), start=first):
         start = time.perf_counter()
@@ -106,9 +112,13 @@ def train(
                 flops.step(work, settings.micro_batch), pair_counts(batch, data.pool.langs),
             )
         )  # fmt: skip
+        if parts.validator:
+            parts.validator.after(step + 1, settings.steps, encoder, optimizer.settle)
         if keeper and step + 1 < settings.steps:
             keeper.after(step + 1, parts)
     optimizer.finish()
+    if parts.validator:
+        parts.validator.finish(encoder)
     devices.put_together(encoder)
     encoder.model.eval()
 

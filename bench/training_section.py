@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from bench.cost_section import cost_section
 from bench.derived import explained, is_derived
 from bench.document import Block, Code, Figure, Heading, Table, Text
 from bench.labels import short
-from bench.records import Cell
+from bench.records import VALIDATION, Cell
 from strategies import STRATEGIES
 
 AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "schedule")
@@ -33,15 +34,42 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     blocks: list[Block] = [*derived, Heading(2, "Training")]
     lengths = {len(run) for runs in losses.values() for run in runs}
     if len(lengths) == 1:
-        means = {label: np.mean(runs, axis=0) for label, runs in losses.items()}
+        means = {label: plots.smooth(np.mean(runs, axis=0)) for label, runs in losses.items()}
         alt = "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
         blocks.append(Figure(plots.curves(means, "step", "InfoNCE loss (nats)", folder / "loss"), alt))
+    blocks += _learning_curves(trained, folder)
     said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
     blocks += [Text(said), Table(AUDIT, [_audit_row(cell) for cell in trained])]
     return blocks + cost_section(logs, trained)
 
 
-def _lines(path: Path) -> list[dict[str, float]]:
+def _learning_curves(cells: Sequence[Cell], folder: Path) -> list[Block]:
+    """Scores of held-out items while training, mean over seeds; [] where none were made."""
+    found: dict[str, list[list[dict[str, Any]]]] = {}
+    for cell in cells:
+        if (cell.path / VALIDATION).is_file():
+            found.setdefault(short(cell.label), []).append(_lines(cell.path / VALIDATION))
+    alike = {label: runs for label, runs in found.items() if len({tuple(s["step"] for s in run) for run in runs}) == 1}
+    if not alike:
+        return []
+    series = {
+        label: (
+            np.array([float(s["step"]) for s in runs[0]]),
+            np.mean([[s["mean"] for s in run] for run in runs], axis=0),
+        )
+        for label, runs in alike.items()
+    }
+    alt = (
+        "mean AP of held-out items of the training sources, over settings and sources, while training; mean over seeds"
+    )
+    drawn = plots.curves(series, "step", "AP of held-out items", folder / "validation", marker="o")
+    said = (
+        "Held-out items of the training sources, for choosing settings and weights; strategies are not judged by them."
+    )
+    return [Figure(drawn, alt), Text(said)]
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

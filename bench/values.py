@@ -15,17 +15,12 @@ from bench.errors import BenchError
 from bench.measures import MEASURES
 from bench.protocol import SETTINGS
 from bench.records import Cell
-from bench.score import POOL
+from bench.score import setting_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 KEYS = ("q_lang", "d_lang", "query_id", "group")
-
-
-def setting_of(q_lang: str, d_lang: str) -> str:
-    """The setting that a language pair belongs to."""
-    return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
 
 
 class Layout(NamedTuple):

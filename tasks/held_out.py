@@ -23,6 +23,37 @@ def _held(name: str, group: int) -> bool:
     return int.from_bytes(digest, "little") % ONE_IN == 0
 
 
+def evalset_of(train: TrainSet, source: str) -> EvalSet:
+    """The set that the held-out items of a source are; every passage of a query's group is relevant.
+
+    Raises:
+        TaskError: too few items to hold any out.
+    """
+    items = sorted(held_out(train, source))
+    if not items:
+        raise TaskError(f"{source} has {len(train.group)} items: too few to hold one group in 20 out")
+    queries: dict[str, dict[str, str]] = {}
+    passages: dict[str, dict[str, str]] = {}
+    relevant: dict[str, dict[str, int]] = {}
+    group: dict[str, str] = {}
+    of_group: dict[int, dict[str, int]] = {}
+    for lang in train.langs:
+        doc_of: dict[tuple[int, str], str] = {}
+        for i in items:
+            query, passage, number = train.query[lang][i], train.passage[lang][i], train.group[i]
+            if query is None or passage is None:
+                continue
+            query_id = f"{lang}/{i}"
+            doc_id = doc_of.setdefault((number, passage), query_id)
+            queries.setdefault(lang, {})[query_id] = query
+            passages.setdefault(lang, {})[doc_id] = passage
+            relevant[query_id] = of_group.setdefault(number, {})
+            relevant[query_id][doc_id] = 1
+            group[query_id] = str(number)
+    note = "held-out items of a training source: for choosing settings, not a test set"
+    return EvalSet(f"held-out-{source}", queries, passages, relevant, group, note=note)
+
+
 @dataclass(frozen=True)
 class HeldOut(Task):
     """The held-out items of a source: one in twenty groups, for choosing settings; needs ``--hold-out`` in training.
@@ -58,30 +89,7 @@ class HeldOut(Task):
         Raises:
             TaskError: the source is missing or broken, or too small to hold anything out.
         """
-        train = self.source.load(root)
-        items = sorted(held_out(train, self.source.name))
-        if not items:
-            raise TaskError(f"{self.source.name} has {len(train.group)} items: too few to hold one group in 20 out")
-        queries: dict[str, dict[str, str]] = {}
-        passages: dict[str, dict[str, str]] = {}
-        relevant: dict[str, dict[str, int]] = {}
-        group: dict[str, str] = {}
-        of_group: dict[int, dict[str, int]] = {}
-        for lang in train.langs:
-            doc_of: dict[tuple[int, str], str] = {}
-            for i in items:
-                query, passage, number = train.query[lang][i], train.passage[lang][i], train.group[i]
-                if query is None or passage is None:
-                    continue
-                query_id = f"{lang}/{i}"
-                doc_id = doc_of.setdefault((number, passage), query_id)
-                queries.setdefault(lang, {})[query_id] = query
-                passages.setdefault(lang, {})[doc_id] = passage
-                relevant[query_id] = of_group.setdefault(number, {})
-                relevant[query_id][doc_id] = 1
-                group[query_id] = str(number)
-        note = "held-out items of a training source: for choosing settings, not a test set"
-        yield EvalSet(self.name, queries, passages, relevant, group, note=note)
+        yield evalset_of(self.source.load(root), self.source.name)
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """The source's."""
