@@ -33,7 +33,7 @@ LEXICAL = ("char-tfidf", "bm25")
 
 BASELINES = ("untrained", *LEXICAL)
 
-LATER = ("train_weights", "hold_out", "micro_batch", "validate_every", "select")
+LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_language", "validate_every", "select")
 """Settings that came after the first cells: their defaults must not rename these."""
 
 DEFAULTS = Settings()

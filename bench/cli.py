@@ -175,6 +175,12 @@ def _settings_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hold-out", action="store_true", default=None, help="leave out what the tasks held-out:<source> score on"
     )
+    parser.add_argument("--negatives", type=int, metavar="N", help="hard negatives per row (default: 0)")
+    parser.add_argument(
+        "--negative-language",
+        choices=("same", "query", "random"),
+        help="of hard negatives (default: same as the passage)",
+    )
     parser.add_argument("--validate-every", type=int, metavar="N", help="score the held-out items every N steps")
     parser.add_argument("--select", choices=("last", "best"), help="weights to keep: the last, or best in validation")
     parser.add_argument(

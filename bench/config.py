@@ -47,6 +47,8 @@ class Settings:
         precision: of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss),
             or auto, which a run resolves to float32 or bf16 by measuring this machine; cells are named after what was
             resolved. Unresolved, it is float32.
+        negatives: hard negatives per row, where a source has as many for an item.
+        negative_language: of the hard negatives: ``same`` as the passage's, the ``query``'s, or ``random`` per row.
         validate_every: steps between two scores of the held-out items (needs ``hold_out``); 0 makes none.
         select: ``last`` weights, or the ``best`` by that score: of the same steps, and by the same rule, everywhere.
         micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
@@ -71,6 +73,8 @@ class Settings:
     passage_prompt: str | None = None
     precision: str = "auto"
     micro_batch: int = 0
+    negatives: int = 0
+    negative_language: str = "same"
     validate_every: int = 0
     select: str = "last"
 
@@ -83,6 +87,9 @@ class Settings:
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(self.micro_batch >= 0, "micro_batch is a whole number of at least 0", self.micro_batch)
+        _require(self.negatives >= 0, "negatives is a whole number of at least 0", self.negatives)
+        rule = "negative_language is same, query or random"
+        _require(self.negative_language in ("same", "query", "random"), rule, self.negative_language)
         _require(self.validate_every >= 0, "validate_every is a whole number of at least 0", self.validate_every)
         _require(self.select in ("last", "best"), "select is last or best", self.select)
         if self.validate_every and not self.hold_out:

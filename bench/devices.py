@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Devices:
             )
         self.sizes = [len(part) for part in np.array_split(np.arange(batch_size), self.world)]
         first = sum(self.sizes[: self.number])
-        self._own = slice(first, first + self.sizes[self.number])
+        self.own = slice(first, first + self.sizes[self.number])
 
     def place(self, encoder: Encoder) -> None:
         """Move the model to this process's device; call it before the optimiser is made.
@@ -77,7 +78,7 @@ class Devices:
 
     def own_rows(self, batch: Batch) -> Batch:
         """This process's consecutive rows of the batch."""
-        return Batch(*(part[self._own] for part in batch))
+        return Batch(*(part[self.own] for part in batch))
 
     def require_whole(self, batch: Batch, own: Batch, step: int) -> None:
         """Refuse to train on anything but the strategy's batch: items and languages of all processes are gathered.
@@ -89,18 +90,25 @@ class Devices:
             held = self.gather(torch.from_numpy(_table(own)).to(self.device)).cpu().numpy()
             require_equal(_table(batch), held, step)
 
-    def gather(self, own: Tensor) -> Tensor:
+    def counts(self, of_rows: Sequence[int]) -> list[int]:
+        """How many things each process holds, where every row of the batch has ``of_rows`` of them."""
+        ends = np.cumsum([0, *self.sizes])
+        return [sum(of_rows[start:stop]) for start, stop in pairwise(ends.tolist())]
+
+    def gather(self, own: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
         """All rows of the batch, (B, ...), from each process's own; differentiable through this process's rows alone.
 
         Every process computes the whole loss; its gradients through own rows, summed over processes, are the loss's.
+        ``sizes`` says how many each process has, where it is not its share of the rows.
         """
         if self.world == 1:
             return own
-        padded = own.new_zeros(max(self.sizes), *own.shape[1:])
+        sizes = self.sizes if sizes is None else sizes
+        padded = own.new_zeros(max(sizes), *own.shape[1:])
         padded[: len(own)] = own.detach()
         held = [torch.empty_like(padded) for _ in range(self.world)]
         distributed.all_gather(held, padded)
-        parts = [part[:size] for part, size in zip(held, self.sizes, strict=True)]
+        parts = [part[:size] for part, size in zip(held, sizes, strict=True)]
         parts[self.number] = own
         return torch.cat(parts)
 

@@ -90,21 +90,28 @@ def _tested_texts(evalset: EvalSet) -> Iterator[str]:
                 yield text
 
 
+def _trained_texts(train: TrainSet) -> Iterator[tuple[int, str]]:
+    """Items and their texts, hard negatives too."""
+    for part in (train.query, train.passage):
+        for column in part.values():
+            yield from ((i, text) for i, text in enumerate(column) if text is not None)
+    for negatives in train.negative.values():
+        yield from ((i, text) for i, texts in enumerate(negatives) for text in texts)
+
+
 def _overlaps(
     name: str, train: TrainSet, tested: dict[str, NDArray[np.uint64]], every: NDArray[np.uint64], hasher: _Hasher
 ) -> Iterator[Overlap]:
     items: dict[str, set[int]] = {}
     example: dict[str, str] = {}
-    for part in (train.query, train.passage):
-        for column in part.values():
-            for i, text in enumerate(column):
-                runs = hasher.runs(text) if text is not None else np.empty(0, np.uint64)
-                if text is None or not _among(runs, every).any():
-                    continue
-                for set_name, known in tested.items():
-                    if _among(runs, known).any():
-                        items.setdefault(set_name, set()).add(i)
-                        example.setdefault(set_name, text)
+    for i, text in _trained_texts(train):
+        runs = hasher.runs(text)
+        if not _among(runs, every).any():
+            continue
+        for set_name, known in tested.items():
+            if _among(runs, known).any():
+                items.setdefault(set_name, set()).add(i)
+                example.setdefault(set_name, text)
     for set_name, found in items.items():
         yield Overlap(name, set_name, frozenset(found), len(train.group), example[set_name])
 
@@ -131,4 +138,5 @@ def without(train: TrainSet, items: Collection[int]) -> TrainSet:
         query={lang: [column[i] for i in kept] for lang, column in train.query.items()},
         passage={lang: [column[i] for i in kept] for lang, column in train.passage.items()},
         group=[train.group[i] for i in kept],
+        negative={lang: [column[i] for i in kept] for lang, column in train.negative.items()},
     )

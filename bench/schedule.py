@@ -20,14 +20,21 @@ from tasks.contract import EvalSet, TrainSet
 class TrainData:
     """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where one is missing.
 
+    ``negative[lang][item]`` are hard negatives; {} where no source has any.
+
     ``overlaps`` says what the guard against training on test data found; ``held_out`` is what training validates on.
     """
 
     pool: Pool
     query: dict[str, list[str | None]]
     passage: dict[str, list[str | None]]
+    negative: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     overlaps: tuple[dict[str, object], ...] = ()
     held_out: tuple[EvalSet, ...] = ()
+
+    def negatives_of(self, item: int, lang: str) -> tuple[str, ...]:
+        """The hard negatives of an item in a language."""
+        return self.negative[lang][item] if lang in self.negative else ()
 
     def queries(self, batch: Batch) -> list[str]:
         """The query text of every row."""
@@ -55,17 +62,21 @@ def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequenc
         raise BenchError(f"no source has a training language of {list(languages)}; they have {sorted(offered)}")
     query: dict[str, list[str | None]] = {lang: [] for lang in langs}
     passage: dict[str, list[str | None]] = {lang: [] for lang in langs}
+    hard = any(texts for s in sets for column in s.negative.values() for texts in column)
+    negative: dict[str, list[tuple[str, ...]]] = {lang: [] for lang in langs} if hard else {}
     groups: list[np.ndarray] = []
     first_group = 0
     for s in sets:
         for lang in langs:
             query[lang] += s.query.get(lang) or [None] * len(s.group)
             passage[lang] += s.passage.get(lang) or [None] * len(s.group)
+            if hard:
+                negative[lang] += s.negative.get(lang) or [()] * len(s.group)
         groups.append(np.asarray(s.group, dtype=np.int64) + first_group)
         first_group += max(s.group, default=-1) + 1
     has = np.array([[t is not None for t in query[lang]] for lang in langs]).T
     source = np.repeat(np.arange(len(sets)), [len(s.group) for s in sets])
-    data = _drop_empty(TrainData(Pool(langs, has, np.concatenate(groups), source), query, passage))
+    data = _drop_empty(TrainData(Pool(langs, has, np.concatenate(groups), source), query, passage, negative))
     return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
 
 
@@ -95,7 +106,8 @@ def _select(data: TrainData, items: NDArray[np.int64], langs: tuple[str, ...]) -
     passage = {lang: [data.passage[lang][i] for i in items] for lang in langs}
     columns = np.array([pool.langs.index(lang) for lang in langs], np.int64)
     has = np.ascontiguousarray(pool.has[np.ix_(items, columns)])
-    return TrainData(Pool(langs, has, pool.group[items], pool.source[items]), query, passage)
+    negative = {lang: [data.negative[lang][i] for i in items] for lang in langs if lang in data.negative}
+    return TrainData(Pool(langs, has, pool.group[items], pool.source[items]), query, passage, negative)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from bench.encoder import Encoder
 from bench.errors import BenchError
 from bench.gradcache import cached_gradients, plain_gradients
 from bench.loss import info_nce
+from bench.negatives import Drawn, Negatives
 from bench.optimizer import Optimizers
 from bench.resume import Keeper, Parts
 from bench.schedule import TrainData
@@ -38,6 +39,7 @@ class Step(NamedTuple):
         rows_per_s: of the whole step: tokenising, gradients, update.
         tokens_per_s: tokens that passed the encoder, without padding.
         padding: share of the positions that passed it.
+        negatives: hard negatives in the batch.
         flops: of the encoder's matrix products, by ``bench.cost.FORMULA``.
         pairs: rows per language pair.
     """
@@ -48,6 +50,7 @@ class Step(NamedTuple):
     rows_per_s: float
     tokens_per_s: float
     padding: float
+    negatives: int
     flops: float
     pairs: dict[str, int]
 
@@ -84,6 +87,7 @@ def train(
     optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
     scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
     encoder.model.train()
+    negatives = Negatives(data, settings.negatives, settings.negative_language, seed)
     gradients = plain_gradients
     if settings.micro_batch:
         gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
@@ -93,9 +97,11 @@ def train(
         start = time.perf_counter()
         own = devices.own_rows(batch)
         devices.require_whole(batch, own, step)
-        group = torch.from_numpy(data.pool.group[batch.item]).to(devices.device)
-        objective = partial(contrast, devices, settings.temperature, group, optimizer.scale.value)
-        loss, work = gradients(encoder, data.queries(own), data.passages(own), objective)
+        drawn = negatives.draw(step, batch)
+        group = torch.from_numpy(data.pool.group[batch.item])
+        objective = partial(contrast, devices, settings.temperature, group, drawn, optimizer.scale.value)
+        hard = [text for row in drawn.texts[devices.own] for text in row]
+        loss, work = gradients(encoder, data.queries(own), data.passages(own) + hard, objective)
         loss /= optimizer.scale.value
         if not torch.isfinite(loss):
             raise BenchError(
@@ -109,7 +115,7 @@ def train(
         log(
             Step(
                 step, loss.item(), rate, len(batch.item) / seconds, work.tokens / seconds, work.padding,
-                flops.step(work, settings.micro_batch), pair_counts(batch, data.pool.langs),
+                drawn.positive.shape[1], flops.step(work, settings.micro_batch), pair_counts(batch, data.pool.langs),
             )
         )  # fmt: skip
         if parts.validator:
@@ -124,10 +130,25 @@ def train(
 
 
 def contrast(
-    devices: Devices, temperature: float, group: Tensor, scale: float, queries: Tensor, passages: Tensor
+    devices: Devices, temperature: float, group: Tensor, drawn: Drawn, scale: float, queries: Tensor, passages: Tensor
 ) -> Tensor:
-    """``scale`` times the loss of the batch, from own rows (b, dim); ``group`` is the whole batch's, (B,)."""
-    return info_nce(devices.gather(queries), devices.gather(passages), temperature, group) * scale
+    """``scale`` times the loss of the whole batch, from this process's rows of it.
+
+    Args:
+        devices: the processes.
+        temperature: of InfoNCE.
+        group: int64, (B,), of the whole batch.
+        drawn: the hard negatives of the whole batch, N of them.
+        scale: of the loss.
+        queries: (b, dim), this process's.
+        passages: (b + n, dim), this process's, its hard negatives behind.
+    """
+    own, hard = passages[: len(queries)], passages[len(queries) :]
+    every = devices.gather(own)  # (B, dim)
+    if drawn.positive.shape[1]:
+        every = torch.cat([every, devices.gather(hard, devices.counts([len(row) for row in drawn.texts]))])
+    positive = torch.from_numpy(drawn.positive).to(every.device)
+    return info_nce(devices.gather(queries), every, temperature, group.to(every.device), positive) * scale
 
 
 def progress(batches: Iterator[Batch], first: int, steps: int, devices: Devices) -> Iterator[Batch]:

@@ -223,10 +223,24 @@ def repeated_texts_share_a_group(train: TrainSet) -> str:
     return f"{len(set(train.group))} groups"
 
 
+def negatives_are_no_positives(train: TrainSet) -> str:
+    """A hard negative is a text, one tuple of them per item, and no passage of its own item."""
+    found = 0
+    for lang, column in train.negative.items():
+        _hold(len(column) == len(train.group), f"negatives in {lang!r} are one tuple per item")
+        for i, texts in enumerate(column):
+            _hold(all(isinstance(t, str) and t.strip() for t in texts), f"item {i} has an empty negative in {lang!r}")
+            own = {train.passage[known][i] for known in train.langs}
+            _hold(own.isdisjoint(texts), f"item {i} has its own passage as a negative in {lang!r}")
+            found += len(texts)
+    return f"{found} hard negatives"
+
+
 TRAIN_CHECKS: tuple[Callable[[TrainSet], str], ...] = (
     lengths,
     query_and_passage_exist_together,
     repeated_texts_share_a_group,
+    negatives_are_no_positives,
 )
 
 

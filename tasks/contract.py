@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 Texts = Mapping[str, Mapping[str, str]]
@@ -52,12 +52,14 @@ class TrainSet:
         query: language -> one text per item, None where the item does not exist in that language.
         passage: the same for passages; None exactly where the query is.
         group: one number per item; items of one group share a passage or are translations of each other.
+        negative: hard negatives, language -> one tuple of passages per item; languages without any may be missing.
     """
 
     langs: tuple[str, ...]
     query: dict[str, list[str | None]]
     passage: dict[str, list[str | None]]
     group: list[int]
+    negative: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
 
 class Task(ABC):

@@ -1,6 +1,8 @@
 """Training data as JSON lines: one record per item, languages as keys.
 
 ``{"id": "a1", "group": "page 7", "query": {"en": "...", "de": "..."}, "passage": {"en": "...", "de": "..."}}``
+
+Hard negatives are a further field, ``"negatives": {"en": ["...", "..."]}``, in any of the languages or in others.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class _Item(NamedTuple):
     query: dict[str, str]
     passage: dict[str, str]
     group: tuple[int, str] | None
+    negatives: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,13 @@ class ParallelJsonl(Source):
             query={lang: [item.query.get(lang) for item in items] for lang in langs},
             passage={lang: [item.passage.get(lang) for item in items] for lang in langs},
             group=linked(map(_keys, items)),
+            negative=_columns(items),
         )
+
+
+def _columns(items: list[_Item]) -> dict[str, list[tuple[str, ...]]]:
+    langs = sorted({lang for item in items for lang in item.negatives})
+    return {lang: [item.negatives.get(lang, ()) for item in items] for lang in langs}
 
 
 def from_path(path: Path) -> ParallelJsonl:
@@ -98,10 +107,30 @@ def _read(number: int, path: Path) -> Iterator[_Item]:
         if not both:
             raise TaskError(f"{where}: id {identity!r} has no language with both a query and a passage; remove it")
         yield _Item(
-            {k: query[k] for k in both}, {k: passage[k] for k in both}, None if group is None else (number, group)
-        )
+            {k: query[k] for k in both}, {k: passage[k] for k in both}, None if group is None else (number, group),
+            _negatives(record, where),
+        )  # fmt: skip
     if not first:
         raise TaskError(f"{path}: holds no record; fetch the file again")
+
+
+def _negatives(record: dict[str, object], where: str) -> dict[str, tuple[str, ...]]:
+    value = record.get("negatives")
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(texts, list) for texts in value.values()):
+        raise TaskError(f"{where}: 'negatives' is an object of language: [texts]; got {value!r:.60}")
+    for lang, texts in value.items():
+        _require_language(lang, "negatives", where)
+        if not all(isinstance(text, str) for text in texts):
+            raise TaskError(f"{where}: 'negatives' in {lang!r} are texts; got {texts!r:.60}")
+    kept = {lang: tuple(text for text in texts if text.strip()) for lang, texts in value.items()}
+    return {lang: texts for lang, texts in kept.items() if texts}
+
+
+def _require_language(lang: str, field: str, where: str) -> None:
+    if not LANGUAGE.fullmatch(lang):
+        raise TaskError(f"{where}: {lang!r:.40} in {field!r} is not a language code such as 'en' or 'zh-hant'")
 
 
 def _texts(record: dict[str, object], field: str, where: str) -> dict[str, str]:
@@ -109,8 +138,7 @@ def _texts(record: dict[str, object], field: str, where: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise TaskError(f"{where}: a record has {field!r} as an object of language: text; got {type(value).__name__}")
     for lang, text in value.items():
-        if not LANGUAGE.fullmatch(lang):
-            raise TaskError(f"{where}: {lang!r:.40} in {field!r} is not a language code such as 'en' or 'zh-hant'")
+        _require_language(lang, field, where)
         if not isinstance(text, str):
             raise TaskError(f"{where}: {field!r} in {lang!r} is text; got {type(text).__name__}")
     return {lang: text for lang, text in value.items() if text.strip()}

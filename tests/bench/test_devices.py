@@ -22,7 +22,7 @@ from strategies import STRATEGIES
 from tasks.demo import DemoSource
 
 WORKER = Path(__file__).parent / "workers" / "together.py"
-CASES = ("mono", "cross", "hybrid", "transformer", "padded", "gradcache")
+CASES = ("mono", "cross", "hybrid", "transformer", "padded", "gradcache", "negatives")
 
 
 def launch(*command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -31,6 +31,7 @@ CASES = {
     "transformer": (dataclasses.replace(SETTINGS, model="demo-transformer"), "hybrid"),
     "padded": (dataclasses.replace(SETTINGS, model="demo-transformer"), "hybrid"),
     "gradcache": (dataclasses.replace(SETTINGS, model="demo-transformer", micro_batch=4), "hybrid"),
+    "negatives": (dataclasses.replace(SETTINGS, model="demo-transformer", negatives=2), "hybrid"),
     "even": (dataclasses.replace(SETTINGS, model="demo-transformer", micro_batch=4, batch_size=16), "hybrid"),
 }
 
@@ -44,6 +45,8 @@ def run(
 ) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
     """Train a case; ``apart`` hands the processes different batches, as accelerate's sampler would."""
     settings, strategy = CASES[case]
+    if settings.negatives:
+        data = dataclasses.replace(data, negative=neighbours(data))
     encoder, audit = load_encoder(settings, 0), Audit(data.pool.langs)
     encoder.packs &= case != "padded"
     for module in encoder.model.modules():
@@ -66,6 +69,14 @@ def run(
     losses = [step.loss for step in steps]
     found = {"losses": losses, "padding": [step.padding for step in steps], "weights": encoder.weights_hash()}
     return found, dict(encoder.model.state_dict())
+
+
+def neighbours(data: TrainData) -> dict[str, list[tuple[str, ...]]]:
+    """Hard negatives: none for every third item, else the passages of the next two."""
+    return {
+        lang: [tuple(t for t in (*column, *column)[i + 1 : i + 3] if t) if i % 3 else () for i in range(len(column))]
+        for lang, column in data.passage.items()
+    }
 
 
 def refusal(data: TrainData) -> str:
