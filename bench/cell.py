@@ -294,6 +294,7 @@ def _train(
 ) -> None:
     from bench.cost import FORMULA
     from bench.resume import Keeper
+    from bench.trackers import tracking
     from bench.train import Step, train
     from bench.validation import Validator
 
@@ -310,11 +311,14 @@ def _train(
         return
     records.write_json(folder / "config.json", config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
     before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
-    with lines.open("w", encoding="utf-8", buffering=1) as file:
+    plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}
+    tracked = tracking(plan.log_with, kept.with_name(".trackers"), plan.experiment, job.name, told)
+    with lines.open("w", encoding="utf-8", buffering=1) as file, tracked as track:
         file.write(before)
 
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")
+            track(step)
 
         with clock.running("train"):
             train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)

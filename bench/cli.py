@@ -16,6 +16,7 @@ from bench.errors import EXPECTED, BenchError
 from bench.measures import MEASURES
 from bench.precision import PRECISIONS
 from bench.protocol import SETTINGS
+from bench.trackers import require_trackers
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of a killed run, to the same bits"
     )
+    run.add_argument("--log-with", help="comma-separated trackers: tensorboard,wandb,mlflow (default: none)")
     run.add_argument("--no-report", action="store_true", help="leave the report for later")
     _settings_options(run)
     evaluate = commands.add_parser("evaluate", help="score a model without training")
@@ -215,7 +217,8 @@ def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
     overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
     lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
     lists |= {
-        name: getattr(options, name, None) for name in ("train", "train_weights", "languages", "seeds", "baselines")
+        name: getattr(options, name, None)
+        for name in ("train", "train_weights", "languages", "seeds", "baselines", "log_with")
     }
     for name, text in lists.items():
         if text is not None:
@@ -247,6 +250,7 @@ def _run(options: argparse.Namespace) -> int:
     if preset is None and options.model in ("demo-static", "demo-transformer") and not options.train:
         preset = "demo" if options.model == "demo-static" else options.model
     plan = _plan(options, preset)
+    require_trackers(plan.log_with)
     if not plan.strategies:
         raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
     grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)

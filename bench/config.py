@@ -129,6 +129,7 @@ class Plan:
             depth) or ``hnsw`` (approximate, its recall is recorded).
         depth: passages per query and language that a faiss index gives.
         checkpoint_every: steps between two checkpoints of a cell in training; 0 stores none. Moves no number.
+        log_with: trackers that are told of every step: tensorboard, wandb, mlflow; none by default.
         threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
         protocol: what the experiment is to decide; None takes what the experiment began with, or the default.
         settings: shared by all cells.
@@ -144,6 +145,7 @@ class Plan:
     index: str = "exact"
     depth: int = 1000
     checkpoint_every: int = 0
+    log_with: tuple[str, ...] = ()
     threads: int = 0
     protocol: Protocol | None = None
     settings: Settings = dataclasses.field(default_factory=Settings)
