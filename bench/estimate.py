@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -21,13 +21,20 @@ from bench.ranking import Exact
 from bench.schedule import Audit, TrainData, schedule
 from bench.score_table import LoadedTask
 from bench.train import Step, train
+from strategies import Batch
 from tasks.contract import Texts
 
 STEPS = 3
-"""Steps that are timed, behind one that warms up."""
+"""Steps that are timed at least, behind one that warms up; more where they are short."""
 
 SAMPLE = 256
-"""Texts of a kind that are timed."""
+"""Texts of a kind that are timed at least; more where they are short."""
+
+ENOUGH = 2.0
+"""Seconds after which no more is timed."""
+
+MOST = 100
+"""Steps that are timed at most, and how many times ``SAMPLE`` texts."""
 
 ASKED = 100
 """Queries whose ranking is timed."""
@@ -52,7 +59,7 @@ class Estimate(NamedTuple):
         """For people."""
         tasks = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.score.items())
         return [
-            f"estimated from {STEPS} steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
+            f"estimated from a few steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
             f"reading data {self.load:.1f} s",
             f"in all: {_clock(self.total)} (without the report)",
         ]
@@ -86,11 +93,20 @@ def estimate(grid: Grid) -> Estimate:
 def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:
     """Median seconds of a step of the first strategy."""
     strategy = next(s for job in jobs for s in (job.strategy, *(p.strategy for p in job.parents)) if s is not None)
-    few = dataclasses.replace(settings, steps=STEPS + 1)
+    few = dataclasses.replace(settings, steps=MOST + 1)
     batches = schedule(strategy, data.pool, few.batch_size, few.steps, 0, Audit(data.pool.langs))
     seen: list[Step] = []
-    train(encoder, data, batches, few, 0, seen.append)
-    return float(np.median([settings.batch_size / s.rows_per_s for s in seen[1:]]))
+    train(encoder, data, _until_enough(batches), few, 0, seen.append)
+    return float(np.mean([settings.batch_size / s.rows_per_s for s in seen[1:]]))
+
+
+def _until_enough(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The first batches, ``STEPS`` and one at least, for about ``ENOUGH`` seconds."""
+    start = time.perf_counter()
+    for done, batch in enumerate(batches):
+        if done > STEPS and time.perf_counter() - start > ENOUGH:
+            return
+        yield batch
 
 
 def _score(encoder: Encoder, loaded: LoadedTask) -> float:
@@ -104,7 +120,8 @@ def _score(encoder: Encoder, loaded: LoadedTask) -> float:
         seconds += _encode(encoder, asked, len(asked), "query")
         if new:
             size = sum(len(p) for p in new.values())
-            texts = [text for p in new.values() for _, text in islice(p.items(), 0, None, max(1, size // SAMPLE))]
+            every = max(1, size // (MOST * SAMPLE))
+            texts = [text for p in new.values() for _, text in islice(p.items(), 0, None, every)]
             seconds += _encode(encoder, texts, size, "passage")
         seconds += _rank(evalset.passages, len(asked))
     return seconds
@@ -114,11 +131,16 @@ def _encode(encoder: Encoder, texts: Sequence[str], size: int, kind: Kind) -> fl
     """Seconds of encoding ``size`` texts like these."""
     if not texts:
         return 0.0
-    sample = list(texts[:: max(1, len(texts) // SAMPLE)])
-    encoder.encode(sample[:8], kind)
-    start = time.perf_counter()
-    encoder.encode(sample, kind)
-    return (time.perf_counter() - start) / len(set(sample)) * size
+    encoder.encode(texts[:8], kind)
+    wanted, seconds = SAMPLE, 0.0
+    while True:
+        sample = list(texts[:: max(1, len(texts) // wanted)])
+        start = time.perf_counter()
+        encoder.encode(sample, kind)
+        seconds = time.perf_counter() - start
+        if 4 * seconds > ENOUGH or wanted >= min(len(texts), MOST * SAMPLE):
+            return seconds / len(set(sample)) * size
+        wanted *= 4
 
 
 def _rank(passages: Texts, asked: int) -> float:
