@@ -7,7 +7,7 @@ from bench.errors import BenchError
 
 
 def test_every_preset_loads() -> None:
-    assert config.presets() == ["demo", "demo-transformer", "paper"]
+    assert config.presets() == ["demo", "demo-transformer", "paper", "study"]
     for name in config.presets():
         plan = config.load_plan(name, {})
         assert plan.experiment == name
@@ -38,5 +38,5 @@ def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_an_unknown_preset() -> None:
-    with pytest.raises(BenchError, match="a preset is one of demo, demo-transformer, paper or the path of a TOML file"):
+    with pytest.raises(BenchError, match="a preset is one of demo, demo-transformer, paper, study or the path of a TOML file"):
         config.load_plan("dmeo", {})
