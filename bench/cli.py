@@ -145,7 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     result = export.add_parser("mteb", help="mteb's result files of every finished cell")
     result.add_argument("experiment")
     result.set_defaults(call=_export_mteb)
-    for sub in (trec, result):
+    copy = export.add_parser("results", help="a copy of an experiment without models, to be published")
+    copy.add_argument("experiment")
+    copy.set_defaults(call=_export_results)
+    for sub in (trec, result, copy):
         sub.add_argument("--out", type=Path, required=True, help="folder to write to")
         _folders(sub)
     return parser
@@ -484,4 +487,12 @@ def _export_mteb(options: argparse.Namespace) -> int:
 
     written = export.export_mteb(options.results / options.experiment, options.out)
     _say(f"{len(written)} files in {options.out}")
+    return 0
+
+
+def _export_results(options: argparse.Namespace) -> int:
+    from bench import archive
+
+    written = archive.archive(options.results / options.experiment, options.out)
+    _say(f"{len(written)} cells in {options.out / options.experiment}")
     return 0

@@ -8,16 +8,21 @@ from pathlib import Path
 from bench import compare, plots, records
 from bench.compare import Comparison
 from bench.derived import is_derived
-from bench.document import Block, Code, Figure, Heading, Table, Text, markdown
+from bench.document import Block, Figure, Heading, Table, Text, markdown
 from bench.errors import BenchError
 from bench.glossary import glossary
 from bench.labels import short
 from bench.leaderboard import strategies_of
 from bench.protocol import Claim, Protocol, read_protocol
 from bench.records import Cell
+from bench.reproduce_section import reproduce_section
 from bench.set_section import set_section
+from bench.share_section import share_section
 from bench.training_section import not_run, signature, training_section
 from bench.values import SetScores, read_sets
+
+FINDINGS = "findings.md"
+"""In an experiment's folder: what people concluded."""
 
 Decided = list[tuple[Claim, Comparison]]
 
@@ -28,7 +33,7 @@ def write_report(results: Path, folder: Path, html: bool = False) -> Path:
     sets = read_sets(cells)
     with records.written_aside(folder) as aside:
         aside.mkdir()
-        blocks = report(results.name, cells, sets, read_protocol(results), aside)
+        blocks = report(results, cells, sets, read_protocol(results), aside)
         (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")
         if html:
             from bench.html import page
@@ -38,21 +43,31 @@ def write_report(results: Path, folder: Path, html: bool = False) -> Path:
 
 
 def report(
-    name: str, cells: Sequence[Cell], sets: Sequence[SetScores], protocol: Protocol, folder: Path
+    results: Path, cells: Sequence[Cell], sets: Sequence[SetScores], protocol: Protocol, folder: Path
 ) -> list[Block]:
     """The whole report; figures are drawn into ``folder``."""
     notes = dict.fromkeys(str(c.config["note"]) for c in cells if c.config["note"])
-    blocks: list[Block] = [Heading(1, f"Experiment {name}"), *(Text(note) for note in notes)]
+    blocks: list[Block] = [Heading(1, f"Experiment {results.name}"), *(Text(note) for note in notes)]
     blocks += primary_section(sets, protocol, folder)
+    blocks += findings(results)
     blocks += [Heading(2, "What was run"), Text(_what_it_holds(cells))]
     for of in sets:
         blocks += set_section(of, folder, protocol.margin)
+    blocks += share_section(sets, folder)
     blocks += out_of_domain(sets, protocol, folder)
     blocks += training_section(cells, folder)
     blocks += not_run(cells, [name for claim in protocol.primary for name in (claim.a, claim.b)])
-    blocks += [*glossary(), *signature(cells)]
-    again = f"python -m bench report {name}"
-    return [*blocks, Text("This page was made of the stored results by:"), Code(again, "bash")]
+    blocks += reproduce_section(results.name, sets, protocol)
+    return [*blocks, *glossary(), *signature(cells)]
+
+
+def findings(results: Path) -> list[Block]:
+    """What its authors wrote into the experiment's folder after they had read the numbers; [] where nothing is."""
+    path = results / FINDINGS
+    if not path.is_file():
+        return []
+    return [Heading(2, "Findings"), Text("*Written by hand after the runs; all else on this page is generated.*"),
+            Text(path.read_text(encoding="utf-8").strip())]  # fmt: skip
 
 
 def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:

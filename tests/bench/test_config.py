@@ -38,5 +38,7 @@ def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_an_unknown_preset() -> None:
-    with pytest.raises(BenchError, match="a preset is one of demo, demo-transformer, paper, study or the path of a TOML file"):
+    with pytest.raises(
+        BenchError, match="a preset is one of demo, demo-transformer, paper, study or the path of a TOML file"
+    ):
         config.load_plan("dmeo", {})
