@@ -47,7 +47,7 @@ def test_a_run_leaves_cells_and_a_report(folder: Path) -> None:
     assert [c.name.split("-")[0] for c in cells] == ["char", "cross", "cross", "mono", "mono"]
     for cell in cells[1:]:
         names = {p.name for p in cell.iterdir()}
-        assert names == {"config.json", "steps.jsonl", "batches.json", "model", "scores", "done"}
+        assert names == {"config.json", "steps.jsonl", "batches.json", "cost.json", "model", "scores", "done"}
         assert len((cell / "steps.jsonl").read_text().splitlines()) == 30
         config = json.loads((cell / "config.json").read_text())
         assert config["command"].startswith("python -m bench run --strategy mono,cross")
