@@ -159,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=3, help="of each round; the first one is not timed")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--precisions", default="float32,bf16", help="float32 alone compares losses over many steps")
     parser.add_argument("--dropout", action="store_true", help="as a user trains; losses are then not compared")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -168,8 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     runs: dict[tuple[str, str], list[Run]] = {}
+    asked = [s for s in SIDES if s[2] in options.precisions.split(",")]
     for number in range(options.rounds):
-        for name, side, precision in SIDES:
+        for name, side, precision in asked:
             runs.setdefault((name, precision), []).append(side(job, precision, options.dropout))
             print(number, name, precision, f"{runs[name, precision][-1].seconds:.3f} s", file=sys.stderr, flush=True)
     _print(options, job, runs)
@@ -184,15 +186,31 @@ def _print(options: argparse.Namespace, job: Job, runs: dict[tuple[str, str], li
         peer = ("sentence-transformers", "float32"), ("sentence-transformers", key[1])
         ratios = [f"{median(t.seconds / o.seconds for t, o in zip(runs[p], of_side, strict=True)):.2f}" for p in peer]
         rows.append(
-            [*key, f"{seconds[key]:.3f}", f"{size / seconds[key]:.1f}", *ratios, f"{max(r.peak for r in of_side):,}"]
+            [
+                *key,
+                f"{seconds[key]:.3f}",
+                f"{size / seconds[key]:.1f}",
+                *ratios,
+                f"{of_side[0].losses[-1]:.4f}",
+                f"{max(r.peak for r in of_side):,}",
+            ]
         )
-    header = ["", "precision", "s / step", "rows / s", "x trainer float32", "x trainer, same precision", "peak MB"]
+    header = [
+        "",
+        "precision",
+        "s / step",
+        "rows / s",
+        "x trainer float32",
+        "x trainer, same precision",
+        "last loss",
+        "peak MB",
+    ]
     named = f"{Path(options.model).name}, source {options.train}, batch {size}, hybrid"
     packages = ", ".join(f"{p} {version(p)}" for p in ("sentence-transformers", "transformers", "torch"))
     print(f"\n## {named}\n\n{options.rounds} alternating rounds of {options.steps} steps (the first is not timed), one "
           f"thread; medians. dropout {'on' if options.dropout else 'off'}. Python {python_version()}, {packages}. "
           f"auto would choose {resolve_precision('auto', small=False)} here.\n")  # fmt: skip
-    print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", *["right"] * 5)))
+    print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=("left", "left", *["right"] * 6)))
     if not options.dropout:
         a, b = (runs[name, "float32"][0].losses for name in ("sentence-transformers", "bench"))
         apart = max(abs(x - y) for x, y in zip(a, b, strict=True))
