@@ -93,7 +93,8 @@ def _subsets(of: SetScores) -> list[Block]:
             Text("Pairs in which one of them takes part."),
             Table(header, rows, 2, f"Signature {signature_of(of)}."),
         ]
-    if any(same_script(q, d) for q, d in of.layout.pairs if q != d):
+    crossing = [same_script(q, d) for q, d in of.layout.pairs if d not in (q, POOL)]
+    if any(crossing) and not all(crossing):
         title = f"{of.name}: cross-lingual pairs within one script and across scripts"
         blocks += [Heading(3, title), _script_table(of)]
     return blocks

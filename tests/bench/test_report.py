@@ -62,6 +62,15 @@ def test_the_same_results_give_the_same_bytes(folder: Path, tmp_path: Path) -> N
         assert path.read_bytes() == (tmp_path / "made" / path.name).read_bytes(), path.name
 
 
+def test_languages_of_one_script_have_no_table_of_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.bench.made_up.LANGS", ("de", "en", "es"))
+    make_experiment(tmp_path / "made", seeds=(0,))
+    report.write_report(tmp_path / "made", tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "## toy" in text
+    assert "across scripts" not in text
+
+
 def test_one_seed_gives_no_stars(tmp_path: Path) -> None:
     make_experiment(tmp_path / "made", seeds=(0,))
     report.write_report(tmp_path / "made", tmp_path / "out")
