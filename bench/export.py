@@ -13,8 +13,8 @@ import numpy as np
 from bench import records, resolve
 from bench.errors import BenchError
 from bench.leaderboard import Means, read_means
+from bench.protocol import POOL
 from bench.records import Cell
-from bench.score import POOL
 from tasks import EvalSet
 from tasks.named import mteb_name
 

@@ -16,9 +16,8 @@ from bench.bias import BIAS, IN_POOL
 from bench.errors import BenchError
 from bench.labels import short
 from bench.measures import MEASURES
-from bench.protocol import SETTINGS
+from bench.protocol import POOL, SETTINGS
 from bench.records import Cell
-from bench.score import POOL
 from bench.values import SetScores, pair_means, per_cluster, read_sets
 
 Pair = tuple[str, str]

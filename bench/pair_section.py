@@ -15,9 +15,8 @@ from bench.compare import clustered, paired
 from bench.document import Block, Figure, Panel, Text
 from bench.errors import BenchError
 from bench.leaderboard import has_pool, leaderboard, means_of, strategies_of
-from bench.protocol import SETTINGS
+from bench.protocol import POOL, SETTINGS
 from bench.records import Cell
-from bench.score import POOL
 from bench.values import SetScores
 
 Floats = NDArray[np.float64]

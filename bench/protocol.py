@@ -14,6 +14,14 @@ from bench.errors import BenchError
 SETTINGS = ("mono", "cross", "multi")
 """mono: q_lang = d_lang. cross: q_lang != d_lang. multi: every query against the pool of all languages."""
 
+POOL = "*"
+"""Stands for the passage language in rows about the pool of all languages."""
+
+
+def setting_of(q_lang: str, d_lang: str) -> str:
+    """The setting that a language pair belongs to."""
+    return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 from bench import bias, search
 from bench.bias import BIAS, IN_POOL
 from bench.measures import ABSENT, MEASURES, all_measures
+from bench.protocol import POOL
 from bench.ranking import Exact, Ranking, Search
 from bench.search import Corpus, Ints, Ranker
 from tasks.contract import EvalSet
-
-POOL = "*"
-"""Stands for the passage language in rows about the pool of all languages."""
-
 
 TOP = 10
 """Passages that language bias looks at."""
@@ -38,11 +35,6 @@ class _Language(NamedTuple):
     query_id: list[str]
     relevant: Ints
     grade: Ints
-
-
-def setting_of(q_lang: str, d_lang: str) -> str:
-    """The setting that a language pair belongs to."""
-    return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
 
 
 def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list[Rows]:

@@ -22,9 +22,9 @@ from bench.leaderboard import (
     strategies_of,
 )
 from bench.pair_section import pair_figures, trade_off
+from bench.protocol import POOL
 from bench.published import published
 from bench.records import hash8
-from bench.score import POOL
 from bench.values import SetScores
 
 

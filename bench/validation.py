@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from bench.score import score, setting_of
+from bench.protocol import setting_of
+from bench.score import score
 from tasks.contract import EvalSet
 
 if TYPE_CHECKING:

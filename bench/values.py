@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from bench import records
 from bench.errors import BenchError
 from bench.measures import MEASURES
-from bench.protocol import SETTINGS
+from bench.protocol import SETTINGS, setting_of
 from bench.records import Cell
-from bench.score import setting_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

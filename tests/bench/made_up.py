@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from bench import records
 from bench.cost_section import COST
-from bench.score import COLUMNS, POOL
+from bench.protocol import POOL
+from bench.score import COLUMNS
 
 LANGS = ("ar", "de", "en")
 QUESTIONS = 40

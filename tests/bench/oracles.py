@@ -15,7 +15,7 @@ from scipy import stats
 
 from bench.encoder import distinct_texts
 from bench.measures import MEASURES
-from bench.score import POOL
+from bench.protocol import POOL
 from bench.search import Corpus
 from tasks import EvalSet
 

@@ -6,7 +6,8 @@ from scipy import stats
 
 from bench import bias
 from bench.measures import ABSENT, MISSED
-from bench.score import COLUMNS, POOL, score
+from bench.protocol import POOL
+from bench.score import COLUMNS, score
 from tasks import EvalSet
 from tests.bench.test_score import LANGS, Vectors, plain_ranking
 

@@ -10,8 +10,7 @@ import pytest
 
 from bench import compare, leaderboard, records, stats
 from bench.cli import main
-from bench.protocol import Protocol
-from bench.score import POOL
+from bench.protocol import POOL, Protocol
 from bench.values import read_sets
 
 

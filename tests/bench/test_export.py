@@ -9,7 +9,7 @@ from ir_measures import AP, RR, R, nDCG
 
 from bench import leaderboard, records
 from bench.cli import main
-from bench.score import POOL
+from bench.protocol import POOL
 
 
 @pytest.fixture(scope="module")

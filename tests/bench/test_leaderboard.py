@@ -11,7 +11,8 @@ import pytest
 from bench import compare, leaderboard, records, report
 from bench.cli import main
 from bench.errors import BenchError
-from bench.score import COLUMNS, POOL
+from bench.protocol import POOL
+from bench.score import COLUMNS
 from bench.values import read_sets
 from tests.bench.made_up import make_cell, make_experiment
 

@@ -11,7 +11,8 @@ from sklearn.metrics import average_precision_score
 from bench import ranking, search
 from bench.encoder import distinct_texts, first_appearances
 from bench.errors import BenchError
-from bench.score import COLUMNS, POOL, score
+from bench.protocol import POOL
+from bench.score import COLUMNS, score
 from bench.search import Corpus, Remembering
 from tasks import EvalSet
 from tests.bench import oracles

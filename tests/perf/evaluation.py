@@ -25,7 +25,8 @@ from bench.encoder import Encoder
 from bench.errors import BenchError
 from bench.measures import MEASURES
 from bench.memory import peak_mb, restart_peak
-from bench.score import POOL, Rows, score
+from bench.protocol import POOL
+from bench.score import Rows, score
 from bench.search import build_corpus, similarity_blocks
 from tasks import EvalSet, TaskError
 from tasks.lareqa import MLQAR, XQuADR

@@ -194,9 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             phase = PHASES[number % len(PHASES)]
             second = draw.randint(1, calls[phase]) if number % 4 == 3 else 0
             kills, code = trial(root / f"trial-{number}", phase, draw.randint(1, calls[phase]), second)
-            same = code == 0 and outcome(root / f"trial-{number}") == undisturbed
+            found = outcome(root / f"trial-{number}") if code == 0 else {}
+            same = found == undisturbed
             rows[phase] = [a + b for a, b in zip(rows[phase], (1, kills, int(same)), strict=True)]
-            print(number, phase.name, kills, code, "same" if same else "DIFFERENT", file=sys.stderr, flush=True)
+            wrong = {name for name in {*found, *undisturbed} if found.get(name) != undisturbed.get(name)}
+            print(number, phase.name, kills, code, "same" if same else f"DIFFERENT {wrong} {found.get('left')}",
+                  file=sys.stderr, flush=True)  # fmt: skip
             number, killed = number + 1, killed + kills
     table = [
         [p.name, f"`{p.module}.{p.owner + '.' if p.owner else ''}{p.function}`", calls[p], *rows[p]] for p in PHASES

@@ -9,7 +9,8 @@ from planted import Planted
 
 from bench.config import Settings
 from bench.models import load_encoder
-from bench.score import POOL, score
+from bench.protocol import POOL
+from bench.score import score
 from tasks import EvalSet
 from tasks.demo import DemoDev
 
