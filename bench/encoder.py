@@ -34,6 +34,9 @@ WASTE = 256
 POSITIONS = {"cpu": 1 << 11, "cuda": 1 << 16}
 """Positions, padding included, that pass the model together in encoding: on a CPU few enough to stay in its cache."""
 
+TRAINED_TOGETHER = 1 << 12
+"""Tokens that pass without padding together in training, about: sums over many more are less exact in float32."""
+
 ENCODED_TOGETHER = 64
 """Texts that pass together where a model does not pad, or pads on the left."""
 
@@ -49,7 +52,7 @@ class Encoder:
         prompt: in front of every text of a kind.
         length: tokens kept of a text of a kind.
         packs: whether texts pass the model without padding.
-        apart: whether, where they are padded, texts of unlike length pass the model apart in training.
+        apart: whether a batch may pass the model in several parts in training.
     """
 
     def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
@@ -98,15 +101,19 @@ class Encoder:
         mask = features["attention_mask"]
         tokens = int(mask.sum())
         if self.packs:
-            order = longest_first(mask)
-            vectors = self.embed(packed.pack(self.model, features, order))
-            return vectors[torch.argsort(order)], Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
-        parts = passes(mask) if self.apart else [Pass(torch.arange(len(texts)), None)]
-        vectors = torch.cat([self.embed(part.of(features)) for part in parts])
-        shapes = [part.of(features)["attention_mask"].shape for part in parts]
-        work = Work(len(texts), tokens, sum(n * width for n, width in shapes), sum(n * width**2 for n, width in shapes))
+            parts = list(filled(mask, TRAINED_TOGETHER if self.apart else tokens, packs=True))
+            work = Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
+        else:
+            parts = passes(mask) if self.apart else [Pass(torch.arange(len(texts)), None)]
+            shapes = [part.of(features)["attention_mask"].shape for part in parts]
+            work = Work(len(texts), tokens, sum(n * w for n, w in shapes), sum(n * w**2 for n, w in shapes))
+        vectors = torch.cat([self.embed(self._own(part, features)) for part in parts])
         order = torch.cat([part.rows for part in parts])
         return vectors[torch.argsort(order).to(vectors.device)], work
+
+    def _own(self, part: Pass, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What passes the model of a batch's features."""
+        return packed.pack(self.model, features, part.rows) if self.packs else part.of(features)
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
@@ -143,8 +150,7 @@ class Encoder:
         features = None if self._limit is None else self.features(texts, kind)
         if features is not None and (self.packs or padded_right(features["attention_mask"])):
             for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), self.packs):
-                own = packed.pack(self.model, features, part.rows) if self.packs else part.of(features)
-                yield part.rows.numpy(), self.embed(own).cpu().numpy()
+                yield part.rows.numpy(), self.embed(self._own(part, features)).cpu().numpy()
             return
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
         for start in range(0, len(texts), ENCODED_TOGETHER):

@@ -139,6 +139,7 @@ def test_the_command_line_in_two_processes_writes_and_prints_once(tmp_path: Path
     for cell in cells:
         assert {p.name for p in cell.iterdir()} == {
             "config.json",
+            "cost.json",
             "steps.jsonl",
             "batches.json",
             "model",
