@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ def written_aside(target: Path) -> Iterator[Path]:
     Raises:
         BenchError: the folder cannot be written.
     """
-    aside = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    aside = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield aside
@@ -98,6 +99,15 @@ def written_aside(target: Path) -> Iterator[Path]:
         else:
             with suppress(OSError):
                 aside.unlink()
+
+
+def clear_unfinished(cell: Path) -> None:
+    """Remove what a killed process was writing of a cell, as long as nobody else is at work in it."""
+    for path in (*cell.parent.glob(f".{cell.name}.partial-*"), *cell.rglob(".*.partial-*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
