@@ -350,10 +350,11 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from bench import report
+    from bench import lock, report
 
-    html = getattr(options, "html", False)
-    path = report.write_report(options.results / options.experiment, options.reports / options.experiment, html)
+    html, folder = getattr(options, "html", False), options.reports / options.experiment
+    with lock.hold(folder, _say):
+        path = report.write_report(options.results / options.experiment, folder, html)
     _say(f"report: {path}")
     return 0
 

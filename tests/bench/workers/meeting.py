@@ -1,0 +1,42 @@
+"""A strategy for the tests of locks: leaves a mark of each training and waits in its second batch for others."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from strategies import STRATEGIES, Batch, Pool, Strategy
+
+PATIENCE = 300.0
+
+
+def wait_until(holds: object, what: str) -> None:
+    """Look until ``holds()`` is true.
+
+    Raises:
+        TimeoutError: it never was.
+    """
+    assert callable(holds)
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {PATIENCE:.0f} s in vain for {what}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Meeting(Strategy):
+    """``mono``; goes on once as many trainings have left marks in $MARKS as $MEETING says."""
+
+    name: str = "a"
+
+    def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
+        batches = STRATEGIES["mono"]().batches(pool, batch_size, steps, rng)
+        yield next(batches)
+        marks = Path(os.environ["MARKS"])
+        (marks / f"{self.name}-{os.getpid()}").touch()
+        wait_until(lambda: len(list(marks.iterdir())) >= int(os.environ["MEETING"]), "the others")
+        yield from batches
