@@ -78,6 +78,25 @@ def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:
 
 
 @contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Make one line of what the system says where something cannot be written (full, read-only, no rights).
+
+    Raises:
+        BenchError: it said so in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
+    except Exception as error:
+        from safetensors import SafetensorError
+
+        if not isinstance(error, SafetensorError):
+            raise
+        raise BenchError(f"{target}: cannot be written ({' '.join(str(error).split())})") from None
+
+
+@contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
     """A path to write to; it becomes ``target`` when the block ends well, and vanishes when it does not.
 
@@ -86,13 +105,12 @@ def written_aside(target: Path) -> Iterator[Path]:
     """
     aside = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        if target.is_dir():
-            shutil.rmtree(target)
-        os.replace(aside, target)
-    except OSError as error:
-        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(aside, target)
     finally:
         if aside.is_dir():
             shutil.rmtree(aside, ignore_errors=True)
