@@ -232,18 +232,23 @@ def folder_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def environment() -> dict[str, object]:
-    """Versions of what computed the numbers."""
-    versions = {}
+def versions() -> dict[str, str]:
+    """Of the packages that numbers depend on."""
+    found = {}
     for name in PACKAGES:
         try:
-            versions[name] = importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
+            found[name] = "not installed"
+    return found
+
+
+def environment() -> dict[str, object]:
+    """Versions of what computed the numbers."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": versions,
+        "packages": versions(),
         "git": _git_commit(),
     }
 
