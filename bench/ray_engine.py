@@ -6,6 +6,7 @@ import dataclasses
 import os
 import platform
 import secrets
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -154,13 +155,14 @@ def _connected(cluster: Cluster, threads: int, request: Request) -> Iterator[Any
     Raises:
         BenchError: there is no cluster at that address, or no node of one that is started here is large enough.
     """
-    ray = _ray()
+    ray, address = _ray(), cluster.address or "local"
     try:
+        _knock(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
         more = {"include_dashboard": False} if cluster.address is None else {}
-        ray.init(address=cluster.address or "local", log_to_driver=False, logging_level="ERROR", **more)
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **more)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise BenchError(
-            f"--address {cluster.address or 'local'}: no Ray cluster can be used there "
+            f"--address {address}: no Ray cluster can be used there "
             f"({' '.join(str(error).split())[:300]}); 'ray start --head' starts one"
         ) from None
     try:
@@ -168,6 +170,17 @@ def _connected(cluster: Cluster, threads: int, request: Request) -> Iterator[Any
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody answers; Ray itself goes on trying for more than ten minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _require_room(ray: Any, cluster: Cluster, threads: int, request: Request) -> None:
