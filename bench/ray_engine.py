@@ -160,7 +160,7 @@ def _connected(cluster: Cluster, threads: int, request: Request) -> Iterator[Any
         _knock(os.environ.get("RAY_ADDRESS") or address if address == "auto" else address)
         more = {"include_dashboard": False} if cluster.address is None else {}
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **more)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises plain ones where a node does not start
         raise BenchError(
             f"--address {address}: no Ray cluster can be used there "
             f"({' '.join(str(error).split())[:300]}); 'ray start --head' starts one"

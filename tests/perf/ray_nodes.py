@@ -71,7 +71,13 @@ def children(pid: int) -> list[int]:
 
 
 def raylet_of(node: subprocess.Popen[bytes]) -> int | None:
-    """The raylet that a node runs, once it does."""
+    """The raylet that a node runs, once it does.
+
+    Raises:
+        RuntimeError: the node has ended.
+    """
+    if node.poll() is not None:
+        raise RuntimeError("a node did not start; Ray gives it 30 s, try again on a machine with less to do")
     for pid in children(node.pid):
         with suppress(OSError):
             if Path(os.readlink(f"/proc/{pid}/exe")).name == "raylet":
