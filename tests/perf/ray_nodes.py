@@ -57,7 +57,8 @@ def ray_start(work: Path, *arguments: str, apart: Path | None = None) -> subproc
     if apart is not None:
         ray = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(apart), *ray]
     log = (work / f"ray-{len(list(work.glob('ray-*.log')))}.log").open("wb")
-    return subprocess.Popen(ray, stdout=log, stderr=log, cwd=ROOT)
+    environment = os.environ | {"RAY_worker_niceness": "0"}  # 15 by default: on a busy machine they would hardly run
+    return subprocess.Popen(ray, stdout=log, stderr=log, cwd=ROOT, env=environment)
 
 
 def children(pid: int) -> list[int]:
