@@ -17,7 +17,7 @@ from bench.config import Plan, Settings
 from bench.cost_section import COST
 from bench.derived import Derived, Merge
 from bench.errors import BenchError
-from bench.memory import peak_mb, restart_peak
+from bench.memory import enough_memory, peak_mb, restart_peak
 from bench.schedule import Audit, TrainData, schedule
 from bench.score_table import LoadedTask, score_table, scores_of
 from strategies import Strategy
@@ -47,12 +47,14 @@ class Request(NamedTuple):
         command: as recorded.
         resume: go on from a cell's checkpoint where there is one; else it is discarded.
         say: prints a line of progress.
+        require_held: refuses to go on where another process took the cell over.
     """
 
     plan: Plan
     command: str
     resume: bool
     say: Callable[[str], None]
+    require_held: Callable[[], None] = lambda: None
 
 
 class Job(NamedTuple):
@@ -165,23 +167,31 @@ def run_cell(
         the cell's folder.
     """
     path = folder / job.name
-    seconds: dict[str, float] = {}
-    peaks: dict[str, int] = {}
-    restart_peak()
-    start = time.perf_counter()
-    made = make(job, path, data, request)
-    if made is None or not processes.is_first():
-        return path
+    with enough_memory(job.name):
+        restart_peak()
+        start = time.perf_counter()
+        made = make(job, path, data, request)
+        if made is not None and processes.is_first():
+            _score(job, path, made, tasks, request, time.perf_counter() - start)
+    return path
+
+
+def _score(
+    job: Job, path: Path, made: tuple[Ranker, str], tasks: Sequence[LoadedTask], request: Request, making: float
+) -> None:
+    """Score a cell that took so many seconds to make, and write ``done``."""
     ranker, weights = made
     first = "train" if job.steps else "load"
-    seconds[first], peaks[first] = time.perf_counter() - start, peak_mb()
+    seconds, peaks = {first: making}, {first: peak_mb()}
     for loaded in tasks:
         target = scores_of(path, loaded.task, request.plan)
         if target.is_file():
             continue
         restart_peak()
         start = time.perf_counter()
-        records.write_scores(target, score_table(loaded, ranker, weights, request.plan))
+        table = score_table(loaded, ranker, weights, request.plan)
+        request.require_held()
+        records.write_scores(target, table)
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
     before = records.read_json(path / "done") if (path / "done").is_file() else {}
@@ -189,8 +199,8 @@ def run_cell(
     kept = {name: dict(before.get(name) or {}) for name in ("seconds", "peak_memory_mb")}  # type: ignore[call-overload]
     kept["seconds"].update(rounded)
     kept["peak_memory_mb"].update(peaks)
+    request.require_held()
     records.write_json(path / "done", {"weights_sha256": weights, **kept})
-    return path
 
 
 def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
@@ -234,6 +244,7 @@ def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> 
     found = processes.agreed(lambda: _found(job, kept, request))
     with _written_by_first(path) as aside:
         _train(encoder, job, data, aside, found, request, clock)
+        request.require_held()
     if processes.is_first():
         checkpoint.discard(kept)
     return encoder, encoder.weights_hash()

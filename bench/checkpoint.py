@@ -77,25 +77,30 @@ def write(
 
     target = folder / f"step-{step:08d}"
     aside = folder / ".partial"
-    try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        for name, table in tensors.items():
-            save_file(_apart(table), aside / f"{name}.safetensors")
-        shutil.copyfile(log, aside / log.name)
-        files = {path.name: sha256(path) for path in sorted(aside.iterdir())}
-        whole = {**state, "schema": records.SCHEMA, "step": step, "files": files}
-        text = json.dumps({**whole, "sha256": records.hash64(whole)}, indent=1, sort_keys=True)
-        (aside / STATE).write_text(text + "\n", encoding="utf-8")
-        for path in (*aside.iterdir(), aside):
-            _sync(path)
-        os.replace(aside, target)
+    with records.writing(target):
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            for name, table in tensors.items():
+                save_file(_apart(table), aside / f"{name}.safetensors")
+            shutil.copyfile(log, aside / log.name)
+            _seal(aside, {**state, "schema": records.SCHEMA, "step": step})
+            os.replace(aside, target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)  # on a full disk, it would fill it
         _sync(folder)
         for path in folder.glob("step-*"):
             if path != target:
                 shutil.rmtree(path)
-    except OSError as error:
-        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
+
+
+def _seal(folder: Path, state: Mapping[str, object]) -> None:
+    """Write ``state.json`` with the sha256 of every file, and have all of it on the disk."""
+    whole = {**state, "files": {path.name: sha256(path) for path in sorted(folder.iterdir())}}
+    text = json.dumps({**whole, "sha256": records.hash64(whole)}, indent=1, sort_keys=True)
+    (folder / STATE).write_text(text + "\n", encoding="utf-8")
+    for path in (*folder.iterdir(), folder):
+        _sync(path)
 
 
 def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import config, processes
 from bench.errors import EXPECTED, BenchError
@@ -17,6 +18,9 @@ from bench.measures import MEASURES
 from bench.precision import PRECISIONS
 from bench.protocol import SETTINGS
 from bench.trackers import require_trackers
+
+if TYPE_CHECKING:
+    from bench.experiment import Engine
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--log-with", help="comma-separated trackers: tensorboard,wandb,mlflow (default: none)")
     run.add_argument("--no-report", action="store_true", help="leave the report for later")
+    run.add_argument("--engine", choices=("local", "ray"), default="local", help="where cells run (default: here)")
+    run.add_argument("--address", help="of a Ray cluster, or auto (default: one on this machine, for this run)")
+    run.add_argument("--gpus", type=float, help="GPUs that a cell takes of a Ray cluster (default: 0)")
     _settings_options(run)
     evaluate = commands.add_parser("evaluate", help="score a model without training")
     evaluate.set_defaults(call=_evaluate)
@@ -259,13 +266,28 @@ def _run(options: argparse.Namespace) -> int:
     grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
-    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say, options.resume)
+    engine = _engine(options)
+    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
     if not processes.is_first():
         return 0
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
     options.experiment = plan.experiment
     _board(options)
     return 0 if options.no_report else _report(options)
+
+
+def _engine(options: argparse.Namespace) -> Engine | None:
+    """What runs the cells; None is this process."""
+    if options.engine == "ray":
+        from bench import ray_engine
+
+        if not 0 <= (options.gpus or 0) < float("inf"):
+            raise BenchError(f"--gpus is a number of at least 0; got {options.gpus}")
+        return ray_engine.engine(ray_engine.Cluster(options.address, options.gpus or 0))
+    for name in ("address", "gpus"):
+        if getattr(options, name) is not None:
+            raise BenchError(f"--{name} belongs to --engine ray; got --engine local")
+    return None
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -365,10 +387,11 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from bench import report
+    from bench import lock, report
 
-    html = getattr(options, "html", False)
-    path = report.write_report(options.results / options.experiment, options.reports / options.experiment, html)
+    html, folder = getattr(options, "html", False), options.reports / options.experiment
+    with lock.hold(folder, _say):
+        path = report.write_report(options.results / options.experiment, folder, html)
     _say(f"report: {path}")
     return 0
 

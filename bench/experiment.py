@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import checkpoint, derived_cell, precision, processes, records, resolve
+from bench import checkpoint, derived_cell, lock, precision, processes, records, resolve
 from bench.cell import (
     BASELINES,
     Job,
@@ -20,11 +20,13 @@ from bench.cell import (
     plain_job,
     run_cell,
 )
+from bench.claims import Claims, Left
 from bench.config import BUILT_IN, Plan
 from bench.derived import Shift, explained
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
+from bench.protocol import FILE as PROTOCOL
 from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
@@ -44,6 +46,13 @@ class Grid(NamedTuple):
     tasks: list[Task]
     root: Path | None
     folder: Path
+
+    def left(self, job: Job) -> Left | None:
+        """What is left to do of a cell; None where it is finished."""
+        tasks = missing(job, self.folder, self.tasks, self.plan)
+        if not tasks and (self.folder / job.name / "done").is_file():
+            return None
+        return Left([t.name for t in tasks], derived_cell.needs_data(job, self.folder))
 
     def unfinished(self) -> list[tuple[Job, list[Task]]]:
         """The cells that have work left, with the tasks they still have to be scored on."""
@@ -91,58 +100,102 @@ def _as_it_is(plan: Plan, fetch: bool) -> Job:
     return plain_job(label or name, plan.settings, describe_model(name, fetch))
 
 
-def run_grid(grid: Grid, command: str, overwrite: bool, say: Say, resume: bool = False) -> int:
-    """Run what is unfinished, cell by cell; returns the number of cells that were run. Finished cells are kept.
+Engine = Callable[["Grid", "Mapping[str, Left]", "Loaded", Request], int]
+"""Runs the cells that are left, by name and parents first; returns how many it ran."""
 
-    Of several processes, all call it with the same arguments.
+
+def run_grid(
+    grid: Grid, command: str, overwrite: bool, say: Say, resume: bool = False, engine: Engine | None = None
+) -> int:
+    """Run what is unfinished, one cell after the other or by ``engine``; returns the number of cells that were run.
+
+    Finished cells are kept. Of several processes that train together, all call it with the same arguments.
     """
     if overwrite and resume:
         raise BenchError("--overwrite runs cells from their first step, --resume goes on with them; give one of them")
     todo = processes.agreed(lambda: _prepared(grid, overwrite, say))
-    if not todo:
-        processes.leave()
-        return 0
-    set_threads(grid.plan.threads)
-    jobs = [job for job in grid.jobs if job.name in todo]
-    trains = any(todo[job.name].to_train for job in jobs)
-    names = {t.name for t in grid.tasks} if trains else {name for left in todo.values() for name in left.tasks}
-    tasks = {t.name: load_task(t, grid.root) for t in grid.tasks if t.name in names}
-    data = load_training(grid, list(tasks.values()), say) if trains else None
-    if data is not None:
-        try_first_batch(jobs, data)
-    if processes.is_first():
-        keep_protocol(grid.folder, grid.plan.protocol)
-    request = Request(grid.plan, command, resume, say)
-    for at, job in enumerate(jobs, start=1):
-        say(f"[{at}/{len(jobs)}] {job.label}, seed {job.seed}")
-        run_cell(job, grid.folder, data, [tasks[name] for name in todo[job.name].tasks], request, derived_cell.make)
+    ran = 0
+    if todo:
+        set_threads(grid.plan.threads)
+        loaded = Loaded(grid, say)
+        loaded.require_fit([job for job in grid.jobs if job.name in todo], todo)
+        if processes.is_first():
+            with lock.hold(grid.folder / PROTOCOL, say):
+                keep_protocol(grid.folder, grid.plan.protocol)
+        ran = (engine or run_here)(grid, todo, loaded, Request(grid.plan, command, resume, say))
     processes.leave()
-    return len(todo)
+    return ran
 
 
-class Left(NamedTuple):
-    """What is left to do of a cell: the tasks to score it on, and whether training texts are needed for it."""
+def run_here(grid: Grid, todo: Mapping[str, Left], loaded: Loaded, request: Request) -> int:
+    """Run cells one after the other in this process, or in those that train together."""
+    jobs = {job.name: job for job in grid.jobs if job.name in todo}
+    claims = Claims(list(jobs.values()), grid.left, grid.folder, request.say)
+    request = request._replace(require_held=claims.require_held)
+    ran = 0
+    try:
+        while (taken := processes.agreed(claims.take)) is not None:
+            ran, job = ran + 1, jobs[taken[0]]
+            request.say(f"[{ran}/{len(jobs)}] {job.label}, seed {job.seed}")
+            run_job(grid, job, taken[1], loaded, request)
+            claims.release()
+    finally:
+        claims.release()
+    return ran
 
-    tasks: list[str]
-    to_train: bool
+
+def run_job(grid: Grid, job: Job, left: Left, loaded: Loaded, request: Request) -> None:
+    """Run what is left of a cell, whose lock is held."""
+    data = loaded.data() if left.to_train else None
+    run_cell(job, grid.folder, data, loaded.tasks(left.tasks), request, derived_cell.make)
 
 
 def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
     """The cells that have work left, by name; what is to be overwritten is removed."""
     if overwrite:
         for job in grid.jobs:
-            shutil.rmtree(grid.folder / job.name, ignore_errors=True)
-            checkpoint.discard(checkpoint.folder_of(grid.folder / job.name))
-    todo = grid.unfinished()
-    started = {job.name for job, _ in todo}
-    for job in grid.jobs:
-        if job.name not in started:
-            say(f"{job.name}: finished before, skipped (--overwrite runs it again)")
+            path = grid.folder / job.name
+            with lock.hold(path, say):
+                shutil.rmtree(path, ignore_errors=True)
+                checkpoint.discard(checkpoint.folder_of(path))
+    found = {job.name: grid.left(job) for job in grid.jobs}
+    todo = {name: left for name, left in found.items() if left is not None}
+    for name in found:
+        if name not in todo:
+            say(f"{name}: finished before, skipped (--overwrite runs it again)")
     if todo:
         records.require_writable(grid.folder)
         require_same_protocol(grid.folder, grid.plan.protocol)
-    lacks = {job.name: derived_cell.needs_data(job, grid.folder) for job, _ in todo}
-    return {job.name: Left([t.name for t in tasks], lacks[job.name]) for job, tasks in todo}
+    return todo
+
+
+class Loaded:
+    """Tasks and training data of a grid, each read once, when it is first asked for."""
+
+    def __init__(self, grid: Grid, say: Say) -> None:
+        self._grid, self._say = grid, say
+        self._tasks: dict[str, LoadedTask] = {}
+        self._data: TrainData | None = None
+
+    def tasks(self, names: Sequence[str]) -> list[LoadedTask]:
+        """The tasks of the grid that have these names."""
+        for task in self._grid.tasks:
+            if task.name in names and task.name not in self._tasks:
+                self._tasks[task.name] = load_task(task, self._grid.root)
+        return [self._tasks[name] for name in names]
+
+    def data(self) -> TrainData:
+        """What is trained on; it is held against all tasks (``load_training``)."""
+        if self._data is None:
+            self._data = load_training(self._grid, self.tasks([t.name for t in self._grid.tasks]), self._say)
+        return self._data
+
+    def require_fit(self, jobs: Sequence[Job], todo: Mapping[str, Left]) -> None:
+        """Read what is needed and draw a batch of every strategy: what does not fit is refused before any work."""
+        if any(todo[job.name].to_train for job in jobs):
+            try_first_batch(jobs, self.data())
+        else:
+            self.tasks([name for job in jobs for name in todo[job.name].tasks])
 
 
 def load_training(grid: Grid, tasks: Sequence[LoadedTask], say: Say) -> TrainData:

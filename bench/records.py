@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,27 +81,54 @@ def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:
 
 
 @contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Make one line of what the system says where something cannot be written (full, read-only, no rights).
+
+    Raises:
+        BenchError: it said so in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
+    except Exception as error:
+        from safetensors import SafetensorError
+
+        if not isinstance(error, SafetensorError):
+            raise
+        raise BenchError(f"{target}: cannot be written ({' '.join(str(error).split())})") from None
+
+
+@contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
     """A path to write to; it becomes ``target`` when the block ends well, and vanishes when it does not.
 
     Raises:
         BenchError: the folder cannot be written.
     """
-    aside = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    aside = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        if target.is_dir():
-            shutil.rmtree(target)
-        os.replace(aside, target)
-    except OSError as error:
-        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
+        with writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(aside, target)
     finally:
         if aside.is_dir():
             shutil.rmtree(aside, ignore_errors=True)
         else:
             with suppress(OSError):
                 aside.unlink()
+
+
+def clear_unfinished(cell: Path) -> None:
+    """Remove what a killed process was writing of a cell, as long as nobody else is at work in it."""
+    for path in (*cell.parent.glob(f".{cell.name}.partial-*"), *cell.rglob(".*.partial-*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -215,18 +243,23 @@ def folder_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def environment() -> dict[str, object]:
-    """Versions of what computed the numbers."""
-    versions = {}
+def versions() -> dict[str, str]:
+    """Of the packages that numbers depend on."""
+    found = {}
     for name in PACKAGES:
         try:
-            versions[name] = importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
+            found[name] = "not installed"
+    return found
+
+
+def environment() -> dict[str, object]:
+    """Versions of what computed the numbers."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "packages": versions,
+        "packages": versions(),
         "git": _git_commit(),
     }
 

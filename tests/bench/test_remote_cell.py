@@ -1,0 +1,123 @@
+"""A cell that a node runs, in the shared folder or apart, is the cell that one process runs; or the node is refused."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from bench import lock, parcel, ray_engine, records
+from bench.cell import Request
+from bench.cli import main
+from bench.config import load_plan
+from bench.derived_cell import with_parents
+from bench.experiment import Grid, build_grid
+from bench.lock import Lock, Watch
+from bench.remote_cell import Spec, opened, run_apart, run_shared
+
+STRATEGIES = "mono,centering(mono)"
+
+
+def a_grid(results: Path) -> Grid:
+    """The grid of ``small`` without what is written by a command line."""
+    plan = load_plan("demo", {
+        "strategies": ("mono", "centering(mono)"), "steps": 4, "batch_size": 16, "tasks": ("demo-dev",),
+        "experiment": "small", "baselines": (),
+    })  # fmt: skip
+    return build_grid(plan, None, results)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The bits of every cell, run by one process."""
+    results = tmp_path_factory.mktemp("here")
+    command = ["run", "--strategy", STRATEGIES, "--steps", "4", "--batch-size", "16", "--task", "demo-dev"]
+    more = ["--experiment", "small", "--baselines", "none", "--no-report", "--results", str(results)]
+    assert main([*command, *more]) == 0
+    return bits(results / "small")
+
+
+def bits(folder: Path) -> dict[str, str]:
+    """Of each cell, a hash over the scores, the weights and what was drawn."""
+    found = {}
+    for cell in records.read_cells(folder):
+        digest = hashlib.sha256(str(cell.done and cell.done["weights_sha256"]).encode())
+        for name in ("scores/demo-dev@2.parquet", "batches.json", "model/model.safetensors"):
+            digest.update((cell.path / name).read_bytes() if (cell.path / name).is_file() else b"")
+        found[cell.path.name] = digest.hexdigest()
+    return found
+
+
+def a_spec(grid: Grid, mark: str = "mark") -> Spec:
+    grid.folder.mkdir(parents=True, exist_ok=True)
+    (grid.folder / "mark").touch()
+    return ray_engine._spec(grid, Request(grid.plan, "made by hand", False, print), mark)
+
+
+def test_a_node_that_shares_the_folder(tmp_path: Path, here: dict[str, str]) -> None:
+    grid = a_grid(tmp_path)
+    spec = a_spec(grid)
+    for job in grid.jobs:
+        assert run_shared(spec, job.name, patient=True).kind == "finished"
+        assert run_shared(spec, job.name, patient=False).kind == "elsewhere"
+    assert bits(grid.folder) == here
+    assert {p.name for p in grid.folder.iterdir()} == {*here, "mark"}
+
+
+def test_a_node_that_does_not_share_the_folder(tmp_path: Path, here: dict[str, str]) -> None:
+    grid = a_grid(tmp_path / "driver")
+    spec = a_spec(grid, mark="not seen")
+    for job in grid.jobs:
+        assert run_shared(spec, job.name, patient=False).kind == "apart"
+        files = parcel.pack(grid.folder, [part.name for part in with_parents([job])])
+        outcome = run_apart(spec, job.name, files)
+        assert outcome.kind == "finished", outcome.text
+        assert outcome.files is not None
+        parcel.store(outcome.files, grid.folder, job.name)
+    assert bits(grid.folder) == here
+
+
+def test_a_trained_cell_is_sent_along_and_only_scored(tmp_path: Path, here: dict[str, str]) -> None:
+    grid = a_grid(tmp_path)
+    spec, name = a_spec(grid), grid.jobs[0].name
+    assert run_shared(spec, name, patient=False).kind == "finished"
+    (grid.folder / name / "done").unlink()
+    (grid.folder / name / "scores" / "demo-dev@2.parquet").unlink()
+    outcome = run_apart(spec, name, parcel.pack(grid.folder, [name]))
+    assert outcome.files is not None
+    log = (grid.folder / name / "steps.jsonl").read_bytes()
+    assert outcome.files[f"{name}/steps.jsonl"] == log, "seconds of steps stand in it: another training, another log"
+    parcel.store(outcome.files, grid.folder, name)
+    assert bits(grid.folder) == {name: here[name]}
+
+
+def test_a_cell_that_is_held(tmp_path: Path) -> None:
+    grid = a_grid(tmp_path)
+    spec, name = a_spec(grid), grid.jobs[0].name
+    held = lock.attempt(grid.folder / name, Watch())
+    assert isinstance(held, Lock)
+    outcome = run_shared(spec, name, patient=False)
+    assert outcome.kind == "held"
+    assert outcome.text.startswith("process ")
+    held.release()
+
+
+def test_a_node_with_other_versions_is_refused(tmp_path: Path) -> None:
+    grid = a_grid(tmp_path)
+    spec = a_spec(grid)
+    other = tuple((name, "0.1" if name == "torch" else version) for name, version in spec.versions)
+    outcome = run_shared(spec._replace(versions=other), grid.jobs[0].name, patient=False)
+    assert outcome.kind == "failed"
+    assert "all machines have the same versions, or the bits differ; torch is 0.1 where the run began" in outcome.text
+
+
+def test_a_node_with_other_data_is_refused(tmp_path: Path) -> None:
+    grid = a_grid(tmp_path)
+    outcome = run_shared(a_spec(grid), "mono-00000000-s0", patient=False)
+    assert outcome.kind == "failed"
+    assert f"mono-00000000-s0 is none of {grid.jobs[0].name}, {grid.jobs[1].name} on a node" in outcome.text
+
+
+def test_a_process_reads_the_data_once_for_many_cells(tmp_path: Path) -> None:
+    spec = a_spec(a_grid(tmp_path))
+    assert opened(spec)[1] is opened(spec._replace())[1]
+    assert hash(spec) == hash(spec._replace())
