@@ -11,8 +11,10 @@ import numpy as np
 from bench import plots, records
 from bench.derived import explained, is_derived
 from bench.document import Block, Code, Figure, Heading, Table, Text
+from bench.errors import BenchError
 from bench.labels import short
 from bench.records import Cell
+from bench.shapes import NUMBER, require_shape
 from strategies import STRATEGIES
 
 AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "rows/s",
@@ -29,7 +31,7 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     losses: dict[str, list[list[float]]] = {}
     table = []
     for cell in trained:
-        steps = [json.loads(line) for line in (cell.path / "steps.jsonl").read_text(encoding="utf-8").splitlines()]
+        steps = _steps(cell.path / "steps.jsonl")
         losses.setdefault(short(cell.label), []).append([s["loss"] for s in steps])
         table.append(_audit_row(cell, steps))
     blocks: list[Block] = [*derived, Heading(2, "Training")]
@@ -42,10 +44,35 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     return [*blocks, Text(said), Table(AUDIT, table)]
 
 
+STEP = {"loss": NUMBER, "rows_per_s": NUMBER, "padding": NUMBER}
+BATCHES = {"pairs": {str: int}, "mono_batches": int, "steps": int, "rows": int, "same_group_rows": int, "sha256": str}
+
+
+def _steps(path: Path) -> list[dict[str, float]]:
+    """The log of a training; a loss may be NaN there, where it diverged.
+
+    Raises:
+        BenchError: not what training writes.
+    """
+    again = "delete the cell's folder to run it again"
+    try:
+        steps = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchError(f"{path}: not readable ({type(error).__name__}: {error}); {again}") from None
+    if not steps:
+        raise BenchError(f"{path}: no step is logged; {again}")
+    require_shape(steps, [STEP], str(path))
+    return steps
+
+
 def _audit_row(cell: Cell, steps: Sequence[dict[str, float]]) -> list[str]:
-    audit = records.read_json(cell.path / "batches.json")
+    path = cell.path / "batches.json"
+    audit = records.read_json(path)
+    require_shape(audit, BATCHES, str(path))
     pairs = audit["pairs"]
     assert isinstance(pairs, dict)
+    if not pairs:
+        raise BenchError(f"{path}: no language pair was drawn; delete the cell's folder to run it again")
     ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))
     extremes = f"{ordered[0][0]} {ordered[0][1]:,} / {ordered[-1][0]} {ordered[-1][1]:,}"
     speed = float(np.median([s["rows_per_s"] for s in steps]))
