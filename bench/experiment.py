@@ -65,7 +65,8 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     unknown = [name for name in plan.baselines if name not in BASELINES]
     if unknown:
         raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
-    model = describe_model(plan.settings.model, fetch) if strategies or "untrained" in plan.baselines else None
+    code = plan.settings.trust_remote_code
+    model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
@@ -88,7 +89,8 @@ def _as_it_is(plan: Plan, fetch: bool) -> Job:
         return plain_job(name, plan.settings, None)
     path = Path(name)
     label = path.parent.name if path.name == "model" else path.name
-    return plain_job(label or name, plan.settings, describe_model(name, fetch))
+    model = describe_model(name, fetch, plan.settings.trust_remote_code)
+    return plain_job(label or name, plan.settings, model)
 
 
 def run_grid(grid: Grid, command: str, overwrite: bool, say: Say, resume: bool = False) -> int:
@@ -128,7 +130,15 @@ class Left(NamedTuple):
 
 
 def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
-    """The cells that have work left, by name; what is to be overwritten is removed."""
+    """The cells that have work left, by name; what is to be overwritten is removed.
+
+    Raises:
+        BenchError: a link stands where a cell is to be read or written: what it leads to is not this experiment's.
+    """
+    records.require_no_link(grid.folder)
+    for job in grid.jobs:
+        records.require_no_links(grid.folder / job.name)
+        records.require_no_links(checkpoint.folder_of(grid.folder / job.name))
     if overwrite:
         for job in grid.jobs:
             shutil.rmtree(grid.folder / job.name, ignore_errors=True)
