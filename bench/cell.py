@@ -95,12 +95,15 @@ def describe_source(source: Source, root: Path | None) -> dict[str, object]:
     return {"version": source.version, "licence": source.licence, "files": files}
 
 
-def describe_model(name: str, fetch: bool) -> dict[str, object]:
-    """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now)."""
+def describe_model(name: str, fetch: bool, code: bool = False) -> dict[str, object]:
+    """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now).
+
+    With ``code``, its Python files are among them.
+    """
     from bench.models import find_model
 
-    folder = find_model(name, fetch)
-    return {"name": name, "files": records.folder_hash(folder) if folder else None}
+    folder = find_model(name, fetch, code)
+    return {"name": name, "files": records.folder_hash(folder, code) if folder else None}
 
 
 def strategy_job(
@@ -108,7 +111,7 @@ def strategy_job(
 ) -> Job:
     """The cell of a strategy and a seed."""
     settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
-    for name in ("train_weights", "hold_out", "micro_batch"):
+    for name in ("train_weights", "hold_out", "micro_batch", "trust_remote_code"):
         if not settings[name]:
             del settings[name]  # came after the first cells: a default must not rename them
     if plan.overlap == "drop":
@@ -123,6 +126,8 @@ def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -
     """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
     kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
     how = {name: getattr(settings, name) for name in kept}
+    if model and settings.trust_remote_code:
+        how["trust_remote_code"] = True
     identity = {
         "schema": records.SCHEMA,
         "strategy": label,
@@ -177,7 +182,7 @@ def run_cell(
         records.write_scores(target, score_table(loaded, ranker, weights, request.plan))
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
-    before = records.read_json(path / "done") if (path / "done").is_file() else {}
+    before = records.read_done(path) or {}
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     kept = {name: dict(before.get(name) or {}) for name in ("seconds", "peak_memory_mb")}  # type: ignore[call-overload]
     kept["seconds"].update(rounded)

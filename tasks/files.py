@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tasks.contract import TaskError
-from tasks.json_text import json_object
+from tasks.json_text import json_object, json_value
 
 MAX_LINE = 10_000_000
 """Bytes of a line of JSON lines; a longer one is refused before it is held, as a hostile archive would have it."""
@@ -121,6 +121,15 @@ def sha256(path: Path) -> str:
 
 def read_json(path: Path) -> dict[str, object]:
     """The JSON object in a file (gzip where the name ends in .gz)."""
+    return json_object(_whole(path), str(path))
+
+
+def read_value(path: Path) -> object:
+    """The JSON value in a file."""
+    return json_value(_whole(path), str(path))
+
+
+def _whole(path: Path) -> bytes:
     parts: list[bytes] = []
     left = MAX_FILE
     for number, part in _lines(path):
@@ -130,7 +139,7 @@ def read_json(path: Path) -> dict[str, object]:
                 f"{path}, line {number}: longer than any data set here ({MAX_FILE} bytes); is this the right file?"
             )
         parts.append(part)
-    return json_object(b"".join(parts), str(path))
+    return b"".join(parts)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, object]]]:

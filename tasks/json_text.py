@@ -11,14 +11,26 @@ def json_object(data: bytes, where: str) -> dict[str, object]:
     """The object that ``data`` is; ``where`` names it in messages.
 
     Raises:
+        TaskError: as of ``json_value``, or it is something else than an object.
+    """
+    value = json_value(data, where)
+    if not isinstance(value, dict):
+        raise TaskError(f"{where}: a JSON object is expected; got {type(value).__name__}")
+    return value
+
+
+def json_value(data: bytes, where: str) -> object:
+    """The value that ``data`` is.
+
+    Raises:
         TaskError: not UTF-8, not JSON (NaN and infinities are none), nested too deeply, a key that comes up twice in
-            an object, half of a surrogate pair, or something else than an object.
+            an object, or half of a surrogate pair.
     """
     try:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             raise TaskError(f"{where}: begins with a byte order mark; write the file as UTF-8 without one")
-        value = _DECODER.decode(text)
+        value: object = _DECODER.decode(text)
         if b"\\u" in data:  # half a surrogate pair is valid JSON, but no text: tokenizers would fail on it hours later
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
@@ -33,8 +45,6 @@ def json_object(data: bytes, where: str) -> dict[str, object]:
         raise TaskError(f"{where}: invalid JSON ({error}); correct it") from None
     except RecursionError:
         raise TaskError(f"{where}: JSON nested too deeply; is this the right file?") from None
-    if not isinstance(value, dict):
-        raise TaskError(f"{where}: a JSON object is expected; got {type(value).__name__}")
     return value
 
 
