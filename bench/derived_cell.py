@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench import cell, processes, records
 from bench.cell import Job, Request, config_of, plain_job, strategy_job
 from bench.config import Plan, Settings
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from bench.search import Ranker
 
 OFFSETS = "offsets.safetensors"
+
+Floats = NDArray[np.float32]
 
 
 def job_of(recipe: Recipe, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]) -> Job:
@@ -138,12 +143,12 @@ def _store_average(merge: Merge, path: Path, parents: list[Path], code: bool) ->
 
 def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, code: bool) -> list[str]:
     """The languages that have an offset; estimates and stores the offsets where they are not there."""
-    from safetensors.numpy import load_file, save_file
+    from safetensors.numpy import save_file
 
     from bench.posthoc import offsets, parallel_passages
 
     if (path / OFFSETS).is_file():
-        return sorted(load_file(path / OFFSETS))
+        return sorted(_stored_offsets(path))
     if data is None:
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
     encoder = _encoder(parent, code)
@@ -177,14 +182,27 @@ def stored(path: Path, code: bool, above: frozenset[str] = frozenset()) -> tuple
     return Removed(inner, _removal(str(about["kind"]), about["parameters"], path)), weights
 
 
-def _removal(kind: str, parameters: Mapping[str, int], path: Path) -> Removal:
-    from safetensors.numpy import load_file
-
+def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal:
     from bench import posthoc
 
+    rank = parameters.get("rank")
     if kind == "shift":
-        return posthoc.shift(load_file(path / OFFSETS))
-    return posthoc.lir(parameters["rank"]) if kind == "lir" else posthoc.centering
+        return posthoc.shift(_stored_offsets(path))
+    if kind == "lir" and type(rank) is int and rank >= 1:
+        return posthoc.lir(rank)
+    if kind == "centering":
+        return posthoc.centering
+    raise BenchError(f"{path / 'config.json'}: derived in no known way ({kind!r:.80}, rank {rank!r:.80})")
+
+
+def _stored_offsets(path: Path) -> dict[str, Floats]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path / OFFSETS)
+    except (OSError, SafetensorError) as error:
+        raise BenchError(f"{path / OFFSETS}: not readable ({error}); run the cell again with --overwrite") from None
 
 
 def _encoder(path: Path, code: bool) -> Encoder:

@@ -28,6 +28,7 @@ from bench.overlap import Overlap, find_overlaps, without
 from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
+from bench.shapes import file_name
 from tasks import Source, Task, TrainSet
 from tasks.files import checksums
 from tasks.held_out import HeldOut, held_out
@@ -213,8 +214,15 @@ def try_first_batch(jobs: Sequence[Job], data: TrainData) -> None:
 
 
 def load_task(task: Task, root: Path | None) -> LoadedTask:
-    """Read a task once for all cells."""
-    return LoadedTask(task, list(task.load(root)), checksums(task.files(root)))
+    """Read a task once for all cells.
+
+    Raises:
+        BenchError: a set's name could not be that of a file: figures and exports are named after it.
+    """
+    sets = list(task.load(root))
+    for evalset in sets:
+        file_name(evalset.name, f"task {task.name}: the name of a set")
+    return LoadedTask(task, sets, checksums(task.files(root)))
 
 
 def set_threads(threads: int) -> None:

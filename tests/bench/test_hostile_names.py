@@ -140,6 +140,49 @@ def test_a_derived_cell_names_a_parent_beside_it(tmp_path: Path) -> None:
             derived_cell.stored(cell, code=False)
 
 
+@pytest.mark.parametrize("derived", [
+    {"kind": "none", "what": "w", "parameters": {}},
+    {"kind": "lir", "what": "w", "parameters": {"rank": "1"}},
+    {"kind": "lir", "what": "w", "parameters": {}},
+    {"kind": "shift", "what": "w", "parameters": {}},
+])  # fmt: skip
+def test_a_derived_cell_that_says_no_way(
+    tmp_path: Path, derived: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(derived_cell, "_encoder", lambda path, code: Still())
+    parent = make_cell(tmp_path / "made", "mono()", 0, 0.1)
+    cell = make_cell(tmp_path / "made", "lir(mono(), rank=1)", 0, 0.1)
+    parents = [{"cell": parent.name, "strategy": "mono()", "steps": 1}]
+    changed(cell / "config.json", lambda c: c.update(derived=derived, parents=parents))
+    for content in (None, b"", b"\xff" * 16):
+        if content is not None:
+            (cell / "offsets.safetensors").write_bytes(content)
+        with pytest.raises(BenchError, match=r"derived in no known way|offsets\.safetensors: not readable"):
+            derived_cell.stored(cell, code=False)
+
+
+class Still:
+    """An encoder that is not opened."""
+
+    def weights_hash(self) -> str:
+        return "0"
+
+
+def test_sets_that_no_file_can_be_named_after_are_refused_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.py").write_text(
+        "from dataclasses import dataclass\nfrom tasks import EvalSet, Task\n\n@dataclass(frozen=True)\n"
+        "class Tiny(Task):\n    name, version, licence, citation = 'tiny', '1', 'CC0', 'none'\n"
+        "    def load(self, root):\n        yield EvalSet('../up', {'en': {'q': 'a'}}, {'en': {'d': 'b'}}, "
+        "{'q': {'d': 1}})\n"
+    )
+    task = f"{tmp_path / 'tiny.py'}:Tiny"
+    assert main(["evaluate", "--model", "char-tfidf", "--task", task, *places(tmp_path)]) == 2
+    assert "the name of a set becomes the name of a file" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
 def test_results_files_that_say_names_of_files_elsewhere(tmp_path: Path) -> None:
     cell = make_cell(tmp_path / "made", "mono()", 0, 0.1)
     changed(cell / "done", lambda d: d.update(weights_sha256="../../../up"))

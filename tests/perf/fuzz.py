@@ -126,7 +126,14 @@ def by_atheris(target: Target, inputs: int, seed: int, folder: Path, counts: Cou
     corpus.mkdir()
     for number, data in enumerate(target.seeds):
         (corpus / str(number)).write_bytes(data)
-    quiet = ("-timeout=0", "-mutate_depth=1", "-rss_limit_mb=0", "-max_len=65536", "-print_final_stats=0", "-verbosity=0")
+    quiet = (
+        "-timeout=0",
+        "-mutate_depth=1",
+        "-rss_limit_mb=0",
+        "-max_len=65536",
+        "-print_final_stats=0",
+        "-verbosity=0",
+    )
     atheris.Setup([sys.argv[0], *quiet, f"-seed={seed + 1}", str(corpus)], one, custom_mutator=change)
     atheris.Fuzz()
 
