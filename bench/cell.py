@@ -33,7 +33,8 @@ LEXICAL = ("char-tfidf", "bm25")
 
 BASELINES = ("untrained", *LEXICAL)
 
-LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_language", "validate_every", "select")
+LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_language", "validate_every", "select",
+         "trust_remote_code")  # fmt: skip
 """Settings that came after the first cells: their defaults must not rename these."""
 
 DEFAULTS = Settings()
@@ -104,12 +105,15 @@ def describe_source(source: Source, root: Path | None) -> dict[str, object]:
     return {"version": source.version, "licence": source.licence, "files": files}
 
 
-def describe_model(name: str, fetch: bool) -> dict[str, object]:
-    """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now)."""
+def describe_model(name: str, fetch: bool, code: bool = False) -> dict[str, object]:
+    """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now).
+
+    With ``code``, its Python files are among them.
+    """
     from bench.models import find_model
 
-    folder = find_model(name, fetch)
-    return {"name": name, "files": records.folder_hash(folder) if folder else None}
+    folder = find_model(name, fetch, code)
+    return {"name": name, "files": records.folder_hash(folder, code) if folder else None}
 
 
 def strategy_job(
@@ -132,6 +136,8 @@ def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -
     """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
     kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
     how = {name: getattr(settings, name) for name in kept}
+    if model and settings.trust_remote_code:
+        how["trust_remote_code"] = True
     identity = {
         "schema": records.SCHEMA,
         "strategy": label,
@@ -194,7 +200,7 @@ def _score(
         records.write_scores(target, table)
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
-    before = records.read_json(path / "done") if (path / "done").is_file() else {}
+    before = records.read_done(path) or {}
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     kept = {name: dict(before.get(name) or {}) for name in ("seconds", "peak_memory_mb")}  # type: ignore[call-overload]
     kept["seconds"].update(rounded)

@@ -16,12 +16,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench import records
 from bench.errors import BenchError
-from tasks.files import sha256
+from bench.shapes import file_name, require_shape
+from tasks import TaskError
+from tasks.files import read_json, sha256
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 STATE = "state.json"
+
+SHAPE = {"step": int, "owner": dict, "files": {str: str}, "batches_sha256": str, "resumed_at": [int],
+         "scalars": {"optimizer": dict, "scheduler": dict}}  # fmt: skip
+
 ANEW = "without --resume the cell is trained from its first step"
 
 
@@ -115,9 +121,12 @@ def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
     path = there[-1]
     state = _read_state(path / STATE)
     _require_owner(path / STATE, state.get("owner"), owner)
+    if path.name != f"step-{state['step']:08d}":
+        raise BenchError(f"{path / STATE}: damaged, it is of step {state['step']}; {ANEW}")
     files = state["files"]
     assert isinstance(files, dict)
     for name, digest in files.items():
+        file_name(name, f"{path / STATE}: a file of the checkpoint")
         if not (path / name).is_file():
             raise BenchError(f"{path / name}: this file of the checkpoint is missing; {ANEW}")
         if sha256(path / name) != digest:
@@ -127,13 +136,14 @@ def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
 
 def _read_state(path: Path) -> dict[str, object]:
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-        told = state.pop("sha256")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise BenchError(f"{path}: damaged or missing, this is no checkpoint; {ANEW}") from None
+        state = read_json(path)
+    except TaskError as error:
+        raise BenchError(f"damaged or missing, this is no checkpoint: {error}; {ANEW}") from None
+    told = state.pop("sha256", None)
     if told != records.hash64(state):
         raise BenchError(f"{path}: damaged, its sha256 is not the one that was written; {ANEW}")
-    return dict(state)
+    require_shape(state, SHAPE, str(path))
+    return state
 
 
 def _require_owner(path: Path, theirs: object, ours: Mapping[str, object]) -> None:

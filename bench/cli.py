@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import config, processes
+from bench.config import require_experiment_name
 from bench.errors import EXPECTED, BenchError
 from bench.measures import MEASURES
 from bench.precision import PRECISIONS
@@ -22,25 +23,30 @@ from bench.trackers import require_trackers
 if TYPE_CHECKING:
     from bench.experiment import Engine
 
+LONGEST = 2000
+"""Characters of a message."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for a request that cannot be carried out, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args([_as_text(argument) for argument in arguments])
     if getattr(options, "offline", False) or getattr(options, "dry_run", False):
         from tasks.hub import go_offline
 
         go_offline()
-    options.command_line = shlex.join(["python", "-m", "bench", *arguments])
+    options.command_line = shlex.join(["python", "-m", "bench", *map(_as_text, arguments)])
     others = redirect_stdout(io.StringIO()) if not processes.is_first() else nullcontext()
     try:
         with others:
+            if getattr(options, "experiment", None) is not None:
+                require_experiment_name(options.experiment)
             code: int = options.call(options)
         sys.stdout.flush()
         return code
     except EXPECTED as error:
         who = "" if processes.is_first() else f"process {processes.number()}: "
-        print(f"bench: {who}{' '.join(str(error).split())}", file=sys.stderr)
+        print(f"bench: {who}{_one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bench: interrupted; finished cells are kept, the same command continues", file=sys.stderr)
@@ -48,6 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _as_text(argument: str) -> str:
+    """Bytes that are not UTF-8 are written out: arguments are recorded, and files are UTF-8."""
+    return argument.encode("utf-8", "backslashreplace").decode()
+
+
+def _one_line(error: Exception) -> str:
+    """A message with what would move a terminal's cursor or change its colours written out."""
+    text = " ".join(str(error).split())
+    shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -148,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     trec.add_argument("--task", required=True)
     trec.add_argument("--data-root", type=Path)
     trec.add_argument("--depth", type=int, default=1000, help="passages per query")
+    _trust_option(trec)
     trec.set_defaults(call=_export_trec)
     result = export.add_parser("mteb", help="mteb's result files of every finished cell")
     result.add_argument("experiment")
@@ -163,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="built-in name, folder or Hub name")
+    _trust_option(parser)
     parser.add_argument("--task", help="comma-separated tasks to score on")
     parser.add_argument("--data-root", type=Path, help="folder of local data sets")
     parser.add_argument("--offline", action="store_true", help="never touch the network")
@@ -179,6 +199,13 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", help="folder name below the results and reports folders")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     _folders(parser)
+
+
+def _trust_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", default=None,
+        help="run code that comes with the model or that it names (default: such models are refused)",
+    )  # fmt: skip
 
 
 def _settings_options(parser: argparse.ArgumentParser) -> None:
@@ -329,7 +356,7 @@ def _estimated(grid: object) -> str:
     try:
         return "\n".join(estimate(grid).lines())
     except EXPECTED as error:
-        return f"time not estimated: {' '.join(str(error).split())}"
+        return f"time not estimated: {_one_line(error)}"
 
 
 def _board(options: argparse.Namespace) -> int:
@@ -500,7 +527,9 @@ def _export_trec(options: argparse.Namespace) -> int:
     if options.depth < 1:
         raise BenchError(f"--depth is a whole number of at least 1; got {options.depth}")
     cell = export.find_cell(options.results / options.experiment, options.cell)
-    written = export.export_trec(cell, options.task, options.data_root, options.out, options.depth)
+    written = export.export_trec(
+        cell, options.task, options.data_root, options.out, options.depth, bool(options.trust_remote_code)
+    )
     _say(f"{len(written)} files in {options.out}")
     return 0
 

@@ -82,7 +82,7 @@ def compare(cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: 
     Raises:
         BenchError: a name means no strategy or several, seeds differ, or data differ.
     """
-    found = _compare(read_sets(cells), find(cells, a), find(cells, b), measure, margin)
+    found = _compare(read_sets(cells), find(cells, a, True), find(cells, b, True), measure, margin)
     adjusted = stats.holm(np.array([c.p for c in found]))
     return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
 
@@ -115,14 +115,15 @@ def _claimed(c: Comparison, claim: Claim, margin: float) -> Comparison:
     return c._replace(claim="superior" if superior else "non-inferior", p_claim=p)
 
 
-def find(cells: Sequence[Cell], name: str) -> list[Cell]:
+def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
     """The finished cells of one strategy, by its signature, its name, or its hash; ordered by seed.
 
-    A name alone means its defaults, where several configurations of it were run.
+    A name alone means its defaults, where several configurations of it were run. ``plugins`` allows to run code that
+    the name names: for names that the user wrote, not for those that are stored.
     """
     done = [c for c in cells if c.done is not None]
     found: list[Cell] = []
-    wanted = {_plain(x) for x in (name, resolve.signature(name)) if x is not None}
+    wanted = {_plain(x) for x in (name, resolve.signature(name, plugins)) if x is not None}
     for match in (
         lambda c: not wanted.isdisjoint(_plain(x) for x in (c.label, short(c.label), str(c.config["hash"]))),
         lambda c: c.label.split("(")[0] == name,

@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.precision import PRECISIONS
 from bench.protocol import Protocol
+from tasks.files import is_file
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -21,6 +22,9 @@ BUILT_IN = {
     "demo-transformer": "built in: two transformer layers over the same tokenizer, randomly initialised",
 }
 """Models that ship with the package, and what they are."""
+
+MOST = 2**31 - 1
+"""Largest whole number that a setting takes."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Settings:
         select: ``last`` weights, or the ``best`` by that score: of the same steps, and by the same rule, everywhere.
         micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
             passes the whole batch at once. Equal up to rounding, in bounded memory.
+        trust_remote_code: whether code that comes with the model, or that it names, is run. From the command line
+            alone: no preset and no stored result can consent for the user.
     """
 
     model: str = "demo-static"
@@ -77,20 +83,23 @@ class Settings:
     negative_language: str = "same"
     validate_every: int = 0
     select: str = "last"
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "query_length", "passage_length"):
-            _require(getattr(self, name) >= 1, f"{name} is a whole number of at least 1", getattr(self, name))
+            rule = f"{name} is a whole number of at least 1 and at most {MOST}"
+            _require(1 <= getattr(self, name) <= MOST, rule, getattr(self, name))
         for name in ("learning_rate", "temperature", "max_grad_norm"):
             _require(0 < getattr(self, name) < float("inf"), f"{name} is a positive number", getattr(self, name))
         _require(0 <= self.weight_decay < float("inf"), "weight_decay is not negative", self.weight_decay)
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
-        _require(self.micro_batch >= 0, "micro_batch is a whole number of at least 0", self.micro_batch)
-        _require(self.negatives >= 0, "negatives is a whole number of at least 0", self.negatives)
+        _require(0 <= self.micro_batch <= MOST, "micro_batch is a whole number of at least 0", self.micro_batch)
+        _require(0 <= self.negatives <= MOST, "negatives is a whole number of at least 0", self.negatives)
         rule = "negative_language is same, query or random"
         _require(self.negative_language in ("same", "query", "random"), rule, self.negative_language)
-        _require(self.validate_every >= 0, "validate_every is a whole number of at least 0", self.validate_every)
+        every = self.validate_every
+        _require(0 <= every <= MOST, "validate_every is a whole number of at least 0", every)
         _require(self.select in ("last", "best"), "select is last or best", self.select)
         if self.validate_every and not self.hold_out:
             raise BenchError("validation scores items that are not trained on; add --hold-out to --validate-every")
@@ -151,21 +160,31 @@ class Plan:
     settings: Settings = dataclasses.field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        _require(all(s >= 0 for s in self.seeds), "seeds are whole numbers of at least 0", self.seeds)
+        rule = f"seeds are whole numbers of at least 0 and at most {MOST}"
+        _require(all(0 <= s <= MOST for s in self.seeds), rule, self.seeds)
         _require(self.overlap in ("refuse", "drop", "keep"), "overlap is refuse, drop or keep", self.overlap)
         _require(self.index in ("exact", "flat", "hnsw"), "index is exact, flat or hnsw", self.index)
-        _require(self.depth >= 100, "depth is a whole number of at least 100: R@100 is reported", self.depth)
-        _require(self.checkpoint_every >= 0, "checkpoint_every is a whole number of at least 0", self.checkpoint_every)
-        _require(self.threads >= 0, "threads is a whole number of at least 0", self.threads)
-        name = self.experiment
-        plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))
-        _require(plain, "an experiment's name is letters, digits, '-', '_' and '.', and starts with no '-' or '.'",
-                 name)  # fmt: skip
+        _require(100 <= self.depth <= MOST, "depth is a whole number of at least 100: R@100 is reported", self.depth)
+        every = self.checkpoint_every
+        _require(0 <= every <= MOST, "checkpoint_every is a whole number of at least 0", every)
+        _require(0 <= self.threads <= 4096, "threads is a whole number of at least 0 and at most 4096", self.threads)
+        require_experiment_name(self.experiment)
+
+
+def require_experiment_name(name: str) -> None:
+    """Refuse a name that is not that of one folder.
+
+    Raises:
+        BenchError: signs that a folder's name should not have, or too many.
+    """
+    plain = name.replace("-", "").replace("_", "").replace(".", "").isalnum() and not name.startswith((".", "-"))
+    rule = "an experiment's name is letters, digits, '-', '_' and '.', at most 100, and starts with no '-' or '.'"
+    _require(plain and len(name) <= 100, rule, name)
 
 
 def _require(holds: bool, rule: str, value: object) -> None:
     if not holds:
-        raise BenchError(f"{rule}; got {value!r}")
+        raise BenchError(f"{rule}; got {value!r:.200}")
 
 
 def presets() -> list[str]:
@@ -177,10 +196,12 @@ def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
     """The plan of a preset (a shipped name or a TOML file), changed by ``overrides`` (None means unchanged)."""
     values = _read_preset(preset) if preset else {}
     table, protocol = values.pop("settings", {}), values.pop("protocol", None)
-    for name, part in (("settings", table), ("protocol", protocol or {})):
+    for name, part in (("settings", table), ("protocol", {} if protocol is None else protocol)):
         if not isinstance(part, dict):
             raise BenchError(f"preset {preset!r}: [{name}] is a table; got {part!r}")
     assert isinstance(table, dict)
+    if "trust_remote_code" in table:
+        raise BenchError(f"preset {preset!r}: running a model's code is consented to by --trust-remote-code alone")
     given = {k: v for k, v in overrides.items() if v is not None}
     names = {f.name for f in dataclasses.fields(Settings)}
     table |= {k: v for k, v in given.items() if k in names}
@@ -191,28 +212,36 @@ def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
 
 def _read_preset(preset: str) -> dict[str, object]:
     path = PRESETS / f"{preset}.toml" if preset in presets() else Path(preset)
-    if path.suffix != ".toml" or not path.is_file():
-        raise BenchError(f"a preset is one of {', '.join(presets())} or the path of a TOML file; got {preset!r}")
+    if path.suffix != ".toml" or not is_file(path):
+        raise BenchError(f"a preset is one of {', '.join(presets())} or the path of a TOML file; got {preset!r:.200}")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except RecursionError:
+        raise BenchError(f"{path}: not a readable TOML file (nested too deeply)") from None
+    except (ValueError, OSError) as error:  # TOMLDecodeError, UnicodeDecodeError, numbers of thousands of digits
         raise BenchError(f"{path}: not a readable TOML file ({error})") from None
 
 
 def _typed(cls: type[Plan] | type[Settings], values: dict[str, object], preset: str | None) -> dict[str, Any]:
     """``values`` with lists as tuples, refused by name where a field is unknown or of another type."""
     hints = get_type_hints(cls)
-    typed: dict[str, Any] = {}
-    for name, value in values.items():
+    for name in values:
         if name not in hints or name in ("settings", "protocol"):
-            raise BenchError(f"preset {preset!r} sets {name!r}, which is none of {', '.join(sorted(hints))}")
-        value = tuple(value) if isinstance(value, list) else value
-        kinds = tuple(get_args(hints[name])) if type(None) in get_args(hints[name]) else (hints[name],)
-        plain = tuple(tuple if getattr(k, "__origin__", None) is tuple else k for k in kinds)
-        if float in plain and type(value) is int:
-            value = float(value)
-        if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
-            wanted = " or ".join(getattr(k, "__name__", str(k)) for k in plain)
-            raise BenchError(f"{name} is a {wanted}; got {value!r}")
-        typed[name] = value
-    return typed
+            where = f"preset {preset!r}" if preset else "what is stored"
+            raise BenchError(f"{where} sets {name!r:.80}, which is none of {', '.join(sorted(hints))}")
+    return {name: _of_kind(name, value, hints[name]) for name, value in values.items()}
+
+
+def _of_kind(name: str, value: object, hint: Any) -> Any:
+    """``value`` as a field's type hint has it, or refused."""
+    if getattr(hint, "__origin__", None) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise BenchError(f"{name} is a tuple; got {value!r:.200}")
+        return tuple(_of_kind(f"each of {name}", x, get_args(hint)[0]) for x in value)
+    kinds = get_args(hint) or (hint,)
+    if float in kinds and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        wanted = " or ".join("None" if k is type(None) else k.__name__ for k in kinds)
+        raise BenchError(f"{name} is a {wanted}; got {value!r:.200}")
+    return value

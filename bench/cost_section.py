@@ -9,6 +9,7 @@ import numpy as np
 from bench import records
 from bench.document import Block, Heading, Table, Text
 from bench.records import Cell
+from bench.shapes import NUMBER, require_shape
 
 HEADER = ("cell", "threads", "load s", "train s", "score s", "rows/s", "tokens/s", "padding", "GFLOP a step", "GFLOP/s",
           "peak MB, training", "peak MB, scoring")  # fmt: skip
@@ -29,7 +30,12 @@ def cost_section(logs: Mapping[str, Sequence[Mapping[str, float]]], cells: Seque
 
 
 def _cost(cell: Cell) -> dict[str, object]:
-    return records.read_json(cell.path / COST) if (cell.path / COST).is_file() else {}
+    path = cell.path / COST
+    if not path.is_file():
+        return {}
+    stored = records.read_json(path)
+    require_shape(stored, {"seconds": {str: NUMBER}, "flops": str}, str(path))
+    return stored
 
 
 def _row(cell: Cell, steps: Sequence[Mapping[str, float]]) -> list[str]:
@@ -64,7 +70,9 @@ def _rows(step: Mapping[str, object]) -> int:
 
 def _each(steps: Sequence[Mapping[str, float]], name: str) -> list[float]:
     """A logged value of every step; [] where a cell was trained before it was logged."""
-    return [step[name] for step in steps if name in step]
+    values = [step[name] for step in steps if name in step]
+    require_shape(values, [NUMBER], "steps.jsonl", name)
+    return values
 
 
 def _numbers(value: object) -> dict[str, float]:

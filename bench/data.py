@@ -76,18 +76,21 @@ def _dict(value: object) -> dict[str, object]:
     return value
 
 
-def find(name: str) -> Task | Source:
-    """The task of this name, else the source; ``<name>-train`` is the source of a name that both have."""
+def find(name: str, plugins: bool = True) -> Task | Source:
+    """The task of this name, else the source; ``<name>-train`` is the source of a name that both have.
+
+    ``plugins`` allows to run code that the name names: for names that the user wrote, not for those that are stored.
+    """
     base = name.removesuffix("-train")
     if base != name and base in SOURCES:
-        return resolve.source(base)
+        return resolve.source(base, plugins)
     if name in SOURCES and name not in TASKS:
-        return resolve.source(name)
+        return resolve.source(name, plugins)
     try:
-        return resolve.task(name)
+        return resolve.task(name, plugins)
     except (BenchError, TaskError) as error:
         try:
-            return resolve.source(name)
+            return resolve.source(name, plugins)
         except (BenchError, TaskError):
             raise error from None
 
@@ -147,7 +150,7 @@ def cite(experiment: Path) -> tuple[list[list[str]], list[str]]:
     for cell in records.read_cells(experiment):
         for name, about in _dict(cell.config["sources"]).items():
             thing = _known(name)
-            licence = str(_dict(about)["licence"])
+            licence = str(about.get("licence", "unknown")) if isinstance(about, dict) else "unknown"
             rows[name, "train"] = [name, "train", licence, thing.citation if thing else "unknown"]
         for path in sorted((cell.path / "scores").glob("*.parquet")):
             name = path.name.rpartition("@")[0]
@@ -163,7 +166,7 @@ def _known(name: str) -> Task | Source | None:
     base = {"climate-fever-evidence": "climate-fever"}.get(name, name)
     for text in (base, base.replace("mteb-", "mteb:", 1), f"beir:{base}"):
         try:
-            return find(text)
+            return find(text, plugins=False)
         except (BenchError, TaskError):
             continue
     return None

@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench import cell, processes, records
 from bench.cell import Job, Request, config_of, plain_job, strategy_job
 from bench.config import Plan, Settings
 from bench.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.errors import BenchError
+from bench.model_files import FLAG
 from bench.schedule import TrainData
+from bench.shapes import file_name
 
 if TYPE_CHECKING:
     from bench.encoder import Encoder
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from bench.search import Ranker
 
 OFFSETS = "offsets.safetensors"
+
+Floats = NDArray[np.float32]
 
 
 def job_of(recipe: Recipe, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]) -> Job:
@@ -86,13 +93,14 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
     if not processes.is_first():
         return None
     parent = path.parent / job.parents[0].name
-    trained_on = records.read_json(parent / "config.json") if job.derived.trained else {}
-    more = {"languages": _offsets(job.derived, path, parent, data)} if isinstance(job.derived, Shift) else {}
+    trained_on = records.read_config(parent) if job.derived.trained else {}
+    code = job.settings.trust_remote_code
+    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
     config = config_of(job, request, data) | about(job, more)
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
     if not (path / "config.json").is_file():
         records.write_json(path / "config.json", config)
-    return stored(path)
+    return stored(path, code)
 
 
 def about(job: Job, more: Mapping[str, object] | None = None) -> dict[str, object]:
@@ -115,71 +123,96 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
             cell.ranker_of(parent, path / "parents" / parent.name, data, request)
         if processes.is_first():
             records.write_json(path / "config.json", config_of(job, request, data) | about(job))
-            _store_average(merge, path, [path / "parents" / parent.name for parent in job.parents])
+            made_of = [path / "parents" / parent.name for parent in job.parents]
+            _store_average(merge, path, made_of, job.settings.trust_remote_code)
     if not processes.is_first():
         return None
-    encoder = _encoder(path)
+    encoder = _encoder(path, request.plan.settings.trust_remote_code)
     return encoder, encoder.weights_hash()
 
 
-def _store_average(merge: Merge, path: Path, parents: list[Path]) -> None:
+def _store_average(merge: Merge, path: Path, parents: list[Path], code: bool) -> None:
     from bench.average import average
 
-    encoders = [_encoder(parent) for parent in parents]
+    encoders = [_encoder(parent, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with records.written_aside(path / "model") as aside:
         encoders[0].save(aside)
 
 
-def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None) -> list[str]:
+def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, code: bool) -> list[str]:
     """The languages that have an offset; estimates and stores the offsets where they are not there."""
-    from safetensors.numpy import load_file, save_file
+    from safetensors.numpy import save_file
 
     from bench.posthoc import offsets, parallel_passages
 
     if (path / OFFSETS).is_file():
-        return sorted(load_file(path / OFFSETS))
+        return sorted(_stored_offsets(path))
     if data is None:
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
-    encoder = _encoder(parent)
+    encoder = _encoder(parent, code)
     found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
     with records.written_aside(path / OFFSETS) as aside:
         save_file(found, aside)
     return sorted(found)
 
 
-def stored(path: Path) -> tuple[Ranker, str]:
-    """The ranker of a stored cell with an encoder, and the hash of its weights; parents stand beside it."""
-    config = records.read_json(path / "config.json")
+def stored(path: Path, code: bool, above: frozenset[str] = frozenset()) -> tuple[Ranker, str]:
+    """The ranker of a stored cell with an encoder, and the hash of its weights; parents stand beside it.
+
+    Args:
+        path: of the cell.
+        code: whether the user consents to run the model's own code; what is stored cannot consent.
+        above: cells that are made of this one.
+    """
+    config = records.read_config(path)
     about = config.get("derived")
     if not isinstance(about, dict) or about["kind"] == "merge":
-        encoder = _encoder(path)
+        encoder = _encoder(path, code)
         return encoder, encoder.weights_hash()
     from bench.posthoc import Removed
 
     parents = config["parents"]
     assert isinstance(parents, list)
-    inner, weights = stored(path.parent / str(parents[0]["cell"]))
+    if len(parents) != 1 or path.name in above:
+        raise BenchError(f"{path / 'config.json'}: such a cell is made of one other, and not of itself")
+    parent = path.parent / file_name(parents[0]["cell"], f"{path / 'config.json'}: a parent")
+    inner, weights = stored(parent, code, above | {path.name})
     return Removed(inner, _removal(str(about["kind"]), about["parameters"], path)), weights
 
 
-def _removal(kind: str, parameters: Mapping[str, int], path: Path) -> Removal:
-    from safetensors.numpy import load_file
-
+def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal:
     from bench import posthoc
 
+    rank = parameters.get("rank")
     if kind == "shift":
-        return posthoc.shift(load_file(path / OFFSETS))
-    return posthoc.lir(parameters["rank"]) if kind == "lir" else posthoc.centering
+        return posthoc.shift(_stored_offsets(path))
+    if kind == "lir" and type(rank) is int and rank >= 1:
+        return posthoc.lir(rank)
+    if kind == "centering":
+        return posthoc.centering
+    raise BenchError(f"{path / 'config.json'}: derived in no known way ({kind!r:.80}, rank {rank!r:.80})")
 
 
-def _encoder(path: Path) -> Encoder:
+def _stored_offsets(path: Path) -> dict[str, Floats]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path / OFFSETS)
+    except (OSError, SafetensorError) as error:
+        raise BenchError(f"{path / OFFSETS}: not readable ({error}); run the cell again with --overwrite") from None
+
+
+def _encoder(path: Path, code: bool) -> Encoder:
     """The encoder of a cell: its own model where it has one, else the one that its settings name."""
     from bench.models import load_encoder
 
-    config = records.read_json(path / "config.json")
+    config = records.read_config(path)
     settings = Settings.stored(config["settings"])  # type: ignore[arg-type]
+    if settings.trust_remote_code and not code:
+        raise BenchError(f"{path}: its model runs code of its own; {FLAG} consents to that")
     if config["trained"]:
         settings = dataclasses.replace(settings, model=str(path / "model"))
     return load_encoder(settings, int(str(config["seed"])))

@@ -30,6 +30,7 @@ from bench.protocol import FILE as PROTOCOL
 from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
+from bench.shapes import file_name
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.files import checksums
 from tasks.held_out import HeldOut, evalset_of, held_out
@@ -74,7 +75,8 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     unknown = [name for name in plan.baselines if name not in BASELINES]
     if unknown:
         raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
-    model = describe_model(plan.settings.model, fetch) if strategies or "untrained" in plan.baselines else None
+    code = plan.settings.trust_remote_code
+    model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
@@ -97,7 +99,8 @@ def _as_it_is(plan: Plan, fetch: bool) -> Job:
         return plain_job(name, plan.settings, None)
     path = Path(name)
     label = path.parent.name if path.name == "model" else path.name
-    return plain_job(label or name, plan.settings, describe_model(name, fetch))
+    model = describe_model(name, fetch, plan.settings.trust_remote_code)
+    return plain_job(label or name, plan.settings, model)
 
 
 Engine = Callable[["Grid", "Mapping[str, Left]", "Loaded", Request], int]
@@ -151,7 +154,15 @@ def run_job(grid: Grid, job: Job, left: Left, loaded: Loaded, request: Request) 
 
 
 def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
-    """The cells that have work left, by name; what is to be overwritten is removed."""
+    """The cells that have work left, by name; what is to be overwritten is removed.
+
+    Raises:
+        BenchError: a link stands where a cell is to be read or written: what it leads to is not this experiment's.
+    """
+    records.require_no_link(grid.folder)
+    for job in grid.jobs:
+        records.require_no_links(grid.folder / job.name)
+        records.require_no_links(checkpoint.folder_of(grid.folder / job.name))
     if overwrite:
         for job in grid.jobs:
             path = grid.folder / job.name
@@ -268,8 +279,15 @@ def try_first_batch(jobs: Sequence[Job], data: TrainData) -> None:
 
 
 def load_task(task: Task, root: Path | None) -> LoadedTask:
-    """Read a task once for all cells."""
-    return LoadedTask(task, list(task.load(root)), checksums(task.files(root)))
+    """Read a task once for all cells.
+
+    Raises:
+        BenchError: a set's name could not be that of a file: figures and exports are named after it.
+    """
+    sets = list(task.load(root))
+    for evalset in sets:
+        file_name(evalset.name, f"task {task.name}: the name of a set")
+    return LoadedTask(task, sets, checksums(task.files(root)))
 
 
 def set_threads(threads: int) -> None:

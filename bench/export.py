@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from bench.errors import BenchError
 from bench.leaderboard import Means, read_means
 from bench.protocol import POOL
 from bench.records import Cell
+from bench.shapes import file_name
 from tasks import EvalSet
 from tasks.named import mteb_name
 
@@ -35,31 +37,32 @@ def find_cell(experiment: Path, name: str) -> Cell:
     return found[0]
 
 
-def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int) -> list[Path]:
+def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int, code: bool = False) -> list[Path]:
     """Rank anew with the cell's model and write ``<set>.<q_lang>-<d_lang>.run`` and ``.qrels``; ``all`` is the pool.
 
     Scores are written so that readers order them as they were ranked: equal ones by doc_id descending, as trec_eval.
+    ``code`` is the user's consent to run the model's own code, where the cell was made with it.
     """
-    ranker = _ranker(cell)
+    ranker = _ranker(cell, code)
     written: list[Path] = []
     for evalset in resolve.task(task).load(root):
         for name, lines, qrels in _runs(evalset, ranker, cell.path.name, depth):
             for suffix, text in (("run", lines), ("qrels", qrels)):
-                path = out / f"{evalset.name}.{name}.{suffix}"
+                path = out / file_name(f"{evalset.name}.{name}.{suffix}", "a set with its languages")
                 with records.written_aside(path) as aside:
                     aside.write_text("".join(text), encoding="utf-8")
                 written.append(path)
     return written
 
 
-def _ranker(cell: Cell) -> Ranker:
+def _ranker(cell: Cell, code: bool) -> Ranker:
     from bench.cell import LEXICAL
     from bench.derived_cell import stored
     from bench.lexical import BM25, CharTfidf
 
     if cell.label in LEXICAL:
         return BM25() if cell.label == "bm25" else CharTfidf()
-    ranker, weights = stored(cell.path)
+    ranker, weights = stored(cell.path, code)
     if weights != (cell.done or {}).get("weights_sha256"):
         raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
     return ranker
@@ -70,6 +73,7 @@ def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tu
     from bench import search
 
     corpus = search.build_corpus(evalset.passages)
+    _require_no_blank(chain(corpus.doc_id, *evalset.queries.values()))
     passages, place = ranker.passages(corpus)
     segments = {lang: slice(int(corpus.segment[i]), int(corpus.segment[i + 1])) for i, lang in enumerate(corpus.langs)}
     if len(segments) > 1:
@@ -96,6 +100,12 @@ def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tu
             yield f"{lang}-{'all' if d_lang == POOL else d_lang}", lines, qrels
 
 
+def _require_no_blank(ids: Iterable[str]) -> None:
+    wrong = next((x for x in ids if len(x.split()) != 1), None)
+    if wrong is not None:
+        raise BenchError(f"TREC's files are columns separated by blanks; the id {wrong!r:.80} has one, or is empty")
+
+
 def _cut(corpus: Corpus, part: slice) -> Corpus:
     return corpus._replace(doc_id=corpus.doc_id[part], tie=np.asarray(corpus.tie[part]))
 
@@ -116,20 +126,31 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
         ]
         if known is not None and len(subsets) == 1:
             subsets[0] = {**subsets[0], "hf_subset": "default"}
-        metadata = mteb.get_task(known).metadata if known else None
+        metadata = _metadata(known)
         result = TaskResult(
             dataset_revision=str(metadata.revision) if metadata else "bench",
-            task_name=known or means.set_name,
+            task_name=known if known and metadata else means.set_name,
             mteb_version=mteb.__version__,
             scores={metadata.eval_splits[0] if metadata else "test": subsets},
             evaluation_time=sum(v for k, v in dict(done["seconds"]).items() if k.startswith("score")),  # type: ignore[call-overload]
         )
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", means.cell.path.name)
-        path = out / f"bench__{model}" / str(done["weights_sha256"])[:12] / f"{result.task_name}.json"
+        named = file_name(result.task_name, "a set")
+        path = out / f"bench__{model}" / str(done["weights_sha256"])[:12] / f"{named}.json"
         with records.written_aside(path) as aside:
             aside.write_text(json.dumps(result.to_dict(), indent=2, sort_keys=True), encoding="utf-8")
         written.append(path)
     return written
+
+
+def _metadata(known: str | None) -> Any:
+    """Mteb's description of a set that was read from there; None for others, and where this mteb has it not."""
+    import mteb
+
+    try:
+        return mteb.get_task(known).metadata if known else None
+    except Exception:  # of a name that mteb does not know
+        return None
 
 
 def _subset(pair: tuple[str, str], means: Means, codes: Callable[[str], str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where an encoder comes from: built in, a folder, or the Hub. safetensors only, no code from a model's repository."""
+"""Where an encoder comes from: built in, a folder, or the Hub. safetensors only, and no code without consent."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from bench import seeds
 from bench.config import BUILT_IN, Settings
 from bench.encoder import Encoder
 from bench.errors import BenchError
+from bench.model_files import FLAG, require_safe
+from tasks.files import is_folder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -20,50 +22,53 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "models" / "demo-static"
 
 
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
-def find_model(name: str, fetch: bool = True) -> Path | None:
+def find_model(name: str, fetch: bool = True, code: bool = False) -> Path | None:
     """The folder that holds a model's files; a Hub model is fetched into the Hub's cache if it is not there.
 
-    With ``fetch=False`` nothing is fetched, and the result is None for a Hub model that is not in the cache.
+    Args:
+        name: built in, a folder, or on the Hub.
+        fetch: else nothing is fetched, and the result is None for a Hub model that is not in the cache.
+        code: whether the user consents to code that comes with the model.
 
     Raises:
-        BenchError: no such model, or its weights are not in safetensors form.
+        BenchError: no such model, its weights are not in safetensors form, or opening it would run code.
     """
     if name in BUILT_IN:
         return STATIC
     folder = Path(name)
-    if not folder.is_dir():
+    if not is_folder(folder):
         if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-            raise BenchError(f"no model {name!r}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}")
-        found = _fetch(name) if fetch else _cached(name)
+            raise BenchError(
+                f"no model {name!r:.200}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}"
+            )
+        files = [*HUB_FILES, *(["*.py"] if code else [])]
+        found = _fetch(name, files) if fetch else _cached(name, files)
         if found is None:
             return None
         folder = found
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
-    if not list(folder.rglob("*.safetensors")):
-        raise BenchError(
-            f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them"
-        )
+    require_safe(folder, code)
     return folder
 
 
-def _cached(name: str) -> Path | None:
+def _cached(name: str, files: list[str]) -> Path | None:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
+        return Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
     except Exception:  # not cached, or not a repository's name: a run will say which
         return None
 
 
-def _fetch(name: str) -> Path:
+def _fetch(name: str, files: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        return Path(snapshot_download(name, allow_patterns=files))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BenchError(
@@ -80,10 +85,11 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     """
     quiet_libraries()
     torch.manual_seed(seeds.derive(seed, "init"))
-    folder = find_model(settings.model)
+    code = settings.trust_remote_code
+    folder = find_model(settings.model, code=code)
     if folder is None:
         raise BenchError(f"model {settings.model!r} is not here")
-    model = _transformer_from_scratch() if settings.model == "demo-transformer" else _open(folder)
+    model = _transformer_from_scratch() if settings.model == "demo-transformer" else _open(folder, code)
     return Encoder(model.float(), settings)
 
 
@@ -95,16 +101,23 @@ def quiet_libraries() -> None:
     logging.set_verbosity_error()
 
 
-def _open(folder: Path) -> SentenceTransformer:
+def _open(folder: Path, code: bool) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return SentenceTransformer(str(folder), device=device, trust_remote_code=False)
-    except Exception as error:
+            return SentenceTransformer(
+                str(folder), device=device, trust_remote_code=code, local_files_only=not code,
+                model_kwargs={"use_safetensors": True},
+            )  # fmt: skip
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the tokenizers is no Exception
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "trust_remote_code" in str(error):
+            reason = f"it wants code of its own to be run, which {FLAG} allows"
         raise BenchError(f"{folder}: sentence-transformers cannot open this model ({reason})") from None
 
 

@@ -49,6 +49,7 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tup
 
     matplotlib.use("Agg")
     matplotlib.rcParams |= {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9, "axes.titlesize": 9}
+    matplotlib.rcParams["text.parse_math"] = False  # names may hold a '$'
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")

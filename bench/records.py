@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.errors import BenchError
-from tasks.files import sha256
+from bench.shapes import NUMBER, file_name, require_shape
+from tasks import TaskError
+from tasks.files import is_folder, sha256
+from tasks.files import read_json as read_json_file
+from tasks.json_text import json_object
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +31,24 @@ SCHEMA = 1
 
 VALIDATION = "validation.jsonl"
 """In a cell's folder: what held-out items scored while it was trained, a line each time."""
+CONFIG = {
+    "strategy": str, "trained": bool, "seed": int, "hash": str, "settings": dict, "languages": [str], "items": int,
+    "sources": {str: dict}, "model": dict, "threads": int, "note": str, "command": str, "environment": dict,
+}  # fmt: skip
+"""What readers of a cell rely on; newer cells have more."""
+
+DERIVED = {"derived": {"kind": str, "what": str, "parameters": dict},
+           "parents": [{"cell": str, "strategy": str, "steps": int}]}  # fmt: skip
+"""The same of a cell that is derived from others."""
+
+DONE = {"weights_sha256": str, "seconds": {str: NUMBER}}
+
+ABOUT = {"task": str, "version": str, "files": {str: str},
+         "sets": {str: {"main": str, "passages": {str: int}}}}  # fmt: skip
+"""What a scores file says of itself."""
+
+TEXTS = ("set", "q_lang", "d_lang", "query_id", "group")
+"""Columns of a scores file that say what a row is about; the others are numbers."""
 
 PACKAGES = (
     "batch-strategy-bench", "torch", "transformers", "sentence-transformers", "accelerate", "tokenizers", "numpy",
@@ -76,7 +98,7 @@ def hash8(identity: Mapping[str, object]) -> str:
 
 def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:
     """``<strategy>-<hash8>-s<seed>``."""
-    slug = re.sub(r"[^a-z0-9]+", "-", label.split("(")[0].rpartition("/")[2].lower()).strip("-") or "cell"
+    slug = re.sub(r"[^a-z0-9]+", "-", label.split("(")[0].rpartition("/")[2].lower()).strip("-")[:100] or "cell"
     return f"{slug}-{hash8(identity)}-s{seed}"
 
 
@@ -104,9 +126,10 @@ def written_aside(target: Path) -> Iterator[Path]:
     """A path to write to; it becomes ``target`` when the block ends well, and vanishes when it does not.
 
     Raises:
-        BenchError: the folder cannot be written.
+        BenchError: the folder cannot be written, or a link stands in its place.
     """
     aside = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
+    require_no_link(target)
     try:
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +154,23 @@ def clear_unfinished(cell: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def require_no_link(path: Path) -> None:
+    """Refuse to write where a symbolic link stands: what it leads to is not of this program.
+
+    The folders that --results and --reports name may be links, what is written below them may not.
+    """
+    if path.is_symlink():
+        raise BenchError(f"{path}: a symbolic link; results and reports are never written through one, remove it")
+
+
+def require_no_links(folder: Path) -> None:
+    """The same for a folder and everything in it; what links inside lead to is not looked at."""
+    require_no_link(folder)
+    for above, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            require_no_link(Path(above) / name)
+
+
 def require_writable(folder: Path) -> None:
     """Refuse a folder that results cannot be written to before any work is done."""
     with written_aside(folder / ".probe") as aside:
@@ -147,34 +187,57 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> dict[str, object]:
     """Read a JSON object that ``write_json`` wrote."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BenchError(f"{path}: not readable ({error}); delete the cell's folder to run it again") from None
-    if not isinstance(value, dict):
-        raise BenchError(f"{path}: a JSON object is expected; delete the cell's folder to run it again")
-    return value
+        return read_json_file(path)
+    except TaskError as error:
+        raise BenchError(f"not readable: {error}; or delete the cell's folder to run it again") from None
+
+
+def read_config(path: Path) -> dict[str, object]:
+    """What ``config.json`` of the cell ``path`` holds.
+
+    Raises:
+        BenchError: another version of this program wrote it, or not this program.
+    """
+    config = read_json(path / "config.json")
+    if config.get("schema") != SCHEMA:
+        raise BenchError(f"{path}: written by another version (schema {config.get('schema')!r}, this is {SCHEMA})")
+    require_shape(config, CONFIG, str(path / "config.json"))
+    if "derived" in config:
+        require_shape(config, DERIVED, str(path / "config.json"))
+    return config
+
+
+def read_done(path: Path) -> dict[str, object] | None:
+    """What ``done`` of the cell ``path`` holds; None where the cell is not finished."""
+    if not (path / "done").is_file():
+        return None
+    done = read_json(path / "done")
+    require_shape(done, DONE, str(path / "done"))
+    require_shape(done.get("peak_memory_mb", {}), {str: NUMBER}, str(path / "done"), "peak_memory_mb")
+    file_name(str(done["weights_sha256"]), f"{path / 'done'}: weights_sha256")
+    return done
 
 
 def read_cells(experiment: Path) -> list[Cell]:
     """The cells of an experiment, in order of their names; folders without a config are none."""
-    if not experiment.is_dir():
+    if not is_folder(experiment):
         there = sorted(p.name for p in experiment.parent.glob("*") if p.is_dir())
         raise BenchError(f"no results in {experiment}; {experiment.parent} has {', '.join(there) or 'nothing'}")
     cells = []
     for path in sorted(experiment.iterdir()):
         if path.name.startswith(".") or not (path / "config.json").is_file():
             continue
-        config = read_json(path / "config.json")
-        if config.get("schema") != SCHEMA:
-            raise BenchError(f"{path}: written by another version (schema {config.get('schema')}, this is {SCHEMA})")
-        done = read_json(path / "done") if (path / "done").is_file() else None
-        cells.append(Cell(path, config, done))
+        cells.append(Cell(path, read_config(path), read_done(path)))
     return cells
 
 
 def score_path(cell: Path, task: str, version: str) -> Path:
-    """Where the scores of one task version are kept."""
-    return cell / "scores" / f"{task}@{version}.parquet"
+    """Where the scores of one task version are kept.
+
+    Raises:
+        BenchError: name and version of the task make no name of a file.
+    """
+    return cell / "scores" / f"{file_name(f'{task}@{version}', f'{task!r:.80}: name and version of a task')}.parquet"
 
 
 def write_scores(path: Path, table: pa.Table) -> None:
@@ -202,13 +265,23 @@ def read_scores(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     with _readable(path):
-        absent = [name for name in columns or () if name not in pq.read_schema(path).names]
-        if absent:
+        schema = pq.read_schema(path)
+        wrong = [name for name in columns or () if name not in schema.names or not _has_its_type(schema, name)]
+        if wrong:
+            seen = f"no column {wrong[0]}" if wrong[0] not in schema.names else f"{wrong[0]} of another type"
             raise BenchError(
-                f"{path}: written by another version (no column {absent[0]}); delete it, and the command that made it "
-                "scores it again"
+                f"{path}: written by another version ({seen}); delete it, and the command that made it scores it again"
             )
         return pq.read_table(path, columns=columns)
+
+
+def _has_its_type(schema: pa.Schema, name: str) -> bool:
+    """Whether a column of a scores file holds text, where it says what a row is about, or numbers."""
+    import pyarrow as pa
+
+    kind = schema.field(name).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) if name in TEXTS else pa.types.is_float64(kind))
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -219,7 +292,13 @@ def read_about(path: Path) -> dict[str, Any]:
         stored = (pq.read_schema(path).metadata or {}).get(b"bench")
     if stored is None:
         raise BenchError(f"{path}: not a scores file of this program; delete it")
-    found: dict[str, Any] = json.loads(stored)
+    try:
+        found: dict[str, Any] = json_object(stored, str(path))
+    except TaskError as error:
+        raise BenchError(f"{error}; or delete it, and the command that made it scores it again") from None
+    require_shape(found, ABOUT, str(path))
+    for name in found["sets"]:
+        file_name(name, f"{path}: a set")
     return found
 
 
@@ -229,16 +308,18 @@ def _readable(path: Path) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
-        raise BenchError(
-            f"{path}: not a readable scores file ({str(error).splitlines()[0]}); delete it and run again"
-        ) from None
+    except BenchError:
+        raise
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BenchError(f"{path}: not a readable scores file ({reason:.200}); delete it and run again") from None
 
 
-def folder_hash(folder: Path) -> str:
-    """sha256 over names and contents of a model folder's files (weights, tokenizer, configuration)."""
+def folder_hash(folder: Path, code: bool = False) -> str:
+    """sha256 over names and contents of a model folder: weights, tokenizer, configuration; code where it may run."""
+    kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if code else ()))
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".json", ".safetensors", ".txt", ".model")):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path).encode())
     return digest.hexdigest()
 

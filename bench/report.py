@@ -66,8 +66,12 @@ def findings(results: Path) -> list[Block]:
     path = results / FINDINGS
     if not path.is_file():
         return []
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: not readable ({error}); it is Markdown in UTF-8") from None
     return [Heading(2, "Findings"), Text("*Written by hand after the runs; all else on this page is generated.*"),
-            Text(path.read_text(encoding="utf-8").strip())]  # fmt: skip
+            Text(text)]  # fmt: skip
 
 
 def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:

@@ -9,79 +9,116 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from bench.derived import DERIVED, Derived, Recipe, Untrained
 from bench.errors import EXPECTED, BenchError
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
+from tasks.files import is_file
 from tasks.parallel_jsonl import from_path
 
 T = TypeVar("T")
 
-_EXPRESSION = re.compile(r"(?P<name>[^()]+?)\s*(?:\((?P<arguments>.*)\))?\s*", re.DOTALL)
-
+LONGEST = 2000
+"""Characters of an expression."""
 
 _PARAMETER = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 
 
-def recipe(text: str) -> Strategy | Derived:
-    """The strategy of an expression, or what is derived from strategies: ``merge(mono, hybrid(alpha=0.3))``."""
-    match = _EXPRESSION.fullmatch(text.strip())
-    kind = DERIVED.get(match["name"].strip()) if match else None
-    if match is None or kind is None:
-        return strategy(text)
-    parts = split(match["arguments"] or "")
+class _Written(NamedTuple):
+    """An expression: ``name``, or ``name(arguments)``."""
+
+    name: str
+    arguments: str
+
+
+def _parsed(text: str) -> _Written | None:
+    """None where it is neither form."""
+    name, bracket, rest = text.strip().partition("(")
+    whole = not bracket or rest.endswith(")")
+    if not name.strip() or ")" in name or not whole or len(text) > LONGEST:
+        return None
+    return _Written(name.strip(), rest[:-1])
+
+
+@contextmanager
+def _in_one_line(text: str) -> Iterator[None]:
+    """What names of no file or too many brackets raise."""
+    try:
+        yield
+    except RecursionError:
+        raise BenchError(f"brackets within brackets too deep; got {text!r:.80}") from None
+    except OSError as error:
+        raise BenchError(f"{text[:80]!r} names nothing that is here ({error.strerror or error})") from None
+
+
+def recipe(text: str, plugins: bool = True) -> Strategy | Derived:
+    """The strategy of an expression, or what is derived from strategies: ``merge(mono, hybrid(alpha=0.3))``.
+
+    Args:
+        text: the expression.
+        plugins: whether code that it names is run. Not for names out of stored results: those may be others' files.
+    """
+    with _in_one_line(text):
+        return _recipe(text, plugins)
+
+
+def _recipe(text: str, plugins: bool) -> Strategy | Derived:
+    written = _parsed(text)
+    kind = DERIVED.get(written.name) if written else None
+    if written is None or kind is None:
+        return strategy(text, plugins)
+    parts = split(written.arguments)
     parents: tuple[Recipe, ...] = tuple(
-        Untrained() if part == "untrained" else recipe(part) for part in parts if not _PARAMETER.match(part)
+        Untrained() if part == "untrained" else _recipe(part, plugins) for part in parts if not _PARAMETER.match(part)
     )
     given = _literals(", ".join(part for part in parts if _PARAMETER.match(part)), "derived strategy", text)
     known = list(inspect.signature(kind).parameters)[1:]
     for parameter in given:
         if parameter not in known:
             raise BenchError(
-                f"{match['name']} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}"
+                f"{written.name} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}"
             )
     return kind(parents, **given)
 
 
-def signature(text: str) -> str | None:
+def signature(text: str, plugins: bool = True) -> str | None:
     """The full signature of an expression with brackets, or of a built-in's name; None where it is neither."""
     try:
-        return repr(recipe(text)) if "(" in text or text in STRATEGIES else None
+        return repr(recipe(text, plugins)) if "(" in text or text in STRATEGIES else None
     except EXPECTED:
         return None
 
 
-def strategy(text: str) -> Strategy:
+def strategy(text: str, plugins: bool = True) -> Strategy:
     """The strategy of an expression such as ``hybrid(alpha=0.3)``.
 
     Raises:
         BenchError: there is none, or it is derived from others and draws no batches.
     """
-    match = _EXPRESSION.fullmatch(text.strip())
-    if match is not None and match["name"].strip() in DERIVED:
+    written = _parsed(text)
+    if written is not None and written.name in DERIVED:
         raise BenchError(f"{text} is derived and draws no batches of its own; check what stands in its brackets")
-    return _build(text, "strategy", STRATEGIES, "bench.strategies", Strategy)
+    return _build(text, _Kind("strategy", STRATEGIES, {}, "bench.strategies", Strategy), plugins)
 
 
-def task(text: str) -> Task:
+def task(text: str, plugins: bool = True) -> Task:
     """The task of an expression such as ``xquad-r``, ``beir:scifact`` or ``mteb:BelebeleRetrieval``."""
-    found = _of_family(text, "task", TASK_FAMILIES, "bench.tasks", Task)
-    return found or _build(text, "task", TASKS, "bench.tasks", Task)
+    return _build(text, _Kind("task", TASKS, TASK_FAMILIES, "bench.tasks", Task), plugins)
 
 
-def source(text: str) -> Source:
+def source(text: str, plugins: bool = True) -> Source:
     """The training source of a name, or of the path of a .jsonl or .jsonl.gz file."""
     if text.endswith((".jsonl", ".jsonl.gz")):
         return from_path(Path(text))
-    found = _of_family(text, "source", SOURCE_FAMILIES, "bench.sources", Source)
-    return found or _build(text, "source", SOURCES, "bench.sources", Source)
+    return _build(text, _Kind("source", SOURCES, SOURCE_FAMILIES, "bench.sources", Source), plugins)
 
 
 def split(text: str) -> list[str]:
@@ -103,27 +140,32 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _of_family(
-    text: str, kind: str, families: Mapping[str, Callable[..., T]], entry_group: str, base: type[T]
-) -> T | None:
-    """What ``family:name`` or ``family:name(parameter=value)`` stands for; None where there is no such family."""
-    family, _, name = text.strip().partition(":")
-    match = _EXPRESSION.fullmatch(name)
-    if family not in families or match is None:
-        return None
-    called = match["name"].strip()
-    return _build(text, kind, {f"{family}:{called}": partial(families[family], called)}, entry_group, base)
+class _Kind(NamedTuple, Generic[T]):
+    """What can be named.
+
+    Attributes:
+        word: for messages.
+        builtins: by name.
+        families: ``family:name`` is the family's function of the name.
+        entry_group: in which packages offer more.
+        base: what all are.
+    """
+
+    word: str
+    builtins: Mapping[str, Callable[..., T]]
+    families: Mapping[str, Callable[..., T]]
+    entry_group: str
+    base: type[T]
 
 
-def _build(text: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry_group: str, base: type[T]) -> T:
-    match = _EXPRESSION.fullmatch(text.strip())
-    if match is None:
-        raise BenchError(f"a {kind} is written name or name(parameter=value); got {text!r}")
-    name = match["name"].strip()
-    make = _find(name, kind, builtins, entry_group)
-    if inspect.isclass(make) and not issubclass(make, base):
-        raise BenchError(f"{name}: a {kind} plugin is a subclass of {base.__module__.split('.')[0]}.{base.__name__}")
-    arguments = _literals(match["arguments"] or "", kind, text)
+def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
+    written = _parsed(text)
+    if written is None:
+        raise BenchError(f"a {kind.word} is written name or name(parameter=value); got {text!r:.200}")
+    name = written.name
+    with _in_one_line(text):
+        make = _find(name, kind, plugins)
+    arguments = _literals(written.arguments, kind.word, text)
     known = list(inspect.signature(make).parameters)
     for parameter in arguments:
         if parameter not in known:
@@ -132,40 +174,52 @@ def _build(text: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry
         made = make(**arguments)
     except EXPECTED:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BenchError(f"{text}: {type(error).__name__}: {error}") from None
-    if not isinstance(made, base):
-        raise BenchError(f"{name}: a {kind} plugin makes a {base.__name__}; got {type(made).__name__}")
+    if not isinstance(made, kind.base):
+        raise BenchError(f"{name}: a {kind.word} plugin makes a {kind.base.__name__}; got {type(made).__name__}")
     return made
 
 
-def _find(name: str, kind: str, builtins: Mapping[str, Callable[..., T]], entry_group: str) -> Callable[..., T]:
-    if name in builtins:
-        return builtins[name]
-    if ":" in name:
+def _find(name: str, kind: _Kind[T], plugins: bool) -> Callable[..., T]:
+    """What makes the thing of a name: a built-in, one of a family, or a plugin."""
+    if name in kind.builtins:
+        return kind.builtins[name]
+    family, colon, rest = name.partition(":")
+    if colon and family in kind.families:
+        return partial(kind.families[family], rest.strip())
+    if not plugins:
+        raise BenchError(f"no built-in {kind.word} {name!r}; code that stored results name is not run")
+    if colon:
         where, _, attribute = name.rpartition(":")
-        module = _load_file(Path(where), kind) if where.endswith(".py") else _load_module(where, kind)
-        return _attribute(module, attribute, where, kind)
-    plugins = {point.name: point for point in entry_points(group=entry_group)}
-    if name in plugins:
+        module = _load_file(Path(where), kind.word) if where.endswith(".py") else _load_module(where, kind.word)
+        return _class_of(module, attribute, where, kind)
+    points = {point.name: point for point in entry_points(group=kind.entry_group)}
+    if name in points:
         try:
-            made: Callable[..., T] = plugins[name].load()
-        except Exception as error:
-            raise BenchError(f"{kind} plugin {name!r} ({plugins[name].value}) {_failed(error)}") from None
+            made: Callable[..., T] = points[name].load()
+        except (Exception, SystemExit) as error:
+            raise BenchError(f"{kind.word} plugin {name!r} ({points[name].value}) {_failed(error)}") from None
+        if inspect.isclass(made) and not issubclass(made, kind.base):
+            raise BenchError(f"{name}: {_rule(kind)}")
         return made
-    known = [*builtins, *plugins]
-    raise BenchError(f"no {kind} {name!r}; there are {_list(known)}{_hint(name, known)}")
+    known = [*kind.builtins, *points]
+    raise BenchError(f"no {kind.word} {name!r:.200}; there are {_list(known)}{_hint(name, known)}")
+
+
+def _rule(kind: _Kind[T]) -> str:
+    return f"a {kind.word} plugin is a subclass of {kind.base.__module__.split('.')[0]}.{kind.base.__name__}"
 
 
 def _load_module(where: str, kind: str) -> ModuleType:
     try:
         return importlib.import_module(where)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BenchError(f"{kind} plugin {where} {_failed(error)}") from None
 
 
 def _load_file(path: Path, kind: str) -> ModuleType:
-    if not path.is_file():
+    if not is_file(path):
         raise BenchError(f"{path}: no such {kind} plugin file")
     name = f"bench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -175,18 +229,22 @@ def _load_file(path: Path, kind: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look their module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BenchError(f"{path} {_failed(error)}") from None
     return module
 
 
-def _attribute(module: ModuleType, attribute: str, where: str, kind: str) -> Callable[..., T]:
-    found: Callable[..., T] | None = getattr(module, attribute, None)
-    if found is None or not callable(found):
-        names = [
-            n for n, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
-        ]
-        raise BenchError(f"{where} has no {kind} class {attribute!r}; it has {_list(names)}{_hint(attribute, names)}")
+def _class_of(module: ModuleType, attribute: str, where: str, kind: _Kind[T]) -> Callable[..., T]:
+    """A class of a module by its name. Nothing else is called: a function may do anything with its arguments."""
+    found = getattr(module, attribute, None)
+    if not inspect.isclass(found):
+        own = {n: v for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__}
+        names = [n for n, v in own.items() if issubclass(v, kind.base)] or list(own)
+        raise BenchError(
+            f"{where} has no {kind.word} class {attribute!r}; it has {_list(names)}{_hint(attribute, names)}"
+        )
+    if not issubclass(found, kind.base):
+        raise BenchError(f"{where}:{attribute}: {_rule(kind)}")
     return found
 
 
@@ -195,15 +253,15 @@ def _literals(arguments: str, kind: str, text: str) -> dict[str, object]:
     try:
         call = ast.parse(f"f({arguments})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
-            raise BenchError(f"{rule}; got {text!r}")
+            raise BenchError(f"{rule}; got {text!r:.200}")
         return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
     except BenchError:
         raise
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-        raise BenchError(f"{rule}; got {text!r}") from None
+        raise BenchError(f"{rule}; got {text!r:.200}") from None
 
 
-def _failed(error: Exception) -> str:
+def _failed(error: BaseException) -> str:
     line = getattr(error, "lineno", None)
     return f"fails to import: {type(error).__name__}: {error}" + (f" (line {line})" if line else "")
 
@@ -213,5 +271,5 @@ def _list(names: list[str]) -> str:
 
 
 def _hint(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name[:80], known, n=1)
     return f". Did you mean {close[0]!r}?" if close else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,16 +80,16 @@ class Keeper:
                 f"{path}: a foreign checkpoint; it was trained on other batches than the strategy draws now, "
                 f"whose code has changed; {checkpoint.ANEW}"
             )
-        parts.model.load_state_dict(self._found.tensors("model"))
-        scalars, tensors = state["scalars"], self._found.tensors("training")
-        assert isinstance(scalars, dict)
-        parts.optimizer.load_state_dict(unflatten(scalars["optimizer"], tensors))  # type: ignore[arg-type]
-        parts.scheduler.load_state_dict(unflatten(scalars["scheduler"], tensors))  # type: ignore[arg-type]
-        if parts.validator:
-            parts.validator.restore(state["validation"], self._found.tensors("best"))  # type: ignore[arg-type]
-        own = f"{processes.number()}."
-        states = self._found.tensors("random")
-        set_random_states({k.removeprefix(own): v for k, v in states.items() if k.startswith(own)}, parts.device)
+        with whole(self._found):
+            parts.model.load_state_dict(self._found.tensors("model"))
+            optimizer, scheduler = stored_states(self._found)
+            parts.optimizer.load_state_dict(optimizer)  # type: ignore[arg-type]
+            parts.scheduler.load_state_dict(scheduler)  # type: ignore[arg-type]
+            if parts.validator:
+                parts.validator.restore(state["validation"], self._found.tensors("best"))  # type: ignore[arg-type]
+            own = f"{processes.number()}."
+            states = self._found.tensors("random")
+            set_random_states({k.removeprefix(own): v for k, v in states.items() if k.startswith(own)}, parts.device)
         return self._found.step
 
     def after(self, done: int, parts: Parts) -> None:
@@ -113,6 +114,32 @@ class Keeper:
         if parts.validator:
             state["validation"], tables["best"] = parts.validator.state()
         checkpoint.write(self._folder, done, state, tables, self._log)
+
+
+def stored_states(found: Checkpoint) -> tuple[object, object]:
+    """What the optimiser and the learning rate's schedule were when a checkpoint was written.
+
+    Raises:
+        BenchError: the checkpoint holds something else.
+    """
+    with whole(found):
+        scalars, tensors = found.state["scalars"], found.tensors("training")
+        assert isinstance(scalars, dict)
+        return unflatten(scalars["optimizer"], tensors), unflatten(scalars["scheduler"], tensors)
+
+
+@contextmanager
+def whole(found: Checkpoint) -> Iterator[None]:
+    """What a checkpoint raises whose digests fit and whose content does not: a line instead of a traceback."""
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:  # a missing key, a tensor of another shape: every library raises its own
+        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        raise BenchError(
+            f"{found.path}: not what training stores ({type(error).__name__}: {reason}); {checkpoint.ANEW}"
+        ) from None
 
 
 def _of_all_processes(own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,17 @@ from bench import plots, records
 from bench.cost_section import cost_section
 from bench.derived import explained, is_derived
 from bench.document import Block, Code, Figure, Heading, Table, Text
+from bench.errors import BenchError
 from bench.labels import short
 from bench.records import VALIDATION, Cell
+from bench.shapes import NUMBER, require_shape
 from strategies import STRATEGIES
 
 AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "schedule")
+
+STEP = {"loss": NUMBER, "rows_per_s": NUMBER, "padding": NUMBER, "pairs": {str: int}}
+VALIDATED = {"step": int, "mean": NUMBER}
+BATCHES = {"pairs": {str: int}, "mono_batches": int, "steps": int, "rows": int, "same_group_rows": int, "sha256": str}
 
 
 def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
@@ -28,7 +34,7 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     if not trained:
         return derived
     losses: dict[str, list[list[float]]] = {}
-    logs = {cell.path.name: _lines(cell.path / "steps.jsonl") for cell in trained}
+    logs = {cell.path.name: _lines(cell.path / "steps.jsonl", STEP) for cell in trained}
     for cell in trained:
         losses.setdefault(short(cell.label), []).append([s["loss"] for s in logs[cell.path.name]])
     blocks: list[Block] = [*derived, Heading(2, "Training")]
@@ -48,7 +54,7 @@ def _learning_curves(cells: Sequence[Cell], folder: Path) -> list[Block]:
     found: dict[str, list[list[dict[str, Any]]]] = {}
     for cell in cells:
         if (cell.path / VALIDATION).is_file():
-            found.setdefault(short(cell.label), []).append(_lines(cell.path / VALIDATION))
+            found.setdefault(short(cell.label), []).append(_lines(cell.path / VALIDATION, VALIDATED))
     alike = {label: runs for label, runs in found.items() if len({tuple(s["step"] for s in run) for run in runs}) == 1}
     if not alike:
         return []
@@ -69,14 +75,31 @@ def _learning_curves(cells: Sequence[Cell], folder: Path) -> list[Block]:
     return [Figure(drawn, alt), Text(said)]
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def _lines(path: Path, shape: Mapping[str, object]) -> list[dict[str, Any]]:
+    """The log of a training; a loss may be NaN there, where it diverged.
+
+    Raises:
+        BenchError: not what training writes.
+    """
+    again = "delete the cell's folder to run it again"
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError, RecursionError) as error:
+        raise BenchError(f"{path}: not readable ({type(error).__name__}: {error}); {again}") from None
+    if not lines:
+        raise BenchError(f"{path}: no step is logged; {again}")
+    require_shape(lines, [dict(shape)], str(path))
+    return lines
 
 
 def _audit_row(cell: Cell) -> list[str]:
-    audit = records.read_json(cell.path / "batches.json")
+    path = cell.path / "batches.json"
+    audit = records.read_json(path)
+    require_shape(audit, BATCHES, str(path))
     pairs = audit["pairs"]
     assert isinstance(pairs, dict)
+    if not pairs:
+        raise BenchError(f"{path}: no language pair was drawn; delete the cell's folder to run it again")
     ordered = sorted(pairs.items(), key=lambda pair: (pair[1], pair[0]))
     extremes = f"{ordered[0][0]} {ordered[0][1]:,} / {ordered[-1][0]} {ordered[-1][1]:,}"
     mono = f"{audit['mono_batches']:,} of {audit['steps']:,}"

@@ -69,6 +69,8 @@ class SetScores:
         self.name, self.task = name, str(about["task"])
         self.data = f"{about['task']}@{about['version']} {records.hash8({'files': about['files']})}"
         self.main, self.note = str(of_set["main"]), str(of_set.get("note", ""))
+        if self.main not in MEASURES:
+            raise BenchError(f"{name}: its main measure is one of {', '.join(MEASURES)}; got {self.main!r:.80}")
         self.passages: dict[str, int] = dict(of_set["passages"])
         self.cells = [cell for cell, _ in cells]
         self._path = {cell.path.name: path for cell, path in cells}
@@ -107,6 +109,7 @@ class SetScores:
             plain = {name: keys[name].to_pylist() for name in KEYS} if first is None else None
             if first is None:
                 assert plain is not None
+                _require_keys(keys, self._path[cell.path.name], stored=self.stored)
                 first, same = plain, keys
             elif not _equal(same, keys):
                 raise BenchError(
@@ -119,6 +122,19 @@ class SetScores:
         number = {p: i for i, p in enumerate(pairs)}
         _, cluster = np.unique(np.array(first["group"]), return_inverse=True)
         return Layout(pairs, np.array([number[p] for p in both]), cluster, int(cluster.max()) + 1)
+
+
+def _require_keys(keys: object, path: Path, stored: str) -> None:
+    """Refuse rows that do not say what they are about."""
+    import pyarrow as pa
+
+    assert isinstance(keys, pa.Table)
+    if not keys.num_rows:
+        raise BenchError(
+            f"{path}: no row of the set {stored!r}; delete it, and the command that made it scores it again"
+        )
+    if any(keys[name].null_count for name in KEYS):
+        raise BenchError(f"{path}: rows of the set {stored!r} without {', '.join(KEYS)}; delete it and score it again")
 
 
 def _equal(a: object, b: object) -> bool:

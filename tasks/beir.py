@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.contract import EvalSet, Task, TaskError
-from tasks.files import find, first_existing, read_jsonl, read_lines
+from tasks.files import find, first_existing, is_file, listed, read_jsonl, read_lines
 from tasks.streamed import Streamed
 
 HEADER = ["query-id", "corpus-id", "score"]
+
+PLAIN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+"""What splits and languages are called: they become parts of paths."""
 
 ASCII_NUMBER = re.compile(r"-?[0-9]{1,6}")
 
@@ -41,8 +44,8 @@ def layout(folder: Path, split: str) -> Layout:
         TaskError: one of them is missing.
     """
     qrels = folder / "qrels" / f"{split}.tsv"
-    if not qrels.is_file():
-        splits = ", ".join(sorted(path.stem for path in folder.glob("qrels/*.tsv"))) or "none"
+    if not is_file(qrels):
+        splits = ", ".join(path.stem for path in listed(folder, "qrels/*.tsv")) or "none"
         raise TaskError(f"{qrels}: no such file; {folder} has the splits {splits}")
     return Layout(first_existing(folder, "corpus.jsonl"), first_existing(folder, "queries.jsonl"), qrels)
 
@@ -141,6 +144,11 @@ class BeirFolder(Task):
     version: str = "1"
     licence: str = "unknown"
     citation: str = "unknown"
+
+    def __post_init__(self) -> None:
+        for what, value in (("split", self.split), *(("language", lang) for lang in self.langs)):
+            if not (isinstance(value, str) and PLAIN.fullmatch(value)):
+                raise TaskError(f"{self.name}: a {what} is letters, digits, '-', '_' and '.'; got {value!r:.80}")
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """Corpus, queries and qrels of every language."""

@@ -74,7 +74,8 @@ def _described(thing: Task | Source) -> str:
 
 def _named_for_a_file(task: Task) -> str:
     for name in ("name", "version"):
-        _hold("/" not in getattr(task, name), f"a {name} has no '/': it is part of the name of the file of scores")
+        wrong = [sign for sign in getattr(task, name) if sign == "/" or not sign.isprintable()]
+        _hold(not wrong, f"a {name} has no '/': it is part of the name of the file of scores; got {wrong}")
     return f"{task.name}@{task.version}"
 
 

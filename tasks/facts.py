@@ -15,9 +15,9 @@ FACTS = Path(__file__).parent / "facts"
 
 def stored(name: str) -> dict[str, object] | None:
     """The committed facts of a data set; None where there are none."""
-    path = FACTS / f"{name}.json"
-    if not path.is_file():
+    if name not in {path.stem for path in FACTS.glob("*.json")}:
         return None
+    path = FACTS / f"{name}.json"
     found: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
     return found
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
+import io
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tasks.contract import TaskError
+from tasks.json_text import json_object, json_value
 
 MAX_LINE = 10_000_000
 """Bytes of a line of JSON lines; a longer one is refused before it is held, as a hostile archive would have it."""
@@ -18,14 +20,20 @@ MAX_LINE = 10_000_000
 MAX_FILE = 256_000_000
 """Unpacked bytes of a JSON file that is read as a whole."""
 
+UNPACK_RATIO = 100
+"""How many times its size a gzip file may unpack to, unless BENCH_UNPACK_RATIO says otherwise; text has 3 to 30."""
+
+UNPACK_FREE = 1 << 24
+"""Bytes that any gzip file may unpack to."""
+
 
 def below(root: Path | None, name: str, what: str) -> Path:
     """``root / name``; refused where there is no root, or the name leaves it."""
     if root is None:
         raise TaskError(f"{what} is read from a local folder; give it with --data-root")
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise TaskError(f"{name!r} leaves the data root; names are relative and have no '..'")
-    if not root.is_dir():
+        raise TaskError(f"{name!r:.200} leaves the data root; names are relative and have no '..'")
+    if not is_folder(root):
         raise TaskError(f"{root}: no such folder; --data-root names the folder that holds {name}")
     return root / name
 
@@ -37,10 +45,10 @@ def find(root: Path | None, name: str, what: str) -> Path:
         TaskError: it is in neither, with the command that would fetch it where there is one.
     """
     given = below(root, name, what) if root is not None else None
-    if given is not None and given.exists():
+    if given is not None and (is_file(given) or is_folder(given)):
         return given
     kept = cache() / name
-    if kept.exists():
+    if is_file(kept) or is_folder(kept):
         return kept
     if given is not None:
         return given
@@ -48,6 +56,30 @@ def find(root: Path | None, name: str, what: str) -> Path:
         f"{what} is read from a local folder; give the folder that holds {name} with --data-root, or fetch what can "
         f"be fetched with 'python -m bench data fetch {what}'"
     )
+
+
+def is_file(path: Path) -> bool:
+    """Whether an ordinary file is there; no for names that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """The same for a folder."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """Files and folders in ``folder`` by a pattern, sorted; none where there is no such folder."""
+    try:
+        return sorted(folder.glob(pattern)) if is_folder(folder) else []
+    except OSError as error:
+        raise _unreadable(folder, error) from None
 
 
 def cache() -> Path:
@@ -64,7 +96,7 @@ def first_existing(folder: Path, name: str) -> Path:
         TaskError: neither is there.
     """
     for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
+        if is_file(path):
             return path
     raise TaskError(f"{folder / name}: no such file, nor {name}.gz; check --data-root")
 
@@ -81,14 +113,23 @@ def checksums(files: Iterable[Path]) -> dict[str, str]:
 def sha256(path: Path) -> str:
     """Checksum of a file of any size, as 64 hexadecimal digits."""
     try:
-        with path.open("rb") as file:
+        with _ordinary(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
 
 
 def read_json(path: Path) -> dict[str, object]:
     """The JSON object in a file (gzip where the name ends in .gz)."""
+    return json_object(_whole(path), str(path))
+
+
+def read_value(path: Path) -> object:
+    """The JSON value in a file."""
+    return json_value(_whole(path), str(path))
+
+
+def _whole(path: Path) -> bytes:
     parts: list[bytes] = []
     left = MAX_FILE
     for number, part in _lines(path):
@@ -98,7 +139,7 @@ def read_json(path: Path) -> dict[str, object]:
                 f"{path}, line {number}: longer than any data set here ({MAX_FILE} bytes); is this the right file?"
             )
         parts.append(part)
-    return _object(b"".join(parts), str(path))
+    return b"".join(parts)
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
@@ -109,7 +150,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
                 f"{path}, line {number}: longer than any data set here ({MAX_LINE} bytes); is this JSON lines?"
             )
         if line.strip():
-            yield number, _object(line, f"{path}, line {number}")
+            yield number, json_object(line, f"{path}, line {number}")
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -127,39 +168,42 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Lines by number; what goes beyond ``MAX_LINE`` bytes comes in parts."""
-    number = 0
+    number = size = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with _ordinary(path) as packed, gzip.open(packed) if path.suffix == ".gz" else packed as file:
+            limit = _unpacked_limit(path) if path.suffix == ".gz" else None
             while line := file.readline(MAX_LINE + 1):
                 number += 1
+                size += len(line)
+                if limit is not None and size > limit:
+                    raise TaskError(
+                        f"{path}, line {number}: unpacks to more than {limit:,} bytes, the limit for its size (a gzip "
+                        "bomb?); if it is meant to, set the variable BENCH_UNPACK_RATIO higher"
+                    )
                 yield number, line
+    except TaskError:
+        raise
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TaskError(f"{path}, after line {number}: broken gzip ({error}); fetch the file again") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: OSError) -> TaskError:
+def _ordinary(path: Path) -> io.BufferedReader:
+    """Open a file; nothing else: a pipe or device would be read without end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(0, "not an ordinary file")
+    return path.open("rb")
+
+
+def _unpacked_limit(path: Path) -> int:
+    given = os.environ.get("BENCH_UNPACK_RATIO", str(UNPACK_RATIO))
+    if not (given.isascii() and given.isdigit() and int(given[:9]) > 0):
+        raise TaskError(f"BENCH_UNPACK_RATIO is a whole number above 0; got {given!r:.40}")
+    return max(UNPACK_FREE, int(given[:9]) * path.stat().st_size)
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> TaskError:
     if isinstance(error, FileNotFoundError):
         return TaskError(f"{path}: no such file; check --data-root")
-    return TaskError(f"{path}: cannot be read ({error.strerror or error})")
-
-
-def _object(data: bytes, where: str) -> dict[str, object]:
-    try:
-        value = json.loads(data.decode("utf-8"))
-        if b"\\u" in data:  # half a surrogate pair is valid JSON, but no text: tokenizers would fail on it hours later
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TaskError(f"{where}: not UTF-8 (byte {error.start}); convert the file") from None
-    except UnicodeEncodeError:
-        raise TaskError(f"{where}: holds half of a surrogate pair (\\ud800 to \\udfff); write the file again") from None
-    except json.JSONDecodeError as error:
-        raise TaskError(f"{where}: invalid JSON ({error.msg}, at character {error.pos}); correct it") from None
-    except ValueError as error:
-        raise TaskError(f"{where}: invalid JSON ({error}); correct it") from None
-    except RecursionError:
-        raise TaskError(f"{where}: JSON nested too deeply; is this the right file?") from None
-    if not isinstance(value, dict):
-        raise TaskError(f"{where}: a JSON object is expected; got {type(value).__name__}")
-    return value
+    return TaskError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.contract import TaskError
+from tasks.files import is_folder
 
 
 def go_offline() -> None:
@@ -22,8 +23,10 @@ def offline() -> bool:
 
 def mirror(root: Path | None, repo: str) -> Path | None:
     """A copy of a data set's repository below the data root, ``<root>/hub/<owner>/<name>``, where there is one."""
+    if ".." in Path(repo).parts or Path(repo).is_absolute():
+        raise TaskError(f"a data set of the Hub is called owner/name; got {repo!r:.80}")
     folder = root / "hub" / repo if root is not None else None
-    return folder if folder is not None and folder.is_dir() else None
+    return folder if folder is not None and is_folder(folder) else None
 
 
 @contextmanager

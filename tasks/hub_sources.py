@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.contract import Source, TaskError, TrainSet
-from tasks.files import find, read_json, read_lines
+from tasks.files import find, is_file, listed, read_json, read_lines
 from tasks.groups import linked
 from tasks.hub import mirror, reading
 
@@ -37,7 +37,7 @@ class SquadFolder(Source):
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """One JSON file per language."""
         folder = Path(self.folder) if Path(self.folder).is_absolute() else find(root, self.folder, self.name)
-        files = tuple(sorted(folder.glob("*.json")))
+        files = tuple(listed(folder, "*.json"))
         if not files:
             raise TaskError(f"{folder}: holds no <lang>.json; a source in SQuAD's layout has one file per language")
         return files
@@ -66,7 +66,8 @@ class HubQA(Source):
     licence = "see the data set's card"
 
     def __post_init__(self) -> None:
-        if isinstance(self.langs, str) or not self.langs or not self.revision:
+        named = (*self.langs, self.revision, self.split)
+        if isinstance(self.langs, str) or not self.langs or not all(isinstance(x, str) and x for x in named):
             raise TaskError(
                 f"hub-qa:{self.repo}: give langs, as ('de', 'en=config-of-en'), and revision, a commit of the data set"
             )
@@ -140,8 +141,8 @@ class MMarco(Source):
         unknown = [lang for lang in self.langs if lang not in MMARCO_LANGUAGES]
         if isinstance(self.langs, str) or unknown or not self.langs:
             raise TaskError(f"mmarco: langs is a tuple of {', '.join(MMARCO_LANGUAGES)}; got {self.langs!r}")
-        if self.limit is not None and self.limit < 1:
-            raise TaskError(f"mmarco: limit is at least 1; got {self.limit}")
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
+            raise TaskError(f"mmarco: limit is a whole number of at least 1; got {self.limit!r:.40}")
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -187,7 +188,7 @@ class MMarco(Source):
 
     def _file(self, name: str, root: Path | None) -> Path:
         copy = mirror(root, self.repo)
-        if copy is not None and (copy / name).is_file():
+        if copy is not None and is_file(copy / name):
             return copy / name
         from huggingface_hub import hf_hub_download
 

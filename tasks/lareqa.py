@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
 from tasks.contract import EvalSet, Task, TaskError
-from tasks.files import find, read_json
+from tasks.files import find, is_file, read_json
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class _LAReQA(Task):
     def _read(self, root: Path | None) -> dict[str, _Part]:
         files = self.files(root)
         for path in files:
-            if not path.is_file():
+            if not is_file(path):
                 raise TaskError(
                     f"{path}: no such file; --data-root names the folder that holds {self.folder}, from {ORIGIN}; "
                     f"or fetch it with 'python -m bench data fetch {self.folder}'"

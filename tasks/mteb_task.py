@@ -59,6 +59,8 @@ class MtebTask(Task):
     def __post_init__(self) -> None:
         if self.langs is not None and (isinstance(self.langs, str) or not self.langs):
             raise TaskError(f"mteb:{self.task}: langs is a tuple such as ('de', 'en'); got {self.langs!r}")
+        if not all(isinstance(x, str) for x in (*(self.langs or ()), self.split or "")):
+            raise TaskError(f"mteb:{self.task}: languages and the split are text; got {self.langs!r}, {self.split!r}")
 
     @property
     def name(self) -> str:  # type: ignore[override]

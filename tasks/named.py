@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tasks.beir import BeirFolder
 from tasks.contract import EvalSet, Task, TaskError
+from tasks.files import is_file, is_folder, listed
 from tasks.mteb_task import MtebTask
 
 BEIR_CITATION = "Thakur et al. 2021, BEIR, arXiv 2104.08663"
@@ -98,7 +99,7 @@ class BeirNamed(Task):
         yield found
 
     def _is_local(self, root: Path | None) -> bool:
-        return root is not None and any((root / self.dataset).glob("corpus.jsonl*"))
+        return root is not None and bool(listed(root / self.dataset, "corpus.jsonl*"))
 
     def _folder(self) -> BeirFolder:
         return BeirFolder(self.dataset, self.dataset, BEIR[self.dataset].split, citation=BEIR_CITATION)
@@ -107,10 +108,12 @@ class BeirNamed(Task):
 def beir(name: str, split: str | None = None, lang: str = "en") -> Task:
     """``beir:scifact``, ``beir:climate-fever-hard``, or ``beir:path/to/folder`` of a data set in BEIR's layout."""
     folder = Path(name)
-    if folder.is_dir() and (folder.is_absolute() or "/" in name or name.startswith(".")):
+    if is_folder(folder) and (folder.is_absolute() or "/" in name or name.startswith(".")):
         own = folder.resolve()
+        if not own.name:
+            raise TaskError(f"beir:{name}: a task is named after its folder, and this one has no name")
         called = own.name if split is None else f"{own.name}-{split}"
-        return BeirFolder(called, str(own), split or "test", (lang,), version=_stamp(own))
+        return BeirFolder(called, str(own), "test" if split is None else split, (lang,), version=_stamp(own))
     if split is not None or lang != "en":
         raise TaskError(f"beir:{name}: split and lang are of a folder; the data sets of BEIR have one of each")
     base = name.removesuffix("-hard")
@@ -128,8 +131,9 @@ def _stamp(folder: Path) -> str:
     """Changed files are another version: sizes and names of a folder's files, in eight hexadecimal digits."""
     import hashlib
 
-    files = sorted(p for p in folder.rglob("*") if p.name.startswith(("corpus.", "queries.")) or p.suffix == ".tsv")
-    text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files)
+    there = (p for depth in ("*", "*/*", "*/*/*") for p in listed(folder, depth))
+    files = sorted(p for p in there if p.name.startswith(("corpus.", "queries.")) or p.suffix == ".tsv")
+    text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files if is_file(p) or is_folder(p))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

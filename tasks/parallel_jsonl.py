@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks.contract import Source, TaskError, TrainSet
-from tasks.files import below, read_jsonl
+from tasks.files import below, is_file, listed, read_jsonl
 from tasks.groups import linked
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -57,7 +57,7 @@ class ParallelJsonl(Source):
         if self.paths:
             return self.paths
         folder = below(root, self.name, f"source {self.name}")
-        found = sorted(p for p in folder.glob("*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz")))
+        found = [p for p in listed(folder, "*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz"))]
         if not found:
             raise TaskError(f"{folder}: no .jsonl or .jsonl.gz file there; check --data-root")
         return tuple(found)
@@ -82,7 +82,7 @@ def _columns(items: list[_Item]) -> dict[str, list[tuple[str, ...]]]:
 
 def from_path(path: Path) -> ParallelJsonl:
     """The source that one file is, named with its folder: ``my-texts/train.jsonl``."""
-    if not path.is_file():
+    if not is_file(path):
         raise TaskError(f"{path}: no such file; a source is a name or the path of a .jsonl or .jsonl.gz file")
     return ParallelJsonl(name="/".join(path.absolute().parts[-2:]), paths=(path,))
 

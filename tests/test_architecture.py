@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 LEVEL = {
     "errors": 0, "config": 0, "languages": 0, "seeds": 0, "measures": 0, "bias": 0, "records": 0, "schedule": 0,
     "memory": 0, "overlap": 0, "words": 0, "stats": 0, "derived": 0, "processes": 0, "checkpoint": 0,
+    "shapes": 0, "model_files": 0,
     "loss": 1, "encoder": 1, "lexical": 1, "models": 1, "search": 1, "ranking": 1, "score": 1, "score_table": 1,
     "train": 1, "average": 1, "posthoc": 1, "devices": 1, "gradcache": 1, "random_states": 1, "resume": 1, "tensors": 1,
     "resolve": 2, "listing": 2, "cell": 2, "data": 2, "export": 2, "experiment": 2, "leaderboard": 2, "plots": 2,

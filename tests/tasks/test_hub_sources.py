@@ -87,7 +87,7 @@ def test_mmarco_from_a_copy(tmp_path: Path) -> None:
 def test_mmarco_refuses_what_it_has_not() -> None:
     with pytest.raises(TaskError, match="langs is a tuple of ar, de"):
         MMarco(("xx",))
-    with pytest.raises(TaskError, match="limit is at least 1"):
+    with pytest.raises(TaskError, match="limit is a whole number of at least 1"):
         MMarco(limit=0)
 
 

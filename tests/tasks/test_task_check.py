@@ -155,5 +155,5 @@ def test_descriptions_and_files() -> None:
     assert broken(check_task(Unnamed(), None)) == {
         "described": "citation is text that is not empty; got ' '",
         "files exist": "no such file: none.txt",
-        "named for a file": "a name has no '/': it is part of the name of the file of scores",
+        "named for a file": "a name has no '/': it is part of the name of the file of scores; got ['/']",
     }

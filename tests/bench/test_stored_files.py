@@ -1,0 +1,162 @@
+"""Files of results that this program did not write, or not like this: one line, whatever they hold."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from made_up import make_cell, undrawn
+
+from bench import checkpoint, leaderboard, records
+from bench.compare import compare
+from bench.errors import BenchError
+from bench.report import write_report
+from bench.resume import stored_states
+from bench.shapes import require_shape
+from bench.values import read_sets
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("bench.plots._save", undrawn)
+    make_cell(tmp_path / "made", "mono()", 0, 0.0)
+    return make_cell(tmp_path / "made", "hybrid()", 0, 0.1)
+
+
+def use(cell: Path) -> None:
+    """Read an experiment in every way."""
+    cells = records.read_cells(cell.parent)
+    leaderboard.leaderboard(read_sets(cells)[0], "AP")
+    compare(cells, "hybrid", "mono", None, 0.01)
+    write_report(cell.parent, cell.parent.parent / "report")
+
+
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(("name", "text", "message"), [
+    ("config.json", DEEP, r"config\.json: JSON nested too deeply"),
+    ("config.json", '{"schema": 1}', r"config\.json: not as this program writes it \(it has no 'strategy'\)"),
+    ("config.json", '{"schema": 1, "strategy": "\\ud800"}', "holds half of a surrogate pair"),
+    ("config.json", '{"schema": 1, "schema": 1}', "the key 'schema' comes up twice"),
+    ("config.json", '{"schema": true, "strategy": 3}', r"'strategy' is int, not str"),
+    ("done", "[]", "a JSON object is expected; got list"),
+    ("done", '{"weights_sha256": "0", "seconds": {"a": "b"}}', r"'a' of 'seconds' is str, not int or float"),
+    ("done", '{"weights_sha256": "0", "seconds": {}, "peak_memory_mb": [1]}', "peak_memory_mb is list, not dict"),
+    ("steps.jsonl", DEEP, r"steps\.jsonl: not readable \(RecursionError"),
+    ("steps.jsonl", "", r"steps\.jsonl: no step is logged"),
+    ("steps.jsonl", "3", r"a part of it is int, not dict"),
+    ("steps.jsonl", '{"loss": null, "rows_per_s": 1, "padding": 0}', r"'loss' is NoneType, not int or float"),
+    ("batches.json", "{}", r"batches\.json: not as this program writes it \(it has no 'pairs'\)"),
+    ("batches.json", json.dumps({"pairs": {}, "mono_batches": 1, "steps": 1, "rows": 1, "same_group_rows": 0,
+                                 "sha256": ""}), "no language pair was drawn"),
+    ("../protocol.json", DEEP, r"protocol\.json: JSON nested too deeply"),
+])  # fmt: skip
+def test_files_of_a_cell(made: Path, name: str, text: str, message: str) -> None:
+    (made / name).write_text(text)
+    with pytest.raises(BenchError, match=message):
+        use(made)
+
+
+def test_a_diverged_training_is_shown(made: Path) -> None:
+    (made / "steps.jsonl").write_text('{"loss": NaN, "rows_per_s": 1, "padding": 0}\n')
+    use(made)
+
+
+def rewritten(cell: Path, change: Any) -> None:
+    path = cell / "scores" / "toy@1.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
+
+
+def said(about: dict[str, Any]) -> Any:
+    def change(table: pa.Table) -> pa.Table:
+        stored = json.loads(table.schema.metadata[b"bench"])
+        return table.replace_schema_metadata({"bench": json.dumps(stored | about)})
+
+    return change
+
+
+SET = {"main": "AP", "passages": {"en": 1}}
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (said({"sets": {"../../up": SET}}), r"a set becomes the name of a file.*got '\.\./\.\./up'"),
+    (said({"sets": {"toy": {"main": "XX", "passages": {}}}}), "its main measure is one of .*; got 'XX'"),
+    (said({"sets": {"toy": {"main": "AP", "passages": {"en": "1"}}}}), "'en' of 'passages' is str, not int"),
+    (said({"sets": {"other": SET}}), "no row of the set 'other'"),
+    (said({"sets": []}), "'sets' is list, not dict"),
+    (said({"files": {"a": float("nan")}}), "NaN is no number of JSON"),
+    (lambda t: t.slice(0, 0), "no row of the set 'toy'"),
+    (lambda t: t.set_column(0, "set", pa.array([1] * t.num_rows)), "set of another type"),
+    (lambda t: t.set_column(t.column_names.index("AP"), "AP", pa.array(["x"] * t.num_rows)), "AP of another type"),
+    (lambda t: t.set_column(t.column_names.index("group"), "group", pa.array([None] * t.num_rows, pa.string())),
+     "rows of the set 'toy' without"),
+    (lambda t: t.drop_columns(["q_lang"]), "no column q_lang"),
+])  # fmt: skip
+def test_scores_files(made: Path, change: Any, message: str) -> None:
+    for cell in made.parent.iterdir():
+        rewritten(cell, change)
+    with pytest.raises(BenchError, match=message):
+        use(made)
+
+
+def test_names_with_dollars_are_drawn_as_they_are(tmp_path: Path) -> None:
+    for label in ("mono()", "hybrid$x_{$()"):
+        make_cell(tmp_path / "made", label, 0, 0.1)
+    assert write_report(tmp_path / "made", tmp_path / "report").is_file()
+
+
+STATE: dict[str, Any] = {
+    "schema": 1, "step": 3, "owner": {"cell": "c"}, "batches_sha256": "0", "resumed_at": [], "files": {},
+    "scalars": {"optimizer": {"dict": []}, "scheduler": {"dict": []}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"step": "3"}, "'step' is str, not int"),
+    ({"step": 4}, "damaged, it is of step 4"),
+    ({"files": {"../../etc/passwd": "0"}}, "a file of the checkpoint becomes the name of a file"),
+    ({"files": ["a"]}, "'files' is list, not dict"),
+    ({"resumed_at": "x"}, "'resumed_at' is str, not list|it is str, not list"),
+    ({"scalars": {"optimizer": 3, "scheduler": {}}}, "'optimizer' is int, not dict"),
+    ({"scalars": {"optimizer": {"tensor": "none"}, "scheduler": {}}}, "not what training stores"),
+    ({"scalars": {"optimizer": {"dict": [3]}, "scheduler": {}}}, "not what training stores"),
+    ({"scalars": {"optimizer": {"a": 1, "b": 2}, "scheduler": {}}}, "not what training stores"),
+])  # fmt: skip
+def test_a_checkpoint_whose_digest_fits(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / "c" / "step-00000003"
+    path.mkdir(parents=True)
+    save_file({"t": torch.ones(1)}, path / "training.safetensors")
+    state = STATE | change
+    (path / "state.json").write_text(json.dumps({**state, "sha256": records.hash64(state)}))
+
+    def resumed() -> None:
+        found = checkpoint.find(tmp_path / "c", {"cell": "c"})
+        assert found is not None
+        stored_states(found)
+
+    with pytest.raises(BenchError, match=message) as raised:
+        resumed()
+    assert "without --resume" in str(raised.value) or "name of a file" in message or "not" in message
+
+
+@pytest.mark.parametrize("text", [DEEP, "[]", '{"sha256": 3}', '{"a": "\\ud800"}', "", "\x00"])
+def test_a_state_that_is_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c" / "step-00000003"
+    path.mkdir(parents=True)
+    (path / "state.json").write_text(text)
+    with pytest.raises(BenchError, match="damaged"):
+        checkpoint.find(tmp_path / "c", {})
+
+
+def test_shapes_say_where() -> None:
+    require_shape({"a": [1, 2.5], "b": {"x": "y"}, "more": None}, {"a": [(int, float)], "b": {str: str}}, "f")
+    for value, message in (({"a": [True]}, "a part of 'a' is bool, not int or float"), ([], "it is list, not dict"),
+                           ({"a": {}}, "'a' is dict, not list"), ({}, "it has no 'a'")):  # fmt: skip
+        with pytest.raises(BenchError, match=message):
+            require_shape(value, {"a": [(int, float)]}, "f")
