@@ -88,9 +88,9 @@ def write(
         text = json.dumps({**whole, "sha256": records.hash64(whole)}, indent=1, sort_keys=True)
         (aside / STATE).write_text(text + "\n", encoding="utf-8")
         for path in (*aside.iterdir(), aside):
-            _sync(path)
+            sync(path)
         os.replace(aside, target)
-        _sync(folder)
+        sync(folder)
         for path in folder.glob("step-*"):
             if path != target:
                 shutil.rmtree(path)
@@ -153,7 +153,7 @@ def _apart(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have the system write a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from bench.ranking import Faiss, Search
+    from bench.nearest import Faiss
+    from bench.ranking import Search
     from bench.search import Ranker
 
 
@@ -41,7 +42,8 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
     import numpy as np
     import pyarrow as pa
 
-    from bench.ranking import Exact, Faiss
+    from bench.nearest import Faiss
+    from bench.ranking import Exact
     from bench.score import COLUMNS, score
     from bench.search import Remembering
 

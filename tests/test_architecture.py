@@ -18,6 +18,7 @@ LEVEL = {
     "report": 2, "pretrain": 2, "compare": 2, "values": 2, "document": 0, "protocol": 0, "labels": 0, "html": 1,
     "published": 2, "glossary": 2, "set_section": 2, "pair_section": 2, "training_section": 2, "derived_cell": 2,
     "estimate": 2, "optimizer": 1, "precision": 0, "packed": 1, "loss_scale": 1,
+    "kept": 0, "shards": 0, "sharded": 1, "tiles": 1, "nearest": 1, "indexes": 1,
     "cli": 3, "__main__": 3,
 }  # fmt: skip
 
