@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,19 +113,19 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
     if not processes.agreed((path / "model").is_dir):
         for parent in job.parents:
             cell.ranker_of(parent, path / "parents" / parent.name, data, request)
-        if processes.is_first():
-            records.write_json(path / "config.json", config_of(job, request, data) | about(job))
-            _store_average(merge, path, [path / "parents" / parent.name for parent in job.parents])
-    if not processes.is_first():
+        config = config_of(job, request, data) | about(job)
+        processes.agreed(lambda: _store_average(merge, path, job.parents, config))
+    if not processes.is_first() and not request.plan.shards:
         return None
     encoder = _encoder(path)
     return encoder, encoder.weights_hash()
 
 
-def _store_average(merge: Merge, path: Path, parents: list[Path]) -> None:
+def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object]) -> None:
     from bench.average import average
 
-    encoders = [_encoder(parent) for parent in parents]
+    records.write_json(path / "config.json", config)
+    encoders = [_encoder(path / "parents" / parent.name) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with records.written_aside(path / "model") as aside:

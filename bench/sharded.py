@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import shards
+from bench import processes, shards
+from bench.config import Plan
 from bench.encoder import Distinct, Encoder, first_appearances, progress
-from bench.search import Corpus
+from bench.score_table import LoadedTask
+from bench.search import Corpus, Ranker, build_corpus
 from bench.shards import Shards
 
 
@@ -21,11 +23,11 @@ class Sharded:
     Args:
         encoder: does the work.
         root: holds the folders of all vectors.
-        owner: what decides the vectors besides the texts and how they are used.
+        owner: what decides the vectors besides the texts, and how passages are given to the encoder.
         stored: float32 or float16.
     """
 
-    def __init__(self, encoder: Encoder, root: Path, owner: Mapping[str, object], stored: str) -> None:
+    def __init__(self, encoder: Encoder, root: Path, owner: Mapping[str, object], stored: str = "float32") -> None:
         how = {"prompt": encoder.prompt["passage"], "length": encoder.length["passage"]}
         self._encoder, self._root, self._owner, self._stored = encoder, root, {**owner, **how}, stored
 
@@ -67,3 +69,31 @@ class Sharded:
                 with found.kept.claimed(name, wait) as mine:
                     if mine:
                         found.write(name, self._encoder.encode_chunk(chunk, "passage", bar))
+
+
+def on_disk(ranker: Ranker, weights: str, owner: Mapping[str, object], plan: Plan) -> Ranker:
+    """An encoder that keeps the vectors of passages in the plan's folder; what ranks otherwise holds them, as ever.
+
+    Several processes call it together. One that has other weights than the first (FSDP leaves it those of the start)
+    gets back what it has, and does not encode.
+
+    Args:
+        ranker: of this process.
+        weights: their hash.
+        owner: what else decides the vectors, but for settings, prompt, length and texts.
+        plan: what is run.
+    """
+    same = processes.agreed(lambda: weights) == weights
+    if not isinstance(ranker, Encoder) or not same:
+        return ranker
+    owner = {"weights": weights, "precision": plan.settings.precision, **owner}
+    return Sharded(ranker, Path(plan.shards), owner, plan.vectors)
+
+
+def help_first(ranker: Ranker, tasks: Sequence[LoadedTask]) -> None:
+    """Encode what the first process encodes and scores, side by side with it."""
+    if isinstance(ranker, Sharded):
+        for loaded in tasks:
+            different = {tuple(map(id, s.passages.values())): s.passages for s in loaded.sets}
+            for passages in different.values():
+                ranker.help(build_corpus(passages))
