@@ -26,7 +26,10 @@ TRAINED_ON = 39
 """Passages of an inverted list, at least, on average: faiss asks for so many to find its centre."""
 
 VISITED = 8
-"""One inverted list of so many is looked through for a query."""
+"""One inverted list of so many is looked through for a query, at least."""
+
+ENOUGH = 4
+"""Passages in the lists that are looked through, times the depth, at least."""
 
 
 @dataclass(frozen=True)
@@ -122,5 +125,7 @@ def tuned(index: Any, depth: int) -> Any:
     if hasattr(index, "hnsw"):
         index.hnsw.efSearch = max(2 * depth, 128)
     else:
-        index.nprobe = -(-index.nlist // VISITED)
+        index.nprobe = max(
+            -(-index.nlist // VISITED), min(index.nlist, -(-ENOUGH * depth * index.nlist // index.ntotal))
+        )
     return index

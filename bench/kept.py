@@ -54,8 +54,9 @@ class Kept:
         """
         if name not in self._sound and self.path(name).exists():
             about, array = self._open(name)
-            _require_owner(self.path(name), about.get("owner"), self._owner | {"name": name})
-            if about.get("sha256") != _digest(array):
+            digest = about.pop("sha256", None)
+            _require_owner(self.path(name), about, self._owner | {"name": name})
+            if digest != _digest(array):
                 raise BenchError(f"{self.path(name)}: damaged, its sha256 is not the one that was written; {ANEW}")
             self._sound.add(name)
         return name in self._sound
@@ -75,9 +76,9 @@ class Kept:
         path = self.path(name)
         for left in self._folder.glob(f".{path.name}.partial-*"):
             left.unlink(missing_ok=True)  # of processes that were killed
-        owner = records.canonical(self._owner | {"name": name})
+        about = records.canonical(self._owner | {"name": name, "sha256": _digest(array)})
         with records.written_aside(path) as aside:
-            aside.write_bytes(save({"array": array}, {"owner": owner, "sha256": _digest(array)}))
+            aside.write_bytes(save({"array": array}, {"about": about}))  # of several entries the order would vary
             sync(aside)
         sync(self._folder)
         self._sound.add(name)
@@ -97,17 +98,18 @@ class Kept:
             if mine:
                 lock.unlink(missing_ok=True)
 
-    def _open(self, name: str) -> tuple[dict[str, str], Array]:
+    def _open(self, name: str) -> tuple[dict[str, object], Array]:
         from safetensors import SafetensorError, safe_open
 
         path = self.path(name)
         try:
             with safe_open(path, framework="np") as file:
-                about, part = file.metadata() or {}, file.get_slice("array")
+                about = json.loads((file.metadata() or {}).get("about", "{}"))
+                part = file.get_slice("array")
                 shape, dtype = tuple(part.get_shape()), np.dtype(TYPES[part.get_dtype()])
             size = int(np.prod(shape)) * dtype.itemsize
-            return about, np.memmap(path, dtype, "r", path.stat().st_size - size, shape)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            return dict(about), np.memmap(path, dtype, "r", path.stat().st_size - size, shape)
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise BenchError(f"{path}: damaged, not a file that was written here ({error}); {ANEW}") from None
 
 
@@ -118,13 +120,7 @@ def _digest(array: Array) -> str:
     return digest.hexdigest()
 
 
-def _require_owner(path: Path, stored: str | None, ours: Mapping[str, object]) -> None:
-    try:
-        theirs = json.loads(stored or "")
-    except ValueError:
-        theirs = None
-    if not isinstance(theirs, dict):
-        raise BenchError(f"{path}: damaged, it does not say what it was made from; {ANEW}")
+def _require_owner(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
     for name in sorted({*theirs, *ours}):
         if theirs.get(name) != ours.get(name):
             raise BenchError(
