@@ -174,11 +174,11 @@ def lines(options: argparse.Namespace, root: Path) -> Iterator[list[str]]:
 
 def explained() -> str:
     packages = ("numpy", "torch", "faiss-cpu")
-    return f"""One thread; {ASKED:,} queries; unit vectors of {DIM} dimensions, drawn around centres, in float32 shards of
-{SHARD:,}; texts of about 95 tokens through the built-in static model. Seconds are the processor's, since others may use
-the machine; microseconds are those for a passage and all queries. Every line is a process of its own, and the peak is
-that of all of it: Python, torch, faiss, ids of the passages. Searching an index includes measuring its recall on
-{SAMPLE} queries.
+    return f"""One thread; {ASKED:,} queries; unit vectors of {DIM} dimensions, drawn around centres, in float32 shards;
+texts of about 95 tokens through the built-in static model. Seconds are the processor's, since others may use the
+machine; microseconds are those for a passage and all queries. Every line is a process of its own, and the peak is that
+of all of it: Python, torch, faiss, ids of the passages. Searching an index includes measuring its recall on {SAMPLE}
+queries.
 
 Python {python_version()}, {", ".join(f"{p} {version(p)}" for p in packages)}.
 """
