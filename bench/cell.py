@@ -211,8 +211,15 @@ def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tu
             checkpoint.discard(checkpoint.folder_of(path))
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
         return encoder, encoder.weights_hash()
+    config = config_of(job, request, data)
+    ranker, weights = _as_it_is(job)
     if processes.is_first():
-        records.write_json(path / "config.json", config_of(job, request, data))
+        records.write_json(path / "config.json", config)
+    return ranker, weights
+
+
+def _as_it_is(job: Job) -> tuple[Ranker, str]:
+    """A lexical baseline, or the base model, and the hash of its weights."""
     if not job.model:
         from bench.lexical import BM25, CharTfidf
 
