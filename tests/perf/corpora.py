@@ -111,7 +111,7 @@ def build(root: Path, n: int, kind: str) -> Taken:
 
 def texts(n: int) -> Iterator[tuple[str, str]]:
     for i in range(n):
-        yield f"{i // 20}#{i % 20}", f"Passage {i} speaks of thing {i % 977} and of place {i % 4099} " + "word " * 80
+        yield f"{i // 20}#{i % 20}", f"Passage {i} speaks of thing {i % 977} and of place {i % 4099} " + "word " * 20
 
 
 def encode(root: Path, n: int) -> Taken:
@@ -152,7 +152,9 @@ def measured(part: str, n: int, root: Path) -> Taken:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    return Taken(*json.loads(done.stdout.splitlines()[-1]))
+    taken = Taken(*json.loads(done.stdout.splitlines()[-1]))
+    print(part, f"{n:,}", taken, file=sys.stderr, flush=True)
+    return taken
 
 
 def shown(part: str, n: int, taken: Taken) -> list[str]:
@@ -175,7 +177,7 @@ def lines(options: argparse.Namespace, root: Path) -> Iterator[list[str]]:
 def explained() -> str:
     packages = ("numpy", "torch", "faiss-cpu")
     return f"""One thread; {ASKED:,} queries; unit vectors of {DIM} dimensions, drawn around centres, in float32 shards;
-texts of about 95 tokens through the built-in static model. Seconds are the processor's, since others may use the
+texts of about 40 tokens through the built-in static model. Seconds are the processor's, since others may use the
 machine; microseconds are those for a passage and all queries. Every line is a process of its own, and the peak is that
 of all of it: Python, torch, faiss, ids of the passages. Searching an index includes measuring its recall on {SAMPLE}
 queries.
