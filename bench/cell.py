@@ -158,7 +158,7 @@ def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[T
 Make = Callable[[Job, Path, "TrainData | None", Request], "tuple[Ranker, str] | None"]
 """Of a cell, its folder, the training data and how cells are run: what ranks, and the hash of its weights.
 
-None in a process that only helped to train it.
+None in a process that only helped to train it, and does not help to encode.
 """
 
 
@@ -167,7 +167,7 @@ def run_cell(
 ) -> Path:
     """Make what ranks (train it, unless that is done or there is nothing to train), then score; ``done`` comes last.
 
-    Of several processes all train, and the first one does the rest.
+    Of several processes all train, and encode where vectors are kept on disk; the first one does the rest.
 
     Returns:
         the cell's folder.
@@ -177,7 +177,7 @@ def run_cell(
         restart_peak()
         start = time.perf_counter()
         made = make(job, path, data, request)
-        if made is not None and processes.is_first():
+        if made is not None:
             _score(job, path, made, tasks, request, time.perf_counter() - start)
     return path
 
@@ -185,16 +185,25 @@ def run_cell(
 def _score(
     job: Job, path: Path, made: tuple[Ranker, str], tasks: Sequence[LoadedTask], request: Request, making: float
 ) -> None:
-    """Score a cell that took so many seconds to make, and write ``done``."""
+    """Score a cell that took so many seconds to make, and write ``done``; other processes than the first help."""
     ranker, weights = made
+    left = [t for t in tasks if not scores_of(path, t.task, request.plan).is_file()]
+    if request.plan.shards:
+        from bench.sharded import on_disk
+
+        ranker = on_disk(ranker, weights, {"model": job.model.get("files"), **_computed_with()}, request.plan)
+    if not processes.is_first():
+        if request.plan.shards:
+            from bench.sharded import help_first
+
+            help_first(ranker, left)
+        return
     first = "train" if job.steps else "load"
     seconds, peaks = {first: making}, {first: peak_mb()}
-    for loaded in tasks:
-        target = scores_of(path, loaded.task, request.plan)
-        if target.is_file():
-            continue
+    for loaded in left:
         restart_peak()
         start = time.perf_counter()
+        target = scores_of(path, loaded.task, request.plan)
         table = score_table(loaded, ranker, weights, request.plan)
         request.require_held()
         records.write_scores(target, table)
@@ -213,7 +222,7 @@ def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) ->
     """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
     if job.strategy is not None and not processes.agreed((path / "model").is_dir):
         return _trained(job, path, data, request)
-    return _ready(job, path, data, request) if processes.is_first() else None
+    return _ready(job, path, data, request) if processes.is_first() or request.plan.shards else None
 
 
 def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
@@ -221,19 +230,26 @@ def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tu
     if job.strategy is not None:
         from bench.models import load_encoder
 
-        checkpoint.discard(checkpoint.folder_of(path))
+        if processes.is_first():
+            checkpoint.discard(checkpoint.folder_of(path))
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
         return encoder, encoder.weights_hash()
     config = config_of(job, request, data)
+    ranker, weights = _as_it_is(job)
+    if processes.is_first():
+        records.write_json(path / "config.json", config)
+    return ranker, weights
+
+
+def _as_it_is(job: Job) -> tuple[Ranker, str]:
+    """A lexical baseline, or the base model, and the hash of its weights."""
     if not job.model:
         from bench.lexical import BM25, CharTfidf
 
-        records.write_json(path / "config.json", config)
         return (BM25() if job.label == "bm25" else CharTfidf()), "none"
     from bench.models import load_encoder
 
     encoder = load_encoder(job.settings, job.seed)
-    records.write_json(path / "config.json", config)
     return encoder, encoder.weights_hash()
 
 
@@ -273,6 +289,12 @@ def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
 
 def _owner(job: Job) -> dict[str, object]:
     """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
+    identity = records.hash64([job.identity, job.seed])
+    return {"cell": job.name, "identity": identity, "processes": processes.count(), **_computed_with()}
+
+
+def _computed_with() -> dict[str, object]:
+    """What the last bits of a model's numbers depend on, besides the model."""
     import torch
 
     packages = records.environment()["packages"]
@@ -280,9 +302,6 @@ def _owner(job: Job) -> dict[str, object]:
     names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
     cpu = torch.backends.cpu.get_cpu_capability()
     return {
-        "cell": job.name,
-        "identity": records.hash64([job.identity, job.seed]),
-        "processes": processes.count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
         **{name: packages[name] for name in names},

@@ -94,7 +94,7 @@ def write(
             os.replace(aside, target)
         finally:
             shutil.rmtree(aside, ignore_errors=True)  # on a full disk, it would fill it
-        _sync(folder)
+        sync(folder)
         for path in folder.glob("step-*"):
             if path != target:
                 shutil.rmtree(path)
@@ -106,7 +106,7 @@ def _seal(folder: Path, state: Mapping[str, object]) -> None:
     text = json.dumps({**whole, "sha256": records.hash64(whole)}, indent=1, sort_keys=True)
     (folder / STATE).write_text(text + "\n", encoding="utf-8")
     for path in (*folder.iterdir(), folder):
-        _sync(path)
+        sync(path)
 
 
 def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
@@ -168,7 +168,7 @@ def _apart(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return apart
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Have the system write a file, or the names in a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -193,8 +193,10 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="default: auto, bf16 where this machine is faster in it"
     )
-    parser.add_argument("--index", choices=("exact", "flat", "hnsw"), help="rank all passages, or the first by faiss")
+    parser.add_argument("--index", choices=config.INDEXES, help="rank all passages, or the first by faiss")
     parser.add_argument("--depth", type=int, help="passages per query and language of a faiss index (default: 1000)")
+    parser.add_argument("--shards", metavar="FOLDER", help="keep vectors of passages there (default: in memory)")
+    parser.add_argument("--vectors", choices=config.VECTORS, help="in shards; float16 is approximate, and recorded")
     parser.add_argument("--threads", type=int, help="CPU threads (0: torch's choice)")
     parser.add_argument("--experiment", help="folder name below the results and reports folders")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")

@@ -26,6 +26,10 @@ BUILT_IN = {
 MOST = 2**31 - 1
 """Largest whole number that a setting takes."""
 
+INDEXES = ("exact", "flat", "hnsw", "ivf")
+
+VECTORS = ("float32", "float16")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -135,8 +139,11 @@ class Plan:
         overlap: what is done with training items that share a long run of words with a test set: ``refuse`` the run,
             ``drop`` the items, or ``keep`` them; recorded in each case.
         index: how passages are ranked: ``exact`` (all of them), or the first ``depth`` by faiss, ``flat`` (exact to the
-            depth) or ``hnsw`` (approximate, its recall is recorded).
+            depth), ``hnsw`` or ``ivf`` (approximate, their recall is recorded).
         depth: passages per query and language that a faiss index gives.
+        shards: folder where encoders keep the vectors of passages, in shards; empty holds them in memory. Moves no
+            number.
+        vectors: how shards hold them: ``float32``, or ``float16``, which is an approximation and recorded.
         checkpoint_every: steps between two checkpoints of a cell in training; 0 stores none. Moves no number.
         log_with: trackers that are told of every step: tensorboard, wandb, mlflow; none by default.
         threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
@@ -153,6 +160,8 @@ class Plan:
     overlap: str = "refuse"
     index: str = "exact"
     depth: int = 1000
+    shards: str = ""
+    vectors: str = "float32"
     checkpoint_every: int = 0
     log_with: tuple[str, ...] = ()
     threads: int = 0
@@ -163,8 +172,11 @@ class Plan:
         rule = f"seeds are whole numbers of at least 0 and at most {MOST}"
         _require(all(0 <= s <= MOST for s in self.seeds), rule, self.seeds)
         _require(self.overlap in ("refuse", "drop", "keep"), "overlap is refuse, drop or keep", self.overlap)
-        _require(self.index in ("exact", "flat", "hnsw"), "index is exact, flat or hnsw", self.index)
+        _require(self.index in INDEXES, f"index is one of {', '.join(INDEXES)}", self.index)
         _require(100 <= self.depth <= MOST, "depth is a whole number of at least 100: R@100 is reported", self.depth)
+        _require(self.vectors in VECTORS, f"vectors are one of {', '.join(VECTORS)}", self.vectors)
+        _require(self.shards != "" or self.vectors == "float32",
+                 "vectors are float32 unless they are kept on disk: add --shards FOLDER", self.vectors)  # fmt: skip
         every = self.checkpoint_every
         _require(0 <= every <= MOST, "checkpoint_every is a whole number of at least 0", every)
         _require(0 <= self.threads <= 4096, "threads is a whole number of at least 0 and at most 4096", self.threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,20 +121,20 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
     if not processes.agreed((path / "model").is_dir):
         for parent in job.parents:
             cell.ranker_of(parent, path / "parents" / parent.name, data, request)
-        if processes.is_first():
-            records.write_json(path / "config.json", config_of(job, request, data) | about(job))
-            made_of = [path / "parents" / parent.name for parent in job.parents]
-            _store_average(merge, path, made_of, job.settings.trust_remote_code)
-    if not processes.is_first():
+        config = config_of(job, request, data) | about(job)
+        code = job.settings.trust_remote_code
+        processes.agreed(lambda: _store_average(merge, path, job.parents, config, code))
+    if not processes.is_first() and not request.plan.shards:
         return None
     encoder = _encoder(path, request.plan.settings.trust_remote_code)
     return encoder, encoder.weights_hash()
 
 
-def _store_average(merge: Merge, path: Path, parents: list[Path], code: bool) -> None:
+def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], code: bool) -> None:
     from bench.average import average
 
-    encoders = [_encoder(parent, code) for parent in parents]
+    records.write_json(path / "config.json", config)
+    encoders = [_encoder(path / "parents" / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with records.written_aside(path / "model") as aside:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -42,6 +42,30 @@ ENCODED_TOGETHER = 64
 
 CHUNK = 1 << 14
 """Texts of a corpus that are held at once, and sorted by length among each other."""
+
+
+class Distinct(NamedTuple):
+    """The distinct ones of n texts, in order of first appearance.
+
+    Attributes:
+        new: bool, (n,). Which texts come up for the first time.
+        place: int64, (n,). For each text its place among the distinct ones.
+        identity: sha256 over the distinct texts.
+    """
+
+    new: NDArray[np.bool_]
+    place: NDArray[np.int64]
+    identity: str
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return int(np.count_nonzero(self.new))
+
+    def of(self, texts: Iterable[str]) -> Iterator[str]:
+        """The distinct ones of ``texts``, which are those that were told apart."""
+        flags = (self.new[start : start + CHUNK].tolist() for start in range(0, len(self.new), CHUNK))
+        return compress(texts, chain.from_iterable(flags))
 
 
 class Encoder:
@@ -117,8 +141,8 @@ class Encoder:
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
-        new, place = first_appearances(corpus.texts(), len(corpus.doc_id))
-        return self._encode(compress(corpus.texts(), new.tolist()), int(new.sum()), "passage"), place
+        distinct = first_appearances(corpus.texts(), len(corpus.doc_id))
+        return self._encode(distinct.of(corpus.texts()), distinct.size, "passage"), distinct.place
 
     def queries(self, texts: Sequence[str], langs: Sequence[str]) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, in the order of ``texts``; an encoder needs no ``langs``."""
@@ -133,17 +157,26 @@ class Encoder:
         """Encode a stream of at most ``at_most`` texts; only ``CHUNK`` of them are held at once."""
         out = np.empty((0, 0), np.float32)
         done = 0
-        self.model.eval()
-        bar = tqdm(total=at_most, desc=f"encode {kind}", unit="text", disable=None)
-        with torch.inference_mode(), self.layers(), bar:
+        with progress(at_most, kind) as bar:
             while chunk := list(islice(texts, CHUNK)):
-                for rows, vectors in self._passes(chunk, kind):
-                    if not out.size:
-                        out = np.empty((at_most, vectors.shape[1]), np.float32)
-                    out[done + rows] = vectors
-                    bar.update(len(rows))
+                vectors = self.encode_chunk(chunk, kind, bar)
+                if not out.size:
+                    out = np.empty((at_most, vectors.shape[1]), np.float32)
+                out[done : done + len(chunk)] = vectors
                 done += len(chunk)
         return out[:done]
+
+    def encode_chunk(self, texts: list[str], kind: Kind, bar: tqdm[NoReturn]) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, of at most ``CHUNK`` texts: what passes together decides the last bits."""
+        out = np.empty((0, 0), np.float32)
+        self.model.eval()
+        with torch.inference_mode(), self.layers():
+            for rows, vectors in self._passes(texts, kind):
+                if not out.size:
+                    out = np.empty((len(texts), vectors.shape[1]), np.float32)
+                out[rows] = vectors
+                bar.update(len(rows))
+        return out
 
     def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
@@ -236,12 +269,19 @@ def padded_right(mask: Tensor) -> bool:
     return bool(mask[:, 0].all())
 
 
-def first_appearances(texts: Iterable[str], n: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Of ``n`` texts, which come up for the first time, and for each its place among those.
+def progress(texts: int, kind: Kind) -> tqdm[NoReturn]:
+    """A bar on stderr, where that is a terminal."""
+    return tqdm(total=texts, desc=f"encode {kind}", unit="text", disable=None)
+
+
+def first_appearances(texts: Iterable[str], n: int) -> Distinct:
+    """Of ``n`` texts, which come up for the first time.
 
     Texts are told apart by 128 bits of their hash; a few dozen bytes are held for each.
     """
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts)
+    digests = bytearray()
+    for text in texts:
+        digests += hashlib.blake2b(text.encode(), digest_size=16).digest()
     keys = np.frombuffer(digests, np.uint64).reshape(n, 2)
     order = np.lexsort(keys.T)
     starts = np.ones(n, np.bool_)
@@ -252,7 +292,7 @@ def first_appearances(texts: Iterable[str], n: int) -> tuple[NDArray[np.bool_], 
     new, place = np.zeros(n, np.bool_), np.empty(n, np.int64)
     new[first] = True
     place[order] = among[np.cumsum(starts) - 1]
-    return new, place
+    return Distinct(new, place, hashlib.sha256(keys[new].tobytes()).hexdigest())
 
 
 def distinct_texts(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from bench.cell import (
 )
 from bench.claims import Claims, Left
 from bench.config import BUILT_IN, Plan
-from bench.derived import Shift, explained
+from bench.derived import Merge, Shift, explained
 from bench.errors import BenchError
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
@@ -86,6 +86,9 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
         for s in strategies
         for seed in derived_cell.seeds_of(s, plan)
     ]
+    moved = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
+    if plan.shards and moved:
+        raise BenchError(f"{moved[0]} moves the vectors of all passages in memory; run it without --shards")
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
@@ -176,6 +179,8 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
             say(f"{name}: finished before, skipped (--overwrite runs it again)")
     if todo:
         records.require_writable(grid.folder)
+        if grid.plan.shards:
+            records.require_writable(Path(grid.plan.shards))
         require_same_protocol(grid.folder, grid.plan.protocol)
     return todo
 

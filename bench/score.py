@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,9 @@ def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list
     Only queries with a relevant passage in the pool (for a pair: in its passage language) are counted.
     """
     corpus = search.build_corpus(evalset.passages)
-    languages = [part for lang in sorted(evalset.queries) if (part := _language(evalset, lang, corpus)).query_id]
+    wanted = {d for found in evalset.relevant.values() for d in found}
+    column = {d: i for i, d in enumerate(corpus.doc_id) if d in wanted}
+    languages = [part for lang in sorted(evalset.queries) if (part := _language(evalset, lang, column)).query_id]
     searcher = search_with(*ranker.passages(corpus), corpus)
     asked = [(evalset.queries[part.name][q], part.name) for part in languages for q in part.query_id]
     queries = ranker.queries([text for text, _ in asked], [lang for _, lang in asked])
@@ -59,8 +62,7 @@ def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list
     return _with_rank_correlation(rows, tops, evalset.group or {})
 
 
-def _language(evalset: EvalSet, lang: str, corpus: Corpus) -> _Language:
-    column = {d: i for i, d in enumerate(corpus.doc_id)}
+def _language(evalset: EvalSet, lang: str, column: Mapping[str, int]) -> _Language:
     relevant = {q: evalset.relevant.get(q, {}) for q in evalset.queries[lang]}
     answered = [q for q, found in relevant.items() if found]
     width = max((len(relevant[q]) for q in answered), default=1)

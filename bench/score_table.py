@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from bench.ranking import Faiss, Search
+    from bench.nearest import Faiss
+    from bench.ranking import Search
     from bench.search import Ranker
 
 
@@ -28,12 +29,13 @@ class LoadedTask(NamedTuple):
 
 
 def scores_of(cell: Path, task: Task, plan: Plan) -> Path:
-    """Where they are kept; those of a cut run stand apart from the exact ones."""
+    """Where they are kept; those of a cut run, or of rounded vectors, stand apart from the exact ones."""
     return records.score_path(cell, task.name, task.version + _suffix(plan))
 
 
 def _suffix(plan: Plan) -> str:
-    return "" if plan.index == "exact" else f"+{plan.index}-{plan.depth}"
+    index = "" if plan.index == "exact" else f"+{plan.index}-{plan.depth}"
+    return index if plan.vectors == "float32" else f"{index}+{plan.vectors}"
 
 
 def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) -> pa.Table:
@@ -41,7 +43,8 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
     import numpy as np
     import pyarrow as pa
 
-    from bench.ranking import Exact, Faiss
+    from bench.nearest import Faiss
+    from bench.ranking import Exact
     from bench.score import COLUMNS, score
     from bench.search import Remembering
 
@@ -68,17 +71,17 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
         "version": loaded.task.version,
         "files": loaded.files,
         "weights_sha256": weights,
-        "sets": _about_sets(loaded.sets, _suffix(plan), _cut_note(faiss)),
+        "sets": _about_sets(loaded.sets, _suffix(plan), _rounded_note(plan), _cut_note(faiss)),
     }
     return pa.table(texts | numbers).replace_schema_metadata({"bench": json.dumps(about, sort_keys=True)})
 
 
-def _about_sets(sets: Sequence[EvalSet], suffix: str, cut: str) -> dict[str, dict[str, object]]:
+def _about_sets(sets: Sequence[EvalSet], suffix: str, *notes: str) -> dict[str, dict[str, object]]:
     """What is recorded of each set; several of one name are cells of one table."""
     about: dict[str, dict[str, object]] = {}
     for s in sets:
         sizes = {lang: len(passages) for lang, passages in s.passages.items()}
-        note = "; ".join(filter(None, (s.note, cut)))
+        note = "; ".join(filter(None, (s.note, *notes)))
         first = about.setdefault(s.name + suffix, {"main": s.main, "note": note, "passages": {}})
         first["passages"] = {**dict(first["passages"]), **sizes}  # type: ignore[call-overload]
     return about
@@ -91,4 +94,11 @@ def _cut_note(faiss: Faiss | None) -> str:
     if faiss.kind == "flat":
         return f"{note}; faiss flat, exact to that depth"
     found = sum(faiss.recalls) / max(1, len(faiss.recalls))
-    return f"{note}; faiss HNSW finds {found:.2%} of the exact first {faiss.depth} ({len(faiss.recalls)} query samples)"
+    name = faiss.kind.upper()
+    return (
+        f"{note}; faiss {name} finds {found:.2%} of the exact first {faiss.depth} ({len(faiss.recalls)} query samples)"
+    )
+
+
+def _rounded_note(plan: Plan) -> str:
+    return "" if plan.vectors == "float32" else f"encoders' vectors of passages are kept as {plan.vectors}"

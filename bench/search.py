@@ -15,11 +15,13 @@ from scipy import sparse
 
 from bench.errors import BenchError
 from bench.measures import ABSENT
+from bench.shards import Shards
 from tasks.contract import Texts
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Vectors = Floats | sparse.csr_matrix
+Passages = Vectors | Shards
 
 NOT_A_NUMBER = "a similarity is not a number: the model's vectors hold NaN or infinity, retrain it"
 
@@ -54,7 +56,7 @@ class Corpus(NamedTuple):
 class Ranker(Protocol):
     """What gives passages a score for a query: the product of their vectors."""
 
-    def passages(self, corpus: Corpus) -> tuple[Vectors, Ints]:
+    def passages(self, corpus: Corpus) -> tuple[Passages, Ints]:
         """Vectors of the distinct passages, (n_distinct, dim), and for each column its row among them, (n_docs,)."""
 
     def queries(self, texts: Sequence[str], langs: Sequence[str]) -> Vectors:
@@ -72,9 +74,9 @@ class Remembering:
     def __init__(self, ranker: Ranker, limit: int = 1 << 28) -> None:
         self._ranker = ranker
         self._limit = limit
-        self._kept: dict[tuple[int, ...], tuple[Corpus, tuple[Vectors, Ints]]] = {}
+        self._kept: dict[tuple[int, ...], tuple[Corpus, tuple[Passages, Ints]]] = {}
 
-    def passages(self, corpus: Corpus) -> tuple[Vectors, Ints]:
+    def passages(self, corpus: Corpus) -> tuple[Passages, Ints]:
         """As the ranker's; the same passage objects are encoded once."""
         key = tuple(id(corpus.passages[lang]) for lang in corpus.langs)
         if key not in self._kept:
@@ -89,8 +91,8 @@ class Remembering:
         return self._ranker.queries(texts, langs)
 
 
-def _bytes(vectors: Vectors) -> int:
-    return int(vectors.data.nbytes)
+def _bytes(vectors: Passages) -> int:
+    return 0 if isinstance(vectors, Shards) else int(vectors.data.nbytes)
 
 
 def build_corpus(passages: Texts) -> Corpus:
@@ -109,22 +111,51 @@ def similarity_blocks(queries: Vectors, passages: Vectors) -> Iterator[tuple[sli
     Raises:
         BenchError: a similarity is not a number.
     """
-    n, m = queries.shape[0], passages.shape[0]
-    height = max(1, BLOCK // m)
+    for rows in query_blocks(queries.shape[0], passages.shape[0]):
+        yield rows, similarities(queries[rows], passages)
+
+
+def query_blocks(n: int, width: int) -> Iterator[slice]:
+    """The rows of ``n`` queries in blocks, so that the similarities to ``width`` passages are at most ``BLOCK``."""
+    height = max(1, BLOCK // width)
     for start in range(0, n, height):
-        rows = slice(start, min(start + height, n))
-        with np.errstate(invalid="ignore", over="ignore"):  # refused below, in one line
-            product = queries[rows] @ passages.T
-        block: Floats = product.toarray() if sparse.issparse(product) else product
-        if not np.isfinite(block).all():
-            raise BenchError(NOT_A_NUMBER)
-        yield rows, np.ascontiguousarray(block, dtype=np.float32)
+        yield slice(start, min(start + height, n))
+
+
+def similarities(queries: Vectors, passages: Vectors) -> Floats:
+    """``queries @ passages.T``, (n, m), dense.
+
+    Raises:
+        BenchError: a similarity is not a number.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # refused below, in one line
+        product = queries @ passages.T
+    block: Floats = product.toarray() if sparse.issparse(product) else product
+    if not np.isfinite(block).all():
+        raise BenchError(NOT_A_NUMBER)
+    return np.ascontiguousarray(block, dtype=np.float32)
+
+
+class Sought(NamedTuple):
+    """Relevant passages whose ranks are counted; arrays are (n, R).
+
+    Attributes:
+        score: float32. Their similarities.
+        tie: int64. Their places among all passages when ordered by doc_id descending.
+        lang: int64. Their languages; -1 is padding.
+    """
+
+    score: Floats
+    tie: Ints
+    lang: Ints
+
+    def of(self, rows: slice) -> Sought:
+        """Those of some queries."""
+        return Sought(self.score[rows], self.tie[rows], self.lang[rows])
 
 
 def ranks(block: Floats, relevant: Ints, corpus: Corpus) -> tuple[Ints, Ints]:
     """1-based ranks of the relevant passages, among those of their own language and in the pool of all languages.
-
-    Passages that stand before are counted, not sorted: a row and its comparisons stay in the processor's cache.
 
     Args:
         block: similarities, (n, n_docs).
@@ -134,27 +165,55 @@ def ranks(block: Floats, relevant: Ints, corpus: Corpus) -> tuple[Ints, Ints]:
     Returns:
         int64, (n, R), twice; ``ABSENT`` where ``relevant`` is padding.
     """
-    own, pool = np.full_like(relevant, ABSENT), np.full_like(relevant, ABSENT)
+    score = np.take_along_axis(block, np.maximum(relevant, 0), axis=1)
+    own, pool = before(block, sought(score, relevant, corpus), relevant >= 0, corpus)
+    return padded(own + 1, relevant), padded(pool + 1, relevant)
+
+
+def sought(score: Floats, relevant: Ints, corpus: Corpus) -> Sought:
+    """The relevant columns (n, R), padded with -1, of which the similarities are known."""
+    lang = np.where(relevant >= 0, language_of(relevant, corpus), -1)
+    return Sought(score, corpus.tie[np.maximum(relevant, 0)], lang)
+
+
+def before(block: Floats, those: Sought, here: NDArray[np.bool_], corpus: Corpus) -> tuple[Ints, Ints]:
+    """How many passages of a block stand before each of those that are sought.
+
+    They are counted, not sorted: a row and its comparisons stay in the processor's cache.
+
+    Args:
+        block: similarities, (n, width).
+        those: (n, R).
+        here: whether each is itself in the block, (n, R).
+        corpus: the block's columns.
+
+    Returns:
+        int64, (n, R), twice: among the passages of its own language, and among all; 0 for padding.
+    """
+    own, pool = np.zeros_like(those.lang), np.zeros_like(those.lang)
     together = max(1, BLOCK // block.shape[1])
-    lang = language_of(relevant, corpus)
+    lang = np.maximum(those.lang, 0)
     starts, stops = corpus.segment[lang], corpus.segment[lang + 1]
     for i, row in enumerate(block):
-        slots = np.flatnonzero(relevant[i] >= 0)
+        slots = np.flatnonzero(those.lang[i] >= 0)
         for part in (slots[j : j + together] for j in range(0, len(slots), together)):
-            before = _before(row, relevant[i, part], corpus)
-            pool[i, part] = [np.count_nonzero(found) + 1 for found in before]
-            segments = zip(before, starts[i, part].tolist(), stops[i, part].tolist(), strict=True)
-            own[i, part] = [np.count_nonzero(found[start:stop]) + 1 for found, start, stop in segments]
+            selves = int(np.count_nonzero(here[i, part]))
+            first = _first(row, those.score[i, part, None], those.tie[i, part, None], selves, corpus.tie)
+            pool[i, part] = [np.count_nonzero(found) for found in first]
+            segments = zip(first, starts[i, part].tolist(), stops[i, part].tolist(), strict=True)
+            own[i, part] = [np.count_nonzero(found[start:stop]) for found, start, stop in segments]
     return own, pool
 
 
-def _before(row: Floats, columns: Ints, corpus: Corpus) -> NDArray[np.bool_]:
-    """Which passages stand before each of ``columns`` (R,), given their scores (n_docs,); (R, n_docs)."""
-    score = row[columns][:, None]
-    before, tied = row > score, row == score
-    if np.count_nonzero(tied) > len(columns):  # more than each with itself
-        before |= tied & (corpus.tie < corpus.tie[columns][:, None])
-    return before
+def _first(row: Floats, score: Floats, tie: Ints, selves: int, ties: Ints) -> NDArray[np.bool_]:
+    """Which of a row's passages, (width,) with ``ties``, stand before those of ``score`` and ``tie`` (R, 1).
+
+    ``selves`` of the latter are in the row. The result is (R, width).
+    """
+    first, tied = row > score, row == score
+    if np.count_nonzero(tied) > selves:  # more than each with itself
+        first |= tied & (ties < tie)
+    return first
 
 
 def top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:

@@ -153,22 +153,22 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
         BenchError: there are none, or files of another version are among them.
     """
     found: dict[tuple[str, str], list[tuple[Cell, Path]]] = {}
-    about: dict[str, dict[str, object]] = {}
+    about: dict[tuple[str, str], dict[str, object]] = {}
     for cell in cells:
         if cell.done is None:
             continue
         for path in sorted((cell.path / "scores").glob("*.parquet")):
             said = records.read_about(path)
             data = json.dumps([said["task"], said["version"], said["files"]], sort_keys=True)
-            about.setdefault(data, said)
             for name in said["sets"]:
+                about.setdefault((name, data), said)
                 found.setdefault((name, data), []).append((cell, path))
     if not found:
         raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
     names = [name for name, _ in found]
     return [
-        SetScores(name if names.count(name) == 1 else _apart(name, about[data]), about[data], of, name)
-        for (name, data), of in found.items()
+        SetScores(key[0] if names.count(key[0]) == 1 else _apart(key[0], about[key]), about[key], of, key[0])
+        for key, of in found.items()
     ]
 
 

@@ -22,6 +22,7 @@ LEVEL = {
     "cost_section": 2, "clock": 0, "validation": 1, "negatives": 0, "trackers": 1,
     "share_section": 2, "reproduce_section": 2, "archive": 2,
     "lock": 0, "claims": 2, "parcel": 0, "dispatch": 2, "remote_cell": 2, "ray_engine": 2,
+    "kept": 0, "shards": 0, "sharded": 1, "tiles": 1, "nearest": 1, "indexes": 1,
     "cli": 3, "__main__": 3,
 }  # fmt: skip
 

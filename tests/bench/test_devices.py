@@ -1,7 +1,6 @@
 """Two processes train what one trains, on the strategy's own batches; what is equal to the bit and what is not."""
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,19 +19,10 @@ from bench.schedule import Audit, TrainData, combine, schedule
 from bench.train import train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
+from tests.bench.launching import launch
 
 WORKER = Path(__file__).parent / "workers" / "together.py"
 CASES = ("mono", "cross", "hybrid", "transformer", "padded", "gradcache", "negatives")
-
-
-def launch(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    """Start processes that meet on a free port of this machine."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    whole = [*torchrun, "--master-addr", "localhost", "--master-port", str(port), *command]
-    return subprocess.run(whole, capture_output=True, text=True, check=False)
 
 
 class Outcome:

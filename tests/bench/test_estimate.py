@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench import estimate as module
@@ -50,3 +51,20 @@ def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
     plan = build_grid(load_plan("demo", asked), None, tmp_path, fetch=False)
     with pytest.raises(BenchError, match="is not here yet"):
         estimate(plan)
+
+
+def test_a_large_corpus_is_timed_by_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    whole = module.Exact
+
+    def noted(vectors: np.ndarray, place: np.ndarray, corpus: object) -> object:
+        sizes.append(len(vectors))
+        return whole(vectors, place, corpus)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "Exact", noted)
+    monkeypatch.setattr(module, "WIDE", 300)
+    passages = {lang: {f"{lang}{i}": "" for i in range(n)} for lang, n in (("de", 200), ("en", 99), ("zh", 1))}
+    assert module._rank(passages, 10) > 0
+    passages["en"] = {f"en{i}": "" for i in range(30_000)}
+    assert module._rank(passages, 10) > 0
+    assert sizes == [300, 2 + 299 + 1]

@@ -7,7 +7,8 @@ from scipy import sparse
 from bench import search
 from bench.errors import BenchError
 from bench.measures import ABSENT, MISSED, all_measures
-from bench.ranking import Exact, Faiss
+from bench.nearest import Faiss
+from bench.ranking import Exact
 
 SIZES = {"ar": 300, "de": 500, "en": 40}
 

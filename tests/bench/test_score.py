@@ -177,7 +177,16 @@ def test_passages_shared_by_several_sets_are_encoded_once() -> None:
 def test_first_appearances_are_those_of_a_dictionary() -> None:
     rng = np.random.default_rng(2)
     texts = [f"text {i}" for i in rng.integers(0, 40, 200)]
-    new, place = first_appearances(texts, len(texts))
+    found = first_appearances(texts, len(texts))
     distinct, expected = distinct_texts(texts)
-    assert [t for t, first in zip(texts, new, strict=True) if first] == distinct
-    np.testing.assert_array_equal(place, expected)
+    assert list(found.of(texts)) == distinct
+    assert found.size == len(distinct)
+    np.testing.assert_array_equal(found.place, expected)
+
+
+def test_distinct_texts_are_identified_by_their_order_and_letters() -> None:
+    def identity(*texts: str) -> str:
+        return first_appearances(texts, len(texts)).identity
+
+    assert identity("a", "b", "a") == identity("a", "b")
+    assert len({identity("a", "b"), identity("b", "a"), identity("a", "b", "c"), identity("a", "B")}) == 4

@@ -123,7 +123,7 @@ def everything(root: Path) -> list[dict[str, object]]:
             found.append(trial(root, micro, train, "pair_counts", step + 1, at))
             found[-1]["whole"] = outcome(root, whole)
     synced = 7  # per checkpoint: five files, their folder, the one above
-    found.append(trial(root, micro, checkpoint, "_sync", synced + 3, [EVERY]))
+    found.append(trial(root, micro, checkpoint, "sync", synced + 3, [EVERY]))
     found[-1]["whole"] = outcome(root, whole)
     return found
 
