@@ -416,11 +416,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from bench import lock, report
+    from bench import report
 
     html, folder = getattr(options, "html", False), options.reports / options.experiment
-    with lock.hold(folder, _say):
-        path = report.write_report(options.results / options.experiment, folder, html)
+    path = report.write_report(options.results / options.experiment, folder, html, _say)
     _say(f"report: {path}")
     return 0
 

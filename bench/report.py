@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import compare, plots, records
+from bench import compare, lock, plots, records
 from bench.compare import Comparison
 from bench.derived import is_derived
 from bench.document import Block, Figure, Heading, Table, Text, markdown
@@ -27,11 +27,16 @@ FINDINGS = "findings.md"
 Decided = list[tuple[Claim, Comparison]]
 
 
-def write_report(results: Path, folder: Path, html: bool = False) -> Path:
-    """Write the report of an experiment; returns the path of report.md, or of report.html beside it."""
+def write_report(
+    results: Path, folder: Path, html: bool = False, say: Callable[[str], None] = lambda line: None
+) -> Path:
+    """Write the report of an experiment; returns the path of report.md, or of report.html beside it.
+
+    ``say`` is told where another process writes the same report, which is waited for.
+    """
     cells = [cell for cell in records.read_cells(results) if cell.done is not None]
     sets = read_sets(cells)
-    with records.written_aside(folder) as aside:
+    with lock.hold(folder, say), records.written_aside(folder) as aside:
         aside.mkdir()
         blocks = report(results, cells, sets, read_protocol(results), aside)
         (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")

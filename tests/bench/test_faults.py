@@ -162,9 +162,10 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path: Path) ->
     log = tmp_path / "steps.jsonl"
     log.write_text("")
     small, large = {"model": {"a": torch.zeros(10)}}, {"model": {"a": torch.zeros(100_000)}}
-    checkpoint.write(tmp_path / "kept", 1, {"owner": {}}, small, log)
+    state = {"owner": {}, "batches_sha256": "", "resumed_at": [], "scalars": {"optimizer": {}, "scheduler": {}}}
+    checkpoint.write(tmp_path / "kept", 1, state, small, log)
     with room_for_files_of(10_000), pytest.raises(BenchError, match="cannot be written"):
-        checkpoint.write(tmp_path / "kept", 2, {"owner": {}}, large, log)
+        checkpoint.write(tmp_path / "kept", 2, state, large, log)
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["step-00000001"]
     found = checkpoint.find(tmp_path / "kept", {})
     assert found is not None

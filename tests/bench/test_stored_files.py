@@ -49,19 +49,22 @@ DEEP = "[" * 100_000
     ("steps.jsonl", "", r"steps\.jsonl: no step is logged"),
     ("steps.jsonl", "3", r"a part of it is int, not dict"),
     ("steps.jsonl", '{"loss": null, "rows_per_s": 1, "padding": 0}', r"'loss' is NoneType, not int or float"),
+    ("cost.json", '{"seconds": [1], "flops": ""}', r"cost\.json: not as this program writes it \('seconds' is list"),
+    ("validation.jsonl", '{"step": 1, "mean": "0.5"}', r"'mean' is str, not int or float"),
+    ("../findings.md", "\udcff", r"findings\.md: not readable"),
     ("batches.json", "{}", r"batches\.json: not as this program writes it \(it has no 'pairs'\)"),
     ("batches.json", json.dumps({"pairs": {}, "mono_batches": 1, "steps": 1, "rows": 1, "same_group_rows": 0,
                                  "sha256": ""}), "no language pair was drawn"),
     ("../protocol.json", DEEP, r"protocol\.json: JSON nested too deeply"),
 ])  # fmt: skip
 def test_files_of_a_cell(made: Path, name: str, text: str, message: str) -> None:
-    (made / name).write_text(text)
+    (made / name).write_text(text, errors="surrogateescape")
     with pytest.raises(BenchError, match=message):
         use(made)
 
 
 def test_a_diverged_training_is_shown(made: Path) -> None:
-    (made / "steps.jsonl").write_text('{"loss": NaN, "rows_per_s": 1, "padding": 0}\n')
+    (made / "steps.jsonl").write_text('{"loss": NaN, "rows_per_s": 1, "padding": 0, "pairs": {"en-en": 2}}\n')
     use(made)
 
 
