@@ -192,12 +192,17 @@ def smooth(values: NDArray[np.float64]) -> Curve:
     return np.arange(len(means), dtype=np.float64) + window, means
 
 
-def curves(series: dict[str, Curve], x_label: str, y_label: str, path: Path, marker: str = "") -> str:
-    """One line per strategy."""
+def curves(
+    series: dict[str, Curve], x_label: str, y_label: str, path: Path, marker: str = "", log: bool = False
+) -> str:
+    """One line per strategy; ``log`` for logarithms of both axes."""
     figure, (ax,) = _figure(7.0, 3.4)
     for k, (name, (x, y)) in enumerate(series.items()):
         style = STYLES[k // len(COLOURS) % len(STYLES)]
         ax.plot(x, y, style + marker, label=name, color=COLOURS[k % len(COLOURS)], linewidth=1.2, markersize=4)
+    if log:
+        ax.set_xscale("log")
+        ax.set_yscale("log")
     ax.set_xlabel(x_label)
     ax.set_ylabel(y_label)
     ax.legend(fontsize=7, frameon=False)

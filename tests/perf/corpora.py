@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from bench import plots
 from bench.config import Settings
 from bench.memory import peak_mb
 from bench.models import load_encoder
@@ -45,6 +46,9 @@ class Taken(NamedTuple):
     wall: float
     peak: int
     found: str = ""
+
+
+Curves = dict[str, list[tuple[int, Taken]]]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -162,16 +166,35 @@ def shown(part: str, n: int, taken: Taken) -> list[str]:
     return [part, f"{n:,}" if n else "", f"{taken.cpu:.2f}", each, f"{taken.wall:.1f}", f"{taken.peak:,}", taken.found]
 
 
-def lines(options: argparse.Namespace, root: Path) -> Iterator[list[str]]:
+def lines(options: argparse.Namespace, root: Path, curves: Curves) -> Iterator[list[str]]:
     for part in PARTS:
         sizes = options.indexed if part.startswith(("ivf", "hnsw")) else options.sizes
         for n in sizes.split(","):
             for _ in range(options.rounds if "building" not in part and not part.startswith("encode") else 1):
-                yield shown(part, int(n), measured(part, int(n), root))
+                taken = measured(part, int(n), root)
+                curves.setdefault(part, []).append((int(n), taken))
+                yield shown(part, int(n), taken)
     if options.data_root:
         for kind in ("ivf", "hnsw"):
             for depth in (100, DEPTH):
                 yield shown(f"{kind}, depth {depth}, miracl-lite, demo-static", 0, real(options.data_root, kind, depth))
+
+
+def draw(curves: Curves, path: Path) -> str:
+    """The curves of the parts with several sizes, as images of markdown."""
+    told = []
+    for what, label, of in (
+        ("time", "microseconds of the processor per passage", lambda n, taken: taken.cpu / n * 1e6),
+        ("memory", "peak MB", lambda n, taken: float(taken.peak)),
+    ):
+        series = {
+            part: (np.array([float(n) for n, _ in points]), np.array([of(n, taken) for n, taken in points]))
+            for part, points in curves.items()
+            if len({n for n, _ in points}) > 1
+        }
+        file = plots.curves(series, "passages", label, path.with_name(f"{path.name}-{what}"), marker="o", log=True)
+        told.append(f"![{label} over the number of passages]({file})")
+    return "\n\n".join(told)
 
 
 def explained() -> str:
@@ -195,19 +218,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--data-root", type=Path, help="holds miracl-lite, for recall on texts")
     parser.add_argument("--folder", type=Path, help="for the vectors (default: one that is removed)")
+    parser.add_argument("--figure", type=Path, help="draw the curves beside this path")
     parser.add_argument("--one", choices=tuple(PARTS), help="measure one part in this process")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.one:
         print(json.dumps(PARTS[options.one](options.folder, int(options.sizes))))
         return
+    curves: Curves = {}
     with tempfile.TemporaryDirectory() as folder:
-        table = list(lines(options, options.folder or Path(folder)))
+        table = list(lines(options, options.folder or Path(folder), curves))
     print("# Encoding and searching large corpora\n")
     print(explained())
     header = ["what", "passages", "seconds", "µs a passage", "clock", "peak MB", ""]
     align = ("left", "right", "right", "right", "right", "right", "left")
     print(tabulate(table, header, tablefmt="pipe", disable_numparse=True, colalign=align))
+    if options.figure:
+        print(f"\n{draw(curves, options.figure)}")
 
 
 if __name__ == "__main__":

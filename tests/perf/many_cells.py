@@ -17,10 +17,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import torch
 from tabulate import tabulate
 
-from bench import experiment
+from bench import experiment, plots
 from bench.cli import main as bench
 from tests.perf.kills import make_data
 
@@ -76,6 +77,7 @@ def seconds_of(*arguments: str) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=500)
+    parser.add_argument("--figure", type=Path, help="draw the memory after every cell beside this path")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     experiment.run_cell = meter = Meter()  # type: ignore[assignment]
@@ -101,6 +103,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"`python tests/perf/many_cells.py --cells {options.cells}`: {' and '.join(STRATEGIES)}, "
           f"{options.cells // len(STRATEGIES)} seeds each, built-in static model.\n")  # fmt: skip
     print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=["right"] * len(header)))
+    if options.figure:
+        curve = np.arange(1.0, len(meter.memory) + 1), np.array(meter.memory)
+        file = plots.curves({"resident memory of the process": curve}, "cells", "MB", options.figure)
+        print(f"\n![resident memory in MB after every cell]({file})")
     return 0
 
 
