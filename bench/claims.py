@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import lock, records
-from bench.cell import Job
+from bench.job import Job
 from bench.lock import Lock, Owner, Watch
 
 

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import cell, processes, records
-from bench.cell import Job, Request, config_of, plain_job, strategy_job
+from bench.cell import Request, config_of
 from bench.config import Plan, Settings
 from bench.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.errors import BenchError
+from bench.job import Job, plain_job, strategy_job
 from bench.model_files import FLAG
 from bench.schedule import TrainData
 from bench.shapes import file_name

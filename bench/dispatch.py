@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from bench import lock, parcel
-from bench.cell import Job
 from bench.claims import Left
 from bench.derived_cell import with_parents
 from bench.errors import BenchError
+from bench.job import Job
 from bench.lock import Lock, Owner, Watch
 from bench.parcel import Parcel
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bench import search
-from bench.cell import Job
 from bench.config import Settings
 from bench.encoder import Encoder, Kind
 from bench.errors import BenchError
 from bench.experiment import Grid, load_task, load_training, set_threads
+from bench.job import Job
 from bench.models import load_encoder
 from bench.ranking import Exact
 from bench.schedule import Audit, TrainData, schedule

@@ -10,20 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import checkpoint, derived_cell, lock, precision, processes, records, resolve
-from bench.cell import (
-    BASELINES,
-    Job,
-    Request,
-    describe_model,
-    describe_source,
-    missing,
-    plain_job,
-    run_cell,
-)
+from bench.cell import Request, missing, run_cell
 from bench.claims import Claims, Left
 from bench.config import BUILT_IN, Plan
 from bench.derived import Merge, Shift, explained
 from bench.errors import BenchError
+from bench.job import BASELINES, Job, describe_model, describe_source, plain_job
 from bench.languages import TRAINED_IN_PAPER
 from bench.overlap import Overlap, find_overlaps, without
 from bench.protocol import FILE as PROTOCOL

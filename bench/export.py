@@ -56,8 +56,8 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int,
 
 
 def _ranker(cell: Cell, code: bool) -> Ranker:
-    from bench.cell import LEXICAL
     from bench.derived_cell import stored
+    from bench.job import LEXICAL
     from bench.lexical import BM25, CharTfidf
 
     if cell.label in LEXICAL:

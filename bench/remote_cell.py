@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench import lock, parcel, records
-from bench.cell import Job, Request
+from bench.cell import Request
 from bench.config import Plan
 from bench.dispatch import Outcome
 from bench.errors import EXPECTED, BenchError
 from bench.experiment import Grid, Loaded, build_grid, run_job, set_threads
+from bench.job import Job
 from bench.lock import Owner, Watch
 from bench.parcel import Parcel
 from tasks import hub

@@ -15,15 +15,15 @@ LEVEL = {
     "shapes": 0, "model_files": 0,
     "loss": 1, "encoder": 1, "lexical": 1, "models": 1, "search": 1, "ranking": 1, "score": 1, "score_table": 1,
     "train": 1, "average": 1, "posthoc": 1, "devices": 1, "gradcache": 1, "random_states": 1, "resume": 1, "tensors": 1,
-    "resolve": 2, "listing": 2, "cell": 2, "data": 2, "export": 2, "experiment": 2, "leaderboard": 2, "plots": 2,
-    "report": 2, "pretrain": 2, "compare": 2, "values": 2, "document": 0, "protocol": 0, "labels": 0, "html": 1,
+    "resolve": 2, "listing": 2, "job": 1, "cell": 2, "data": 2, "export": 2, "experiment": 2, "plots": 2,
+    "leaderboard": 2, "report": 2, "pretrain": 2, "compare": 2, "values": 2, "document": 0, "labels": 0, "html": 1,
     "published": 2, "glossary": 2, "set_section": 2, "pair_section": 2, "training_section": 2, "derived_cell": 2,
     "estimate": 2, "optimizer": 1, "precision": 0, "packed": 1, "loss_scale": 1, "work": 0, "cost": 1,
     "cost_section": 2, "clock": 0, "validation": 1, "negatives": 0, "trackers": 1,
     "share_section": 2, "reproduce_section": 2, "archive": 2,
-    "lock": 0, "claims": 2, "parcel": 0, "dispatch": 2, "remote_cell": 2, "ray_engine": 2,
+    "protocol": 0, "lock": 0, "claims": 2, "parcel": 0, "dispatch": 2, "remote_cell": 2, "ray_engine": 2,
     "kept": 0, "shards": 0, "sharded": 1, "tiles": 1, "nearest": 1, "indexes": 1,
-    "cli": 3, "__main__": 3,
+    "commands": 3, "cli": 3, "__main__": 3,
 }  # fmt: skip
 
 HEAVY = (

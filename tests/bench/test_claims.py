@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench import claims, lock
-from bench.cell import Job
 from bench.claims import Claims, Left
+from bench.job import Job
 from bench.lock import Lock, Watch
 from tests.bench.test_dispatch import a_job
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import dispatch, lock
-from bench.cell import Job
 from bench.claims import Left
 from bench.config import Settings
 from bench.dispatch import RETRIES, Dispatch, Outcome, Ticket
 from bench.errors import BenchError
+from bench.job import Job
 from bench.lock import Lock, Watch
 
 KINDS = ("finished", "elsewhere", "held", "apart", "lost", "failed")

@@ -13,10 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from bench import config, derived_cell, records
-from bench.cell import plain_job, strategy_job
 from bench.cli import main
 from bench.config import Plan, Settings
 from bench.errors import BenchError
+from bench.job import plain_job, strategy_job
 from bench.model_files import require_safe
 from bench.models import STATIC, find_model, load_encoder
 from strategies import STRATEGIES

@@ -1,0 +1,338 @@
+"""What each command does with its options: results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench import config, processes
+from bench.errors import EXPECTED, BenchError, one_line
+from bench.protocol import SETTINGS
+from bench.trackers import require_trackers
+
+if TYPE_CHECKING:
+    from bench.experiment import Engine
+
+
+def _say(text: str) -> None:
+    if processes.is_first():
+        print(text, file=sys.stderr, flush=True)
+
+
+def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
+    from bench.resolve import split
+
+    names = {f for cls in (config.Plan, config.Settings) for f in cls.__dataclass_fields__}
+    overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
+    lists |= {
+        name: getattr(options, name, None)
+        for name in ("train", "train_weights", "languages", "seeds", "baselines", "log_with")
+    }
+    for name, text in lists.items():
+        if text is not None:
+            overrides[name] = tuple(split(text)) if text != "none" else ()
+    if "seeds" in overrides:
+        overrides["seeds"] = tuple(_whole(text) for text in overrides["seeds"])
+    if "train_weights" in overrides:
+        overrides["train_weights"] = tuple(_number(text) for text in overrides["train_weights"])
+    return config.load_plan(preset, overrides)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BenchError(f"train weights are numbers separated by commas; got {text!r}") from None
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise BenchError(f"seeds are whole numbers separated by commas; got {text!r}")
+    return int(text)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train and score what is unfinished of a plan, then show the leaderboard and write the report."""
+    from bench import experiment
+
+    preset = options.preset or (None if options.model or options.train else "demo")
+    if preset is None and options.model in ("demo-static", "demo-transformer") and not options.train:
+        preset = "demo" if options.model == "demo-static" else options.model
+    plan = _plan(options, preset)
+    require_trackers(plan.log_with)
+    if not plan.strategies:
+        raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
+    grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
+    if options.dry_run:
+        return _dry_run(grid)
+    engine = _engine(options)
+    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
+    if not processes.is_first():
+        return 0
+    _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
+    options.experiment = plan.experiment
+    _board(options)
+    return 0 if options.no_report else report(options)
+
+
+def _engine(options: argparse.Namespace) -> Engine | None:
+    """What runs the cells; None is this process."""
+    if options.engine == "ray":
+        from bench import ray_engine
+
+        if not 0 <= (options.gpus or 0) < float("inf"):
+            raise BenchError(f"--gpus is a number of at least 0; got {options.gpus}")
+        return ray_engine.engine(ray_engine.Cluster(options.address, options.gpus or 0))
+    for name in ("address", "gpus"):
+        if getattr(options, name) is not None:
+            raise BenchError(f"--{name} belongs to --engine ray; got --engine local")
+    return None
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Score a model as it is."""
+    from bench import experiment
+
+    options.experiment = options.experiment or "evaluate"
+    plan = _plan(options, None)
+    grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
+    if options.dry_run:
+        return _dry_run(grid)
+    experiment.run_grid(grid, options.command_line, options.overwrite, _say)
+    return _board(options) if processes.is_first() else 0
+
+
+def _dry_run(grid: object) -> int:
+    from tabulate import tabulate
+
+    from bench import experiment
+
+    assert isinstance(grid, experiment.Grid)
+    header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
+    print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
+    s = grid.plan.settings
+    for line in experiment.explain(grid):
+        print(f"\n{line}")
+    print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
+    absent = any(job.model and job.model["files"] is None for job in grid.jobs)
+    print(f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}")
+    print(_estimated(grid))
+    print(f"results would go to {grid.folder}; nothing was kept or written.")
+    return 0
+
+
+def _estimated(grid: object) -> str:
+    from bench import experiment
+    from bench.estimate import estimate
+
+    assert isinstance(grid, experiment.Grid)
+    try:
+        return "\n".join(estimate(grid).lines())
+    except EXPECTED as error:
+        return f"time not estimated: {one_line(error)}"
+
+
+def _board(options: argparse.Namespace) -> int:
+    """The leaderboard as it is when nothing is asked for."""
+    plain = {"set": None, "measure": None, "format": "markdown", "sort": None, "by": "setting", "bias": False}
+    return leaderboard(argparse.Namespace(**vars(options) | plain))
+
+
+def leaderboard(options: argparse.Namespace) -> int:
+    """Print the leaderboards of an experiment."""
+    from bench import leaderboard, records
+    from bench.values import read_sets
+
+    sets = read_sets(records.read_cells(options.results / options.experiment))
+    names = [of.name for of in sets]
+    if options.set is not None and options.set not in names:
+        raise BenchError(f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}")
+    columns: Sequence[str] = (*leaderboard.COLUMNS, leaderboard.GAP) if options.bias else leaderboard.BRIEF
+    known = (*SETTINGS, *leaderboard.COLUMNS, leaderboard.GAP)
+    if options.sort and options.sort not in known:
+        raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}")
+    for of in sets if options.set is None else [of for of in sets if of.name == options.set]:
+        measure = options.measure or of.main
+        if options.by == "language":
+            setting = options.setting or of.layout.settings()[-1]
+            rows = leaderboard.by_language(of, measure, setting)
+            columns = list(rows[0].mean)
+        else:
+            rows = leaderboard.leaderboard(of, measure, sort=options.sort or "")
+        if options.format == "markdown":
+            print(f"\n{of.name}{f', {setting} {measure} by query language' if options.by == 'language' else ''}\n")
+        print(leaderboard.render(rows, measure, options.format, columns))
+    if options.format == "markdown" and options.by == "setting":
+        print(f"\n{leaderboard.RANKS}")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Print how two strategies compare."""
+    import json
+
+    from bench import compare, records
+
+    if not 0 <= options.margin < 1:
+        raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
+    cells = records.read_cells(options.results / options.experiment)
+    found = compare.compare(cells, options.a, options.b, options.measure, options.margin)
+    if options.json:
+        print(json.dumps([c.plain() for c in found], indent=1, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    aligned = ("left", "left", *("right" for _ in compare.HEADER[2:]))
+    print(tabulate(compare.as_rows(found), compare.HEADER, tablefmt="pipe", disable_numparse=True, colalign=aligned))
+    print(f"\n{compare.explained(options.a, options.b, found, options.margin)}")
+    return 0
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the report of an experiment."""
+    from bench import report
+
+    html, folder = getattr(options, "html", False), options.reports / options.experiment
+    path = report.write_report(options.results / options.experiment, folder, html, _say)
+    _say(f"report: {path}")
+    return 0
+
+
+def list_what(options: argparse.Namespace) -> int:
+    """Print what there is of a kind."""
+    import json
+
+    from bench import listing
+
+    header, rows = listing.table(options.what)
+    if options.json:
+        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    print(tabulate(rows, header, tablefmt="plain", disable_numparse=True))
+    return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Hold a plugin to its contract."""
+    from bench import resolve
+    from strategies.check import check_strategy
+    from tasks.check import check_source, check_task
+
+    results: Sequence[tuple[str, bool, str]]
+    if options.what == "strategy":
+        results = check_strategy(resolve.strategy(options.name))
+    elif options.what == "task":
+        results = check_task(resolve.task(options.name), options.data_root)
+    else:
+        results = check_source(resolve.source(options.name), options.data_root)
+    return _show(options.name, results, options.json)
+
+
+def _show(name: str, results: Sequence[tuple[str, bool, str]], as_json: bool) -> int:
+    """Print which properties hold; returns the exit code."""
+    import json
+
+    if as_json:
+        named = [dict(zip(("property", "holds", "detail"), tuple(r), strict=True)) for r in results]
+        print(json.dumps(named, indent=1, ensure_ascii=False))
+    else:
+        from tabulate import tabulate
+
+        rows = [[prop, "holds" if passed else "BROKEN", detail] for prop, passed, detail in results]
+        print(tabulate(rows, ["property", "", "detail"], tablefmt="plain"))
+    broken = sum(not passed for _, passed, _ in results)
+    _say(f"{name}: {len(results) - broken} of {len(results)} properties hold")
+    return 2 if broken else 0
+
+
+def data_list(options: argparse.Namespace) -> int:
+    """Print the data sets."""
+    import json
+
+    from bench import data
+
+    lines = data.listed()
+    if options.json:
+        print(json.dumps([line._asdict() for line in lines], indent=1, ensure_ascii=False))
+        return 0
+    from tabulate import tabulate
+
+    print(tabulate(lines, data.Line._fields, tablefmt="plain", disable_numparse=True))
+    return 0
+
+
+def data_fetch(options: argparse.Namespace) -> int:
+    """Download a data set."""
+    from bench import data
+
+    data.fetch(options.name, options.accept_licence, _say)
+    return 0
+
+
+def data_check(options: argparse.Namespace) -> int:
+    """Hold data on disk against the stored facts."""
+    from bench import data
+    from bench.resolve import split
+
+    codes = [_show(name, data.check(name, options.data_root), options.json) for name in split(options.name)]
+    return max(codes, default=0)
+
+
+def data_facts(options: argparse.Namespace) -> int:
+    """Print the facts of data on disk."""
+    import json
+
+    from bench import data
+    from tasks import facts
+
+    print(json.dumps(facts.measure(data.find(options.name), options.data_root), indent=1, ensure_ascii=False))
+    return 0
+
+
+def data_cite(options: argparse.Namespace) -> int:
+    """Print the licences and citations of what an experiment used."""
+    from tabulate import tabulate
+
+    from bench import data
+
+    rows, entries = data.cite(options.results / options.experiment)
+    print(tabulate(rows, ["name", "use", "licence", "citation"], tablefmt="plain", disable_numparse=True))
+    print("", *entries, sep="\n")
+    return 0
+
+
+def export_trec(options: argparse.Namespace) -> int:
+    """Write runs and judgements in TREC form."""
+    from bench import export
+
+    if options.depth < 1:
+        raise BenchError(f"--depth is a whole number of at least 1; got {options.depth}")
+    cell = export.find_cell(options.results / options.experiment, options.cell)
+    written = export.export_trec(
+        cell, options.task, options.data_root, options.out, options.depth, bool(options.trust_remote_code)
+    )
+    _say(f"{len(written)} files in {options.out}")
+    return 0
+
+
+def export_mteb(options: argparse.Namespace) -> int:
+    """Write scores as mteb does."""
+    from bench import export
+
+    written = export.export_mteb(options.results / options.experiment, options.out)
+    _say(f"{len(written)} files in {options.out}")
+    return 0
+
+
+def export_results(options: argparse.Namespace) -> int:
+    """Copy an experiment without its models."""
+    from bench import archive
+
+    written = archive.archive(options.results / options.experiment, options.out)
+    _say(f"{len(written)} cells in {options.out / options.experiment}")
+    return 0
