@@ -64,10 +64,11 @@ class Phase(NamedTuple):
 PHASES = [
     Phase("reading", "tasks.files", "", "sha256"),
     Phase("training", "bench.train", "", "pair_counts"),
-    Phase("training: checkpoint", "bench.checkpoint", "", "_sync"),
+    Phase("training: checkpoint", "bench.checkpoint", "", "sync"),
     Phase("training: validation", "bench.validation", "", "mean_ap"),
     Phase("encoding", "bench.encoder", "Encoder", "embed"),
     Phase("scoring", "bench.score", "", "_pair"),
+    Phase("locking", "os", "", "rename"),
     Phase("writing", "os", "", "replace"),
     Phase("writing: scores", "pyarrow.parquet", "", "write_table"),
     Phase("reporting", "bench.plots", "", "_save"),
