@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mutate as m
 
-from bench import checkpoint, config, records, resolve
+from bench import checkpoint, config, lock, records, resolve
 from bench.errors import BenchError
 from bench.protocol import read_protocol
 from tasks import Source, Task
@@ -320,13 +320,40 @@ def cell_file(name: str, of: str = "hybrid") -> bytes:
     return next(data for path, data in cell_files().items() if path.startswith(of) and path.endswith(name))
 
 
+def cell_folder(of: str) -> str:
+    """The folder of a cell of the made-up experiment."""
+    return next(path.partition("/")[0] for path in cell_files() if path.startswith(of))
+
+
+VALIDATED = lines(*({"step": step, "mean": 0.5, "sets": {"a": {"mono": 0.5}}} for step in (5, 10)))
+FINDINGS = b"## Findings\n\n| a | b |\n|---|---|\n| <b>1</b> | [2](x) |\n\n```\ncode\n```\n"
+LOCKS = tuple(plain({"machine": name, "host": "h", "pid": 1, "start": "2"}) for name in ("m", lock.machine()))
+
+
+def locked(data: bytes, folder: Path) -> Read:
+    """A cell's lock that another process left."""
+    place = folder / "out" / ".cell.lock"
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    written(place / "0123456789abcdef", data)
+
+    def read() -> None:
+        found = lock.attempt(folder / "out" / "cell", lock.Watch())
+        if isinstance(found, lock.Owner):
+            raise BenchError("in work elsewhere")
+        found.release()
+
+    return read
+
+
 def results(data: bytes, folder: Path, name: str, of: str = "hybrid") -> Read:
     """An experiment of which one file is the input; read as leaderboard, compare, report, cite and derived cells do."""
-    for path, content in (cell_files() | {"protocol.json": plain(PROTOCOL)}).items():
-        if path == name or (path.startswith(of) and path.endswith(name)):
-            written(folder / "results" / "made" / path, data)
-        else:
+    files = cell_files() | {"protocol.json": plain(PROTOCOL)}
+    changed = [path for path in files if path == name or (path.startswith(of) and path.endswith(name))] or [name]
+    for path, content in files.items():
+        if path not in changed:
             kept(folder / "results" / "made" / path, content)
+    for path in changed:
+        written(folder / "results" / "made" / path, data)
 
     def read() -> None:
         experiment, out = folder / "results" / "made", folder / "out" / "made"
@@ -378,7 +405,7 @@ def without_pictures() -> Any:
     """Within the block no figure is drawn: that takes a second and reads nothing. Empty files stand for them."""
     from bench import plots
 
-    def undrawn(*arguments: Any) -> str:
+    def undrawn(*arguments: Any, **named: Any) -> str:
         (path,) = (a for a in arguments if isinstance(a, Path))
         written(path.with_name(f"{path.name}.png"), b"")
         return path.name
@@ -577,6 +604,11 @@ def _targets() -> tuple[Target, ...]:
                partial(results, name="steps.jsonl"), True),
         Target("results: batches.json", (cell_file("batches.json"),), m.json_file,
                partial(results, name="batches.json"), True),
+        Target("results: cost.json", (cell_file("cost.json"),), m.json_file, partial(results, name="cost.json"), True),
+        Target("results: validation.jsonl", (VALIDATED,), m.json_lines,
+               partial(results, name=f"{cell_folder('hybrid')}/validation.jsonl"), True),
+        Target("results: findings.md", (FINDINGS,), m.json_lines, partial(results, name="findings.md"), True),
+        Target("locks", LOCKS, m.json_file, locked),
         Target("results: protocol.json", (plain(PROTOCOL),), m.json_file,
                partial(results, name="protocol.json"), True),
         Target("results: scores parquet", (cell_file("toy@1.parquet"),), scores_file,
