@@ -9,6 +9,7 @@ from bench import records
 from bench.errors import BenchError
 from bench.protocol import FILE as PROTOCOL
 from bench.report import FINDINGS
+from bench.writing import written_aside
 
 KEPT = ("config.json", "steps.jsonl", "batches.json", "cost.json", records.VALIDATION)
 
@@ -32,13 +33,13 @@ def archive(experiment: Path, out: Path) -> list[Path]:
         raise BenchError(f"{experiment}: no cell is finished yet")
     for name in (PROTOCOL, FINDINGS):
         if (experiment / name).is_file():
-            with records.written_aside(target / name) as aside:
+            with written_aside(target / name) as aside:
                 shutil.copyfile(experiment / name, aside)
     return [_copied(cell.path, target / cell.path.name) for cell in cells]
 
 
 def _copied(cell: Path, target: Path) -> Path:
-    with records.written_aside(target) as aside:
+    with written_aside(target) as aside:
         (aside / "scores").mkdir(parents=True)
         for name in KEPT:
             if (cell / name).is_file():

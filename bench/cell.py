@@ -20,6 +20,7 @@ from bench.job import Job
 from bench.memory import enough_memory, peak_mb, restart_peak
 from bench.schedule import Audit, TrainData, schedule
 from bench.score_table import LoadedTask, score_table, scores_of
+from bench.writing import written_aside
 from tasks import Task
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _computed_with() -> dict[str, object]:
 def _written_by_first(path: Path) -> Iterator[Path]:
     """The folder that becomes ``path``; the other processes get one that is not there."""
     if processes.is_first():
-        with records.written_aside(path) as aside:
+        with written_aside(path) as aside:
             aside.mkdir()
             yield aside
     else:

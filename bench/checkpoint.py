@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bench import records
 from bench.errors import BenchError
 from bench.shapes import file_name, require_shape
+from bench.writing import told_in_one_line
 from tasks import TaskError
 from tasks.files import read_json, sha256
 
@@ -83,7 +84,7 @@ def write(
 
     target = folder / f"step-{step:08d}"
     aside = folder / ".partial"
-    with records.writing(target):
+    with told_in_one_line(target):
         try:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import lock, records
+from bench import lock
 from bench.job import Job
 from bench.lock import Lock, Owner, Watch
+from bench.writing import clear_unfinished
 
 
 class Left(NamedTuple):
@@ -86,7 +87,7 @@ class Claims:
             return None
         if found.after is not None:
             self._say(f"{job.name}: taken over, {found.after} has ended in it")
-        records.clear_unfinished(path)
+        clear_unfinished(path)
         return left
 
     def _say_once(self, about: str, line: str) -> None:

@@ -19,6 +19,7 @@ from bench.job import Job, plain_job, strategy_job
 from bench.model_files import FLAG
 from bench.schedule import TrainData
 from bench.shapes import file_name
+from bench.writing import written_aside
 
 if TYPE_CHECKING:
     from bench.encoder import Encoder
@@ -138,7 +139,7 @@ def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Map
     encoders = [_encoder(path / "parents" / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
-    with records.written_aside(path / "model") as aside:
+    with written_aside(path / "model") as aside:
         encoders[0].save(aside)
 
 
@@ -154,7 +155,7 @@ def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, cod
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
     encoder = _encoder(parent, code)
     found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
-    with records.written_aside(path / OFFSETS) as aside:
+    with written_aside(path / OFFSETS) as aside:
         save_file(found, aside)
     return sorted(found)
 

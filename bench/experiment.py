@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import checkpoint, derived_cell, lock, precision, processes, records, resolve
+from bench import checkpoint, derived_cell, lock, precision, processes, resolve
 from bench.cell import Request, missing, run_cell
 from bench.claims import Claims, Left
 from bench.config import BUILT_IN, Plan
@@ -23,6 +23,7 @@ from bench.protocol import keep_protocol, require_same_protocol
 from bench.schedule import Audit, TrainData, combine, schedule
 from bench.score_table import LoadedTask
 from bench.shapes import file_name
+from bench.writing import require_no_link, require_no_links, require_writable
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.files import checksums
 from tasks.held_out import HeldOut, evalset_of, held_out
@@ -154,10 +155,10 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
     Raises:
         BenchError: a link stands where a cell is to be read or written: what it leads to is not this experiment's.
     """
-    records.require_no_link(grid.folder)
+    require_no_link(grid.folder)
     for job in grid.jobs:
-        records.require_no_links(grid.folder / job.name)
-        records.require_no_links(checkpoint.folder_of(grid.folder / job.name))
+        require_no_links(grid.folder / job.name)
+        require_no_links(checkpoint.folder_of(grid.folder / job.name))
     if overwrite:
         for job in grid.jobs:
             path = grid.folder / job.name
@@ -170,9 +171,9 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
         if name not in todo:
             say(f"{name}: finished before, skipped (--overwrite runs it again)")
     if todo:
-        records.require_writable(grid.folder)
+        require_writable(grid.folder)
         if grid.plan.shards:
-            records.require_writable(Path(grid.plan.shards))
+            require_writable(Path(grid.plan.shards))
         require_same_protocol(grid.folder, grid.plan.protocol)
     return todo
 

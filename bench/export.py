@@ -17,6 +17,7 @@ from bench.leaderboard import Means, read_means
 from bench.protocol import POOL
 from bench.records import Cell
 from bench.shapes import file_name
+from bench.writing import written_aside
 from tasks import EvalSet
 from tasks.named import mteb_name
 
@@ -49,7 +50,7 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int,
         for name, lines, qrels in _runs(evalset, ranker, cell.path.name, depth):
             for suffix, text in (("run", lines), ("qrels", qrels)):
                 path = out / file_name(f"{evalset.name}.{name}.{suffix}", "a set with its languages")
-                with records.written_aside(path) as aside:
+                with written_aside(path) as aside:
                     aside.write_text("".join(text), encoding="utf-8")
                 written.append(path)
     return written
@@ -137,7 +138,7 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", means.cell.path.name)
         named = file_name(result.task_name, "a set")
         path = out / f"bench__{model}" / str(done["weights_sha256"])[:12] / f"{named}.json"
-        with records.written_aside(path) as aside:
+        with written_aside(path) as aside:
             aside.write_text(json.dumps(result.to_dict(), indent=2, sort_keys=True), encoding="utf-8")
         written.append(path)
     return written

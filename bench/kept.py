@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bench import records
 from bench.checkpoint import sync
 from bench.errors import BenchError
+from bench.writing import written_aside
 
 Array = NDArray[Any]
 
@@ -77,7 +78,7 @@ class Kept:
         for left in self._folder.glob(f".{path.name}.partial-*"):
             left.unlink(missing_ok=True)  # of processes that were killed
         about = records.canonical(self._owner | {"name": name, "sha256": _digest(array)})
-        with records.written_aside(path) as aside:
+        with written_aside(path) as aside:
             aside.write_bytes(save({"array": array}, {"about": about}))  # of several entries the order would vary
             sync(aside)
         sync(self._folder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bench import records
 from bench.errors import BenchError
+from bench.writing import told_in_one_line, written_aside
 
 Parcel = Mapping[str, bytes]
 """``<cell>/config.json`` and the like, with '/' on every system, to the content."""
@@ -31,7 +31,7 @@ def unpack(parcel: Parcel, experiment: Path) -> None:
     """
     for name, content in parcel.items():
         path = experiment.joinpath(*_parts(name))
-        with records.writing(path):
+        with told_in_one_line(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
 
@@ -45,7 +45,7 @@ def store(parcel: Parcel, experiment: Path, cell: str) -> None:
     for name in parcel:
         if _parts(name)[0] != cell:
             raise BenchError(f"a node sends files of the cell it ran, {cell}; got {name!r}: nothing of it was stored")
-    with records.written_aside(experiment / cell) as aside:
+    with written_aside(experiment / cell) as aside:
         unpack({name.partition("/")[2]: content for name, content in parcel.items()}, aside)
 
 

@@ -95,7 +95,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.pretrain", description=__doc__)
     parser.add_argument("--out", type=Path, default=STATIC)
     out = parser.parse_args().out
-    from bench.records import folder_hash, written_aside
+    from bench.records import folder_hash
+    from bench.writing import written_aside
 
     with written_aside(out) as aside:
         build(aside)

@@ -22,6 +22,7 @@ from bench.errors import BenchError
 from bench.experiment import Engine, Grid, Loaded
 from bench.parcel import Parcel
 from bench.remote_cell import Spec, run_apart, run_shared
+from bench.writing import told_in_one_line
 from tasks import hub
 
 
@@ -198,7 +199,7 @@ def _require_room(ray: Any, cluster: Cluster, threads: int, request: Request) ->
 def _mark(folder: Path) -> Iterator[str]:
     """A file by which a node knows that it shares the folder; its name."""
     path = folder / f".shared-{secrets.token_hex(8)}"
-    with records.writing(path):
+    with told_in_one_line(path):
         path.touch()
     try:
         yield path.name

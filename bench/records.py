@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import re
-import secrets
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.errors import BenchError
 from bench.shapes import NUMBER, file_name, require_shape
+from bench.writing import written_aside
 from tasks import TaskError
 from tasks.files import is_folder, sha256
 from tasks.files import read_json as read_json_file
@@ -31,6 +29,7 @@ SCHEMA = 1
 
 VALIDATION = "validation.jsonl"
 """In a cell's folder: what held-out items scored while it was trained, a line each time."""
+
 CONFIG = {
     "strategy": str, "trained": bool, "seed": int, "hash": str, "settings": dict, "languages": [str], "items": int,
     "sources": {str: dict}, "model": dict, "threads": int, "note": str, "command": str, "environment": dict,
@@ -100,82 +99,6 @@ def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:
     """``<strategy>-<hash8>-s<seed>``."""
     slug = re.sub(r"[^a-z0-9]+", "-", label.split("(")[0].rpartition("/")[2].lower()).strip("-")[:100] or "cell"
     return f"{slug}-{hash8(identity)}-s{seed}"
-
-
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Make one line of what the system says where something cannot be written (full, read-only, no rights).
-
-    Raises:
-        BenchError: it said so in the block.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
-    except Exception as error:
-        from safetensors import SafetensorError
-
-        if not isinstance(error, SafetensorError):
-            raise
-        raise BenchError(f"{target}: cannot be written ({' '.join(str(error).split())})") from None
-
-
-@contextmanager
-def written_aside(target: Path) -> Iterator[Path]:
-    """A path to write to; it becomes ``target`` when the block ends well, and vanishes when it does not.
-
-    Raises:
-        BenchError: the folder cannot be written, or a link stands in its place.
-    """
-    aside = target.with_name(f".{target.name}.partial-{secrets.token_hex(6)}")
-    require_no_link(target)
-    try:
-        with writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            yield aside
-            if target.is_dir():
-                shutil.rmtree(target)
-            os.replace(aside, target)
-    finally:
-        if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                aside.unlink()
-
-
-def clear_unfinished(cell: Path) -> None:
-    """Remove what a killed process was writing of a cell, as long as nobody else is at work in it."""
-    for path in (*cell.parent.glob(f".{cell.name}.partial-*"), *cell.rglob(".*.partial-*")):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def require_no_link(path: Path) -> None:
-    """Refuse to write where a symbolic link stands: what it leads to is not of this program.
-
-    The folders that --results and --reports name may be links, what is written below them may not.
-    """
-    if path.is_symlink():
-        raise BenchError(f"{path}: a symbolic link; results and reports are never written through one, remove it")
-
-
-def require_no_links(folder: Path) -> None:
-    """The same for a folder and everything in it; what links inside lead to is not looked at."""
-    require_no_link(folder)
-    for above, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            require_no_link(Path(above) / name)
-
-
-def require_writable(folder: Path) -> None:
-    """Refuse a folder that results cannot be written to before any work is done."""
-    with written_aside(folder / ".probe") as aside:
-        aside.write_text("")
-    (folder / ".probe").unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:

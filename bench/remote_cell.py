@@ -18,6 +18,7 @@ from bench.experiment import Grid, Loaded, build_grid, run_job, set_threads
 from bench.job import Job
 from bench.lock import Owner, Watch
 from bench.parcel import Parcel
+from bench.writing import clear_unfinished
 from tasks import hub
 
 
@@ -131,7 +132,7 @@ def _run(spec: Spec, grid: Grid, job: Job, loaded: Loaded, held: lock.Lock | Non
     if left is None:
         return Outcome("elsewhere")
     set_threads(spec.plan.threads)
-    records.clear_unfinished(grid.folder / job.name)
+    clear_unfinished(grid.folder / job.name)
     request = Request(spec.plan, spec.command, spec.resume, _say)
     if held is not None:
         request = request._replace(require_held=held.require_held)

@@ -20,6 +20,7 @@ from bench.set_section import set_section
 from bench.share_section import share_section
 from bench.training_section import not_run, signature, training_section
 from bench.values import SetScores, read_sets
+from bench.writing import written_aside
 
 FINDINGS = "findings.md"
 """In an experiment's folder: what people concluded."""
@@ -36,7 +37,7 @@ def write_report(
     """
     cells = [cell for cell in records.read_cells(results) if cell.done is not None]
     sets = read_sets(cells)
-    with lock.hold(folder, say), records.written_aside(folder) as aside:
+    with lock.hold(folder, say), written_aside(folder) as aside:
         aside.mkdir()
         blocks = report(results, cells, sets, read_protocol(results), aside)
         (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")

@@ -250,8 +250,8 @@ def test_settings_name_a_cell_where_they_move_bits(tmp_path: Path) -> None:
 
 def test_kill_9_at_random_steps(tmp_path: Path) -> None:
     """Processes are killed at three random steps, and one amid a checkpoint, with and without GradCache."""
-    script = Path(__file__).parent / "workers" / "killed.py"
-    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tests.bench.workers.killed", str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     outcomes = json.loads(done.stdout)
     assert len(outcomes) == 7

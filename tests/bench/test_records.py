@@ -4,6 +4,7 @@ import pytest
 
 from bench import records
 from bench.errors import BenchError
+from bench.writing import require_writable, written_aside
 
 
 def test_cell_names_depend_on_identity_not_on_key_order() -> None:
@@ -19,7 +20,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     records.write_json(target, {"a": 1})
 
     def fail() -> None:
-        with records.written_aside(target) as aside:
+        with written_aside(target) as aside:
             aside.write_text("half")
             raise KeyboardInterrupt
 
@@ -32,7 +33,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchError, match=r"file.*cannot be written"):
-        records.require_writable(tmp_path / "file" / "below")
+        require_writable(tmp_path / "file" / "below")
 
 
 def test_cells_of_another_schema_or_without_config(tmp_path: Path) -> None:

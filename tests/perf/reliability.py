@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import records
+from bench.writing import written_aside
 
 HERE = Path(__file__).parent
 
@@ -64,7 +64,7 @@ def measured(part: Part, out: Path, data: Path) -> bool:
     plain = " ".join(text.format(out="OUT", data="DATA") for text in part.script)
     told = f"`python tests/perf/{plain}`; {os.cpu_count()} cores, load before it {load:.1f}."
     body = "\n".join(line for line in done.stdout.strip().splitlines() if not line.startswith("# "))
-    with records.written_aside(out / f"{part.name}.md") as aside:
+    with written_aside(out / f"{part.name}.md") as aside:
         aside.write_text(f"## {part.title}\n\n{part.question} {told}\n\n{lowered(body).strip()}\n", encoding="utf-8")
     return True
 
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"parts are {', '.join(part.name for part in PARTS)}; got {', '.join(sorted(unknown))}")
     options.out.mkdir(parents=True, exist_ok=True)
     failed = [p.name for p in PARTS if p.name in wanted and not measured(p, options.out, options.data_root)]
-    with records.written_aside(options.out / "report.md") as aside:
+    with written_aside(options.out / "report.md") as aside:
         aside.write_text(assembled(options.out), encoding="utf-8")
     return 1 if failed else 0
 

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,23 +15,10 @@ import numpy as np
 import safetensors.numpy  # noqa: F401
 
 from bench.kept import Kept
+from tests.bench.workers.forked import in_a_process
 
 ARRAY = np.arange(600, dtype=np.float32).reshape(60, 10)
-WATCHED = ("kept.py", "records.py", "checkpoint.py")
-
-
-def in_a_process(do: Callable[[], None]) -> int:
-    """The signal that ended it, or minus its exit code."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            do()
-            code = 0
-        finally:
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
+WATCHED = ("kept.py", "records.py", "writing.py", "checkpoint.py")
 
 
 def killed_at(line: int) -> None:

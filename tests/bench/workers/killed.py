@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ import torch
 from bench import checkpoint, models, train
 from bench.cli import main
 from bench.config import Settings
+from tests.bench.workers.forked import in_a_process
 
 STEPS, EVERY = 9, 2
 TASK = """
@@ -31,20 +31,6 @@ class Tiny(Task):
         passages = {"en": {"1": "Rome is an old city.", "2": "Oslo lies in the north."}}
         yield EvalSet("tiny", {"en": {"q": "old city?"}}, passages, {"q": {"1": 1}})
 """
-
-
-def in_a_process(do: Callable[[], None]) -> int:
-    """The signal that ended it, or minus its exit code."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            do()
-            code = 0
-        finally:
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else -os.WEXITSTATUS(status)
 
 
 def killed_in(module: object, name: str, call: int) -> None:
