@@ -165,6 +165,7 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
             with lock.hold(path, say):
                 shutil.rmtree(path, ignore_errors=True)
                 checkpoint.discard(checkpoint.folder_of(path))
+    lock.tidy(grid.folder)
     found = {job.name: grid.left(job) for job in grid.jobs}
     todo = {name: left for name, left in found.items() if left is not None}
     for name in found:

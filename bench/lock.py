@@ -17,12 +17,14 @@ import errno
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from glob import escape
 from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
@@ -40,6 +42,9 @@ POLL = 1.0
 
 TRIES = 100
 """Looks at a lock that is given back whenever it is to be taken."""
+
+LOCK = re.compile(r"\.(.+?)\.lock(\..*)?", re.DOTALL)
+"""Names of locks, and of what is on its way to become one."""
 
 STANDS = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
 """How a rename fails where a lock stands, or where the answer to one that succeeded was lost on the way (NFS)."""
@@ -152,12 +157,23 @@ def attempt(path: Path, watch: Watch) -> Lock | Owner:
                 return standing[-1].owner
             own = _put(_successor(path, standing[-1].owner.token if standing else ""))
             if _head(path) == own.owner.token:
+                _clear(path)
                 return Lock(path, own, standing[-1].owner if standing else None)
             if _owner(own.folder) == own.owner.token:  # put behind a lock that was given back meanwhile
                 _remove(own.folder)
     except OSError as error:
         raise BenchError(f"{error.filename or path}: cannot be written ({error.strerror or error})") from None
     raise BenchError(f"{_successor(path, '')}: this lock cannot be taken; delete it where no process is at work")
+
+
+def tidy(folder: Path) -> None:
+    """Remove what killed processes left of locks in a folder, as far as nobody holds them."""
+    watch = Watch()
+    for name in sorted({found[1] for path in folder.glob(".*.lock*") if (found := LOCK.fullmatch(path.name))}):
+        with suppress(BenchError):
+            taken = attempt(folder / name, watch)
+            if isinstance(taken, Lock):
+                taken.release()
 
 
 @contextmanager
@@ -265,8 +281,8 @@ def _put(folder: Path) -> Standing:
     told = {"machine": owner.machine, "host": owner.host, "pid": owner.pid, "start": owner.start}
     aside.mkdir()
     try:
-        (aside / owner.token).write_text(json.dumps(told) + "\n", encoding="utf-8")
-        with _unless_it_stands():
+        with _unless_it_stands():  # or who got the lock meanwhile has cleared this
+            (aside / owner.token).write_text(json.dumps(told) + "\n", encoding="utf-8")
             os.rename(aside, folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -280,6 +296,12 @@ def _unless_it_stands() -> Iterator[None]:
     except OSError as error:
         if error.errno not in STANDS:
             raise
+
+
+def _clear(path: Path) -> None:
+    """Remove what others left on its way to become a lock, or to be deleted; who is still at it tries again."""
+    for aside in path.parent.glob(f".{escape(path.name)}.lock*.aside-*"):
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _remove(folder: Path) -> None:

@@ -113,6 +113,41 @@ def test_a_lock_put_behind_one_that_was_given_back_is_none(tmp_path: Path, dead:
         assert isinstance(lock.attempt(path, Watch()), Owner)
 
 
+@pytest.mark.parametrize("empty", [True, False])
+def test_what_killed_processes_left_on_the_way_is_cleared(tmp_path: Path, dead: Owner, empty: bool) -> None:
+    """Killed between making a lock, or putting it away, and the end of that."""
+    path = tmp_path / "[cell]"
+    asides = [tmp_path / f".[cell].lock{dot}.aside-0123" for dot in ("", ".4567")]
+    for aside in asides:
+        aside.mkdir()
+        if not empty:
+            (aside / "89ab").write_text("{}")
+    with taken(path):
+        assert not any(aside.exists() for aside in asides)
+    put(path, dead)
+    asides[0].mkdir()
+    (tmp_path / "[cell]").mkdir()
+    with taken(tmp_path / "other"):
+        lock.tidy(tmp_path)
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".other.lock", "[cell]"]
+
+
+def test_who_is_cleared_away_on_the_way_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, told = tmp_path / "cell", []
+    whole = Path.write_text
+
+    def cleared_first(self: Path, *arguments: object, **named: object) -> int:
+        if not told:
+            told.append(self)
+            lock._clear(path)
+        return whole(self, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "write_text", cleared_first)
+    with taken(path):
+        assert len(told) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_pid_that_is_used_again_is_not_its_predecessor(tmp_path: Path) -> None:
     path = tmp_path / "cell"
     put(path, HERE._replace(start="1"))

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from kills import make_data
 from tabulate import tabulate
 
 from bench import experiment, plots
 from bench.cli import main as bench
-from tests.perf.kills import make_data
 
 STRATEGIES = ("mono", "cross")
 SHARES = (0.1, 0.2, 0.5, 1.0)
