@@ -193,7 +193,7 @@ def draw(curves: Curves, path: Path) -> str:
             if len({n for n, _ in points}) > 1
         }
         file = plots.curves(series, "passages", label, path.with_name(f"{path.name}-{what}"), marker="o", log=True)
-        told.append(f"![{label} over the number of passages]({file})")
+        told.append(f"![{label} over the number of passages]({file}.svg)")
     return "\n\n".join(told)
 
 

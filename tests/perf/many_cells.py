@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.figure:
         curve = np.arange(1.0, len(meter.memory) + 1), np.array(meter.memory)
         file = plots.curves({"resident memory of the process": curve}, "cells", "MB", options.figure)
-        print(f"\n![resident memory in MB after every cell]({file})")
+        print(f"\n![resident memory in MB after every cell]({file}.svg)")
     return 0
 
 
