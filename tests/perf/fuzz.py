@@ -35,7 +35,7 @@ LIMIT = 10.0
 MEMORY = 8 << 30
 """Bytes of address space for one process."""
 
-SLOW = 10
+SLOW = 30
 """A slow target gets one in so many inputs."""
 
 HEADER = ("target", "inputs", "accepted", "refused", "distinct messages", "defects", "coverage-guided", "seconds")
