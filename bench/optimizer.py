@@ -2,7 +2,8 @@
 
 A batch touches a few thousand of a vocabulary's hundreds of thousands of rows; AdamW moves all of them in every step.
 Here a row that is not touched waits, and the steps that it missed are replayed when it is next looked up, or at the
-end: the same operations in the same order, so the same weights up to rounding, at a fraction of time and memory.
+end: the same operations in the same order, so the same weights up to rounding, at a fraction of time and memory. Of
+more than ``HORIZON`` missed steps the first are replayed and the rest is computed at once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from bench.loss_scale import LossScale
 
 LARGE = 1 << 15
 """Rows from which on an embedding is updated row by row."""
+
+HORIZON = 256
+"""Missed steps that are replayed: behind them, momentum (0.9^256, 2e-12) moves no bit of a weight, decay alone does."""
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -67,7 +71,9 @@ class RowAdamW(torch.optim.Optimizer):
         if len(fresh):
             weight[fresh] *= group["kept"][done]
         for chunk in torch.split(torch.argsort(last, stable=True), 4096):
-            self._replay(weight, rows[chunk], last[chunk], done)
+            short = last[chunk] >= done - HORIZON
+            self._replay(weight, rows[chunk[short]], last[chunk[short]], done)
+            self._replay_long(weight, rows[chunk[~short]], last[chunk[~short]], done)
         state["last"][rows] = done
 
     def _replay(self, weight: Tensor, rows: Tensor, last: Tensor, done: int) -> None:
@@ -83,6 +89,28 @@ class RowAdamW(torch.optim.Optimizer):
             first[:n] *= BETAS[0]
             second[:n] *= BETAS[1]
             _move(w[:n], first[:n], second[:n], group["rates"][step - 1], group["weight_decay"], step)
+        weight[rows], state["first"][rows], state["second"][rows] = w, first, second
+
+    def _replay_long(self, weight: Tensor, rows: Tensor, last: Tensor, done: int) -> None:
+        """The same for rows that missed more than ``HORIZON`` steps: side by side, each from its own last step on."""
+        group, state = self.param_groups[0], self.state[weight]
+        touched = last > 0
+        rows, last = rows[touched], last[touched].long()
+        if not len(rows):
+            return
+        w, first, second = weight[rows], state["first"][rows], state["second"][rows]
+        rates, kept = (torch.tensor(group[name], dtype=torch.float64, device=w.device) for name in ("rates", "kept"))
+        for step in (last + age for age in range(1, HORIZON + 1)):
+            rate = rates[step - 1]
+            first *= BETAS[0]
+            second *= BETAS[1]
+            w *= _each(1 - rate * group["weight_decay"], w)
+            size = second.sqrt().div_(_each((1 - BETAS[1] ** step.double()).sqrt(), w)).add_(EPSILON)
+            w -= first / size * _each(rate / (1 - BETAS[0] ** step.double()), w)
+        left = (done - HORIZON - last).double()
+        w *= _each(kept[done] / kept[last + HORIZON], w)
+        first *= _each(BETAS[0] ** left, w)
+        second *= _each(BETAS[1] ** left, w)
         weight[rows], state["first"][rows], state["second"][rows] = w, first, second
 
     @torch.no_grad()
@@ -121,6 +149,11 @@ def _untouched(weight: Tensor) -> Tensor:
     if weight.device.type != "cpu":
         return torch.zeros_like(weight)
     return torch.from_numpy(np.zeros(weight.shape, np.float32)).to(weight.dtype)
+
+
+def _each(factors: Tensor, w: Tensor) -> Tensor:
+    """Float64, (n,): one factor for each row of ``w``."""
+    return factors.to(w.dtype)[:, None]
 
 
 def _move(w: Tensor, first: Tensor, second: Tensor, rate: float, decay: float, step: int) -> None:

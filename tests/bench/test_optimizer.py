@@ -57,6 +57,24 @@ def test_the_same_weights_as_adamw_up_to_rounding(padding: int | None) -> None:
     assert ((ours != start) | (start == 0)).any(dim=1).all(), "rows that were never touched are decayed"
 
 
+def test_rows_that_wait_for_long_are_those_of_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the horizon, weights and moments are computed at once; the moments count for the steps that follow."""
+    replayed: list[int] = []
+    whole = RowAdamW._replay_long
+
+    def noted(self: RowAdamW, weight: torch.Tensor, rows: torch.Tensor, last: torch.Tensor, done: int) -> None:
+        replayed.append(int(((last > 0) & (last < done - optimizer.HORIZON)).sum()))
+        whole(self, weight, rows, last, done)
+
+    monkeypatch.setattr(RowAdamW, "_replay_long", noted)
+    torch.manual_seed(0)
+    table = nn.Embedding(1500, 8, dtype=torch.float64)
+    other = copy.deepcopy(table)
+    ours, theirs = trained(table, True, 1200), trained(other, False, 1200)
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert sum(replayed[:-1]) > 100, "rows come up again in training after so long"
+
+
 def test_state_that_is_stored_and_read_gives_the_same_bits() -> None:
     torch.manual_seed(0)
     table = nn.Embedding(50, 8)

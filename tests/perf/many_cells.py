@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -87,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         make_data(root)
         for share in SHARES:
             seeds, before = round(options.cells * share) // len(STRATEGIES), len(meter.seconds)
-            code = bench([*command(root, seeds), "--no-report"])
+            with redirect_stdout(sys.stderr):
+                code = bench([*command(root, seeds), "--no-report"])
             if code:
                 return code
             n = seeds * len(STRATEGIES)

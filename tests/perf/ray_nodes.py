@@ -157,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--apart", action="store_true", help="the second node does not see the folder of results")
     options = parser.parse_args(arguments)
+    os.environ["RAY_AUTH_MODE"] = "disabled"  # else a token that Ray once stored is asked of some processes only
     with tempfile.TemporaryDirectory(prefix="rn-") as folder:
         work = Path(folder)
         start = time.monotonic()
