@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -106,12 +107,20 @@ def cluster(work: Path, apart: Path | None) -> Iterator[tuple[str, subprocess.Po
             node.wait()
 
 
-def in_training(results: Path, raylet: int, apart: bool) -> str | None:
+def at_work(raylet: int, since: dict[str, float]) -> str | None:
+    """A cell that a worker of this raylet has been at for a second, by the name of its task; it writes to nowhere."""
+    told = [Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in children(raylet)]
+    now = {match[1] for match in map(TASK.match, told) if match}
+    for name in set(since) - now:
+        del since[name]
+    for name in now:
+        since.setdefault(name, time.monotonic())
+    return next((name for name, start in since.items() if time.monotonic() - start > 1), None)
+
+
+def in_training(results: Path, raylet: int) -> str | None:
     """A cell that a worker of this raylet trains now, beyond its first steps."""
     workers = children(raylet)
-    if apart:  # its folder vanishes with it: the task's name is that of the cell
-        told = [Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in workers]
-        return next((match[1] for match in map(TASK.match, told) if match), None)
     for lock in (results / "nodes").glob(".*.lock/*"):
         with suppress(OSError, ValueError):
             cell = lock.parent.name.removeprefix(".").removesuffix(".lock")
@@ -143,7 +152,9 @@ def killed_run(work: Path, options: argparse.Namespace) -> tuple[str, str]:
         command = bench(results, options.steps, options.seeds, "--engine", "ray", "--address", address)
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         raylet = until(lambda: raylet_of(second), "the second node")
-        victim = until(lambda: in_training(results, raylet, options.apart), "a cell on the second node")
+        since: dict[str, float] = {}
+        look = partial(at_work, raylet, since) if options.apart else partial(in_training, results, raylet)
+        victim = until(look, "a cell on the second node")
         os.kill(raylet, signal.SIGKILL)
         lines = run.communicate()[1]
     if run.returncode != 0:
