@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -147,6 +148,7 @@ def run_job(grid: Grid, job: Job, left: Left, loaded: Loaded, request: Request) 
     """Run what is left of a cell, whose lock is held."""
     data = loaded.data() if left.to_train else None
     run_cell(job, grid.folder, data, loaded.tasks(left.tasks), request, derived_cell.make)
+    gc.collect()  # a SentenceTransformer refers to itself: else models of many cells are held at once
 
 
 def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
