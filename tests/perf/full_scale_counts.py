@@ -357,9 +357,9 @@ def replay() -> float:
     """Microseconds of the processor for one missed step of one row of an embedding of 768 dimensions."""
     import torch
 
-    from bench.optimizer import RowAdamW
+    from bench.optimizer import HORIZON, RowAdamW
 
-    steps, table = 1500, torch.nn.Embedding(2, 768)
+    steps, table = HORIZON, torch.nn.Embedding(2, 768)
     optimizer = RowAdamW([table], 3e-5, 1e-2)
     table(torch.tensor([0])).sum().backward()
     optimizer.step()

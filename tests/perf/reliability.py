@@ -12,7 +12,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ class Part(NamedTuple):
         name: of its file.
         title: its heading.
         question: what it answers.
-        script: the script's name and arguments; ``{data}`` and ``{out}`` stand for the folders.
+        script: the script's name and arguments; ``{data}``, ``{out}`` and ``{tokenizer}`` stand for folders.
     """
 
     name: str
@@ -47,24 +47,24 @@ PARTS = (
     Part("corpora", "A million passages", "Is the cost of a passage constant, and memory bounded?",
          ["corpora.py", "--data-root", "{data}", "--figure", "{out}/corpora"]),
     Part("miracl", "106 million passages, on paper", "What would all of MIRACL need?",
-         ["full_scale.py", "--miracl", "--data-root", "{data}"]),
+         ["full_scale.py", "--miracl", "--data-root", "{data}", "--tokenizer", "{tokenizer}"]),
     Part("fuzz", "Bad inputs", "Is every input read, or refused in one line?", ["fuzz.py", "--inputs", "16000"]),
 )  # fmt: skip
 
 
-def measured(part: Part, out: Path, data: Path) -> bool:
+def measured(part: Part, folders: Mapping[str, Path]) -> bool:
     """Run a part and keep its page; returns whether it succeeded."""
-    arguments = [text.format(out=out, data=data) for text in part.script]
+    arguments = [text.format(**folders) for text in part.script]
     load = os.getloadavg()[0]
     done = subprocess.run([sys.executable, HERE / arguments[0], *arguments[1:]], stdout=subprocess.PIPE, text=True,
                           check=False)  # fmt: skip
     if done.returncode:
         print(f"{part.name}: failed\n{done.stdout}", file=sys.stderr)
         return False
-    plain = " ".join(text.format(out="OUT", data="DATA") for text in part.script)
+    plain = " ".join(text.format(**{name: name.upper() for name in folders}) for text in part.script)
     told = f"`python tests/perf/{plain}`; {os.cpu_count()} cores, load before it {load:.1f}."
     body = "\n".join(line for line in done.stdout.strip().splitlines() if not line.startswith("# "))
-    with written_aside(out / f"{part.name}.md") as aside:
+    with written_aside(folders["out"] / f"{part.name}.md") as aside:
         aside.write_text(f"## {part.title}\n\n{part.question} {told}\n\n{lowered(body).strip()}\n", encoding="utf-8")
     return True
 
@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", default=",".join(part.name for part in PARTS), help="'' assembles what is there")
     parser.add_argument("--data-root", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, default=Path("me5-small"), help="folder with tokenizer.json")
     parser.add_argument("--out", type=Path, default=Path("reports/reliability"))
     options = parser.parse_args(arguments)
     wanted = [name for name in options.parts.split(",") if name]
@@ -96,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"parts are {', '.join(part.name for part in PARTS)}; got {', '.join(sorted(unknown))}")
     options.out.mkdir(parents=True, exist_ok=True)
-    failed = [p.name for p in PARTS if p.name in wanted and not measured(p, options.out, options.data_root)]
+    folders = {"out": options.out, "data": options.data_root, "tokenizer": options.tokenizer}
+    failed = [p.name for p in PARTS if p.name in wanted and not measured(p, folders)]
     with written_aside(options.out / "report.md") as aside:
         aside.write_text(assembled(options.out), encoding="utf-8")
     return 1 if failed else 0
