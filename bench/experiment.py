@@ -123,6 +123,8 @@ def run_grid(
             with lock.hold(grid.folder / PROTOCOL, say):
                 keep_protocol(grid.folder, grid.plan.protocol)
         ran = (engine or run_here)(grid, todo, loaded, Request(grid.plan, command, resume, say))
+    if processes.is_first():
+        lock.tidy(grid.folder)
     processes.leave()
     return ran
 
@@ -167,7 +169,6 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
             with lock.hold(path, say):
                 shutil.rmtree(path, ignore_errors=True)
                 checkpoint.discard(checkpoint.folder_of(path))
-    lock.tidy(grid.folder)
     found = {job.name: grid.left(job) for job in grid.jobs}
     todo = {name: left for name, left in found.items() if left is not None}
     for name in found:

@@ -68,11 +68,11 @@ def test_rows_that_wait_for_long_are_those_of_adamw(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(RowAdamW, "_replay_long", noted)
     torch.manual_seed(0)
-    table = nn.Embedding(1500, 8, dtype=torch.float64)
+    table = nn.Embedding(900, 8, dtype=torch.float64)
     other = copy.deepcopy(table)
-    ours, theirs = trained(table, True, 1200), trained(other, False, 1200)
+    ours, theirs = trained(table, True, 600), trained(other, False, 600)
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
-    assert sum(replayed[:-1]) > 100, "rows come up again in training after so long"
+    assert sum(replayed[:-1]) > 30, "rows come up again in training after so long"
 
 
 def test_state_that_is_stored_and_read_gives_the_same_bits() -> None:

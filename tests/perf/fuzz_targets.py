@@ -16,6 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mutate as m
+import torch._dynamo  # noqa: F401  # it makes a cache when it is imported, which is no doing of an input
 
 from bench import checkpoint, config, lock, records, resolve
 from bench.errors import BenchError
@@ -327,7 +328,7 @@ def cell_folder(of: str) -> str:
 
 VALIDATED = lines(*({"step": step, "mean": 0.5, "sets": {"a": {"mono": 0.5}}} for step in (5, 10)))
 FINDINGS = b"## Findings\n\n| a | b |\n|---|---|\n| <b>1</b> | [2](x) |\n\n```\ncode\n```\n"
-LOCKS = tuple(plain({"machine": name, "host": "h", "pid": 1, "start": "2"}) for name in ("m", lock.machine()))
+LOCK = plain({"machine": lock.machine(), "host": "h", "pid": 1, "start": "2"})
 
 
 def locked(data: bytes, folder: Path) -> Read:
@@ -608,7 +609,7 @@ def _targets() -> tuple[Target, ...]:
         Target("results: validation.jsonl", (VALIDATED,), m.json_lines,
                partial(results, name=f"{cell_folder('hybrid')}/validation.jsonl"), True),
         Target("results: findings.md", (FINDINGS,), m.json_lines, partial(results, name="findings.md"), True),
-        Target("locks", LOCKS, m.json_file, locked),
+        Target("locks", (LOCK,), m.json_file, locked),
         Target("results: protocol.json", (plain(PROTOCOL),), m.json_file,
                partial(results, name="protocol.json"), True),
         Target("results: scores parquet", (cell_file("toy@1.parquet"),), scores_file,
