@@ -35,7 +35,7 @@ LIMIT = 10.0
 MEMORY = 8 << 30
 """Bytes of address space for one process."""
 
-SLOW = 30
+SLOW = 50
 """A slow target gets one in so many inputs."""
 
 HEADER = ("target", "inputs", "accepted", "refused", "distinct messages", "defects", "coverage-guided", "seconds")
@@ -65,7 +65,7 @@ class Counts:
 def kind_of(error: BaseException) -> str:
     """A message without the values in it."""
     text = " ".join(str(error).split())
-    text = re.sub(r"""'(\\.|[^'])*'|"(\\.|[^"])*"|[^\s]*/[^\s]*|\(.*\)""", "*", text)
+    text = re.sub(r"""'(\\.|[^'\\])*'|"(\\.|[^"\\])*"|[^\s]*/[^\s]*|\(.*\)""", "*", text)
     return re.sub(r"[0-9]+|[^\x20-\x7e]+", "*", text)[:160]
 
 

@@ -48,7 +48,8 @@ PARTS = (
          ["corpora.py", "--data-root", "{data}", "--figure", "{out}/corpora"]),
     Part("miracl", "106 million passages, on paper", "What would all of MIRACL need?",
          ["full_scale.py", "--miracl", "--data-root", "{data}", "--tokenizer", "{tokenizer}"]),
-    Part("fuzz", "Bad inputs", "Is every input read, or refused in one line?", ["fuzz.py", "--inputs", "16000"]),
+    Part("fuzz", "Bad inputs", "Is every input read, or refused in one line?",
+         ["fuzz.py", "--inputs", "16000", "--unguided"]),
 )  # fmt: skip
 
 
