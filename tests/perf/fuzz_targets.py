@@ -557,6 +557,8 @@ ARGUMENTS = ("\n", "made", "../", "..", "/", ".", "--set", "--measure", "--margi
 
 def command(data: bytes, folder: Path) -> Read:
     """Arguments of the command line, in a folder with results."""
+    import mteb  # noqa: F401  # it makes a cache when it is imported, which is no doing of an input
+
     results(plain(PROTOCOL), folder, "protocol.json")
     (folder / "out").mkdir(exist_ok=True)
     arguments = data.decode("utf-8", "surrogateescape").split("\n")
