@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 from torch.profiler import ProfilerActivity, profile
-from training import Job, Run, make_job, ours, theirs
+from training import Job, Run, add_job_options, make_job, ours, theirs
 
 KINDS = {
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn", "aten::matmul"),
@@ -46,11 +46,7 @@ def spent(side: Callable[[Job, str, bool], Run], job: Job, precision: str) -> Co
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="demo-transformer")
-    parser.add_argument("--train", default="demo")
-    parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=3)
+    add_job_options(parser)
     parser.add_argument("--precision", default="bf16")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)

@@ -139,6 +139,15 @@ SIDES: list[tuple[str, Callable[[Job, str, bool], Run], str]] = [
 ]
 
 
+def add_job_options(parser: argparse.ArgumentParser) -> None:
+    """What ``make_job`` reads."""
+    parser.add_argument("--model", default="demo-transformer")
+    parser.add_argument("--train", default="demo")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=3, help="of each round; the first one is not timed")
+
+
 def make_job(options: argparse.Namespace) -> Job:
     settings = Settings(
         model=options.model, train=(options.train,), steps=options.steps, batch_size=options.batch_size, warmup=0.0,
@@ -153,11 +162,7 @@ def make_job(options: argparse.Namespace) -> Job:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="demo-transformer")
-    parser.add_argument("--train", default="demo")
-    parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=3, help="of each round; the first one is not timed")
+    add_job_options(parser)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precisions", default="float32,bf16", help="float32 alone compares losses over many steps")
     parser.add_argument("--dropout", action="store_true", help="as a user trains; losses are then not compared")
