@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("--experiment", default="demo")
     comparing.add_argument("--measure", choices=MEASURES, help="default: each set's main measure")
     comparing.add_argument("--margin", type=float, default=0.01, help="what is still not worse (default: .01)")
+    comparing.add_argument("--seeds", help="comma-separated: of these trainings only (default: all, the same of both)")
     comparing.add_argument("--json", action="store_true")
     _folders(comparing)
     report = subs.add_parser("report", help="markdown and figures from stored results")

@@ -154,7 +154,8 @@ def leaderboard(options: argparse.Namespace) -> int:
     known = (*SETTINGS, *leaderboard.COLUMNS, leaderboard.GAP)
     if options.sort and options.sort not in known:
         raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}")
-    for of in sets if options.set is None else [of for of in sets if of.name == options.set]:
+    shown = sets if options.set is None else [of for of in sets if of.name == options.set]
+    for of in shown:
         measure = options.measure or of.main
         if options.by == "language":
             setting = options.setting or of.layout.settings()[-1]
@@ -166,7 +167,8 @@ def leaderboard(options: argparse.Namespace) -> int:
             print(f"\n{of.name}{f', {setting} {measure} by query language' if options.by == 'language' else ''}\n")
         print(leaderboard.render(rows, measure, options.format, columns))
     if options.format == "markdown" and options.by == "setting":
-        print(f"\n{leaderboard.RANKS}")
+        unlike = next((said for of in shown if (said := leaderboard.note_on_seeds(of))), "")
+        print(f"\n{leaderboard.RANKS}{unlike}")
     return 0
 
 
@@ -179,7 +181,8 @@ def compare(options: argparse.Namespace) -> int:
     if not 0 <= options.margin < 1:
         raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
     cells = records.read_cells(options.results / options.experiment)
-    found = compare.compare(cells, options.a, options.b, options.measure, options.margin)
+    seeds = [_whole(text) for text in options.seeds.split(",")] if options.seeds is not None else []
+    found = compare.compare(cells, options.a, options.b, options.measure, options.margin, seeds)
     if options.json:
         print(json.dumps([c.plain() for c in found], indent=1, ensure_ascii=False))
         return 0

@@ -76,13 +76,24 @@ class Comparison(NamedTuple):
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
 
 
-def compare(cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: float) -> list[Comparison]:
+def compare(
+    cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: float, seeds_of: Sequence[int] = ()
+) -> list[Comparison]:
     """Compare two strategies on every set that both were scored on.
+
+    Args:
+        cells: of an experiment.
+        a: a strategy, by its signature, name or hash.
+        b: what it is compared with.
+        measure: one of ``MEASURES``; None for each set's main measure.
+        margin: what is still not worse.
+        seeds_of: the seeds whose trainings are compared; () for all, which both need to have.
 
     Raises:
         BenchError: a name means no strategy or several, seeds differ, or data differ.
     """
-    found = _compare(read_sets(cells), find(cells, a, True), find(cells, b, True), measure, margin)
+    ours, theirs = (_of_seeds(find(cells, name, True), seeds_of) for name in (a, b))
+    found = _compare(read_sets(cells), ours, theirs, measure, margin)
     adjusted = stats.holm(np.array([c.p for c in found]))
     return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
 
@@ -138,6 +149,19 @@ def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
     return sorted(found, key=lambda c: c.seed)
 
 
+def _of_seeds(cells: list[Cell], chosen: Sequence[int]) -> list[Cell]:
+    """The trainings of some seeds, all where none is chosen; a row without training has no other."""
+    if not chosen or not cells[0].config["trained"]:
+        return cells
+    missing = sorted(set(chosen) - {c.seed for c in cells})
+    if missing:
+        raise BenchError(
+            f"the seeds that are compared must have been run; {short(cells[0].label)} has "
+            f"{', '.join(str(c.seed) for c in cells)}, not {', '.join(map(str, missing))}"
+        )
+    return [c for c in cells if c.seed in chosen]
+
+
 def _plain(label: str) -> str:
     return "".join(label.split()).replace('"', "'")
 
@@ -191,18 +215,31 @@ def require_equal_settings(a: Cell, b: Cell) -> None:
 
 
 def paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
-    """By seed; a row without training has one cell that stands beside every seed."""
-    for plain, other in ((ours, theirs), (theirs, ours)):
-        if not plain[0].config["trained"]:
-            both = [(plain[0], o) for o in other]
-            return both if plain is ours else [(y, x) for x, y in both]
-    left, right = ({c.seed: c for c in part} for part in (ours, theirs))
-    if set(left) != set(right):
+    """By seed; a row without training has one cell that stands beside every seed.
+
+    Raises:
+        BenchError: one of them has a seed that the other has not.
+    """
+    pairs = paired_in_common(ours, theirs)
+    if ours[0].config["trained"] and theirs[0].config["trained"] and not len(ours) == len(theirs) == len(pairs):
+        left, right = (sorted(c.seed for c in cells) for cells in (ours, theirs))
+        shared = ",".join(str(x.seed) for x, _ in pairs)
+        rest = f", or compare those that both have (compare --seeds {shared})" if shared else ""
         raise BenchError(
-            f"seeds are paired: {short(ours[0].label)} has {sorted(left)}, {short(theirs[0].label)} has "
-            f"{sorted(right)}; run the missing ones"
+            f"seeds are paired: {short(ours[0].label)} has {left}, {short(theirs[0].label)} has {right}; run the "
+            f"missing ones{rest}"
         )
-    return [(left[s], right[s]) for s in sorted(left)]
+    return pairs
+
+
+def paired_in_common(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
+    """By seed, of those that both have; a row without training has one cell that stands beside every seed."""
+    if not ours[0].config["trained"]:
+        return [(ours[0], y) for y in theirs]
+    if not theirs[0].config["trained"]:
+        return [(x, theirs[0]) for x in ours]
+    right = {c.seed: c for c in theirs}
+    return [(x, right[x.seed]) for x in sorted(ours, key=lambda c: c.seed) if x.seed in right]
 
 
 def clustered(of: SetScores, pairs: Sequence[tuple[Cell, Cell]], measure: str, rows: NDArray[np.bool_]) -> Floats:

@@ -219,6 +219,17 @@ def _difference(ours: list[Cell], a: Floats, theirs: list[Cell], b: Floats) -> t
     return effect, min(1.0, 2 * stats.one_sided(abs(effect), error, stats.freedom(differences), 0.0))
 
 
+def note_on_seeds(of: SetScores) -> str:
+    """What unequal numbers of trainings forbid to read from a table; empty where there is nothing to say."""
+    trained = {tuple(c.seed for c in cells) for cells in strategies_of(of).values() if cells[0].config["trained"]}
+    if len(trained) < 2:
+        return ""
+    return (
+        " Strategies with unlike seeds are ranked by the seeds that both have, while their means are over their own; "
+        "with one seed in common a rank speaks for two trained models alone."
+    )
+
+
 RANKS = (
     "rank: 1 + the number of strategies that are distinguishably better in the column the table is sorted by "
     "(paired over seeds and questions, Holm over all pairs, 5 %); equal ranks are ties."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,9 +10,8 @@ from numpy.typing import NDArray
 
 from bench import plots, stats
 from bench.bias import IN_POOL
-from bench.compare import clustered, paired
+from bench.compare import clustered, paired_in_common
 from bench.document import Block, Figure, Panel, Text
-from bench.errors import BenchError
 from bench.leaderboard import has_pool, leaderboard, means_of, strategies_of
 from bench.protocol import POOL, SETTINGS
 from bench.records import Cell
@@ -39,9 +37,13 @@ def pair_figures(of: SetScores, folder: Path) -> list[Block]:
     blocks: list[Block] = [_heat(folder, f"{of.name}-pairs", shown, f"mean {of.main}", alt)]
     reference = _reference(of)
     others = [x for x in levels if x not in (reference, "char-tfidf", "bm25")]
-    if reference is not None and others:
+    if reference is not None and any(_pairs(of, x, reference) for x in others):
         marks = {x: _significant(of, x, reference) for x in others}
-        panels = [Panel(x, langs, _plain(levels[x] - levels[reference]), _flags(marks[x], of, langs)) for x in others]
+        panels = [
+            Panel(_counted(of, x, reference), langs, _plain(_difference(of, x, reference)), _flags(marks[x], of, langs))
+            for x in others
+            if _pairs(of, x, reference)
+        ]
         said = "boxed where distinguishable from 0 (Benjamini-Hochberg over the panel, q = .05)"
         if not any(marks.values()):
             said = "with one training per strategy no pair is marked: what another training would give is not known"
@@ -64,13 +66,34 @@ def _heat(folder: Path, name: str, panels: list[Panel], label: str, alt: str, di
 
 
 def _matrices(of: SetScores, value: Callable[[dict[str, float]], float]) -> dict[str, Floats]:
+    """Strategy -> (n_langs, n_langs), mean over its trainings."""
+    single = _of_cells(of, value)
+    return {x: np.mean([single[c.path.name] for c in cells], axis=0) for x, cells in strategies_of(of).items()}
+
+
+def _of_cells(of: SetScores, value: Callable[[dict[str, float]], float]) -> dict[str, Floats]:
+    """Cell -> (n_langs, n_langs), rows are query languages; NaN where a pair has no question."""
     langs = sorted(of.passages)
-    means = {m.cell.path.name: m.pairs for m in means_of(of)}
     return {
-        name: np.mean([[[value(means[c.path.name][q, d]) if (q, d) in means[c.path.name] else np.nan for d in langs]
-                        for q in langs] for c in cells], axis=0)
-        for name, cells in strategies_of(of).items()
-    }  # fmt: skip
+        m.cell.path.name: np.array(
+            [[value(m.pairs[q, d]) if (q, d) in m.pairs else np.nan for d in langs] for q in langs]
+        )
+        for m in means_of(of)
+    }
+
+
+def _difference(of: SetScores, a: str, b: str) -> Floats:
+    """(n_langs, n_langs), mean over the trainings that can be paired."""
+    single = _of_cells(of, lambda v: v[of.main])
+    return np.mean([single[x.path.name] - single[y.path.name] for x, y in _pairs(of, a, b)], axis=0)
+
+
+def _counted(of: SetScores, x: str, reference: str) -> str:
+    """The name, with its seeds where it has not all of the reference's."""
+    n, trained = len(_pairs(of, x, reference)), strategies_of(of)[x][0].config["trained"]
+    if not trained or n == len(strategies_of(of)[reference]):
+        return x
+    return f"{x}, {n} {'seed' if n == 1 else 'seeds'}"
 
 
 def _plain(matrix: Floats) -> tuple[tuple[float | None, ...], ...]:
@@ -78,12 +101,9 @@ def _plain(matrix: Floats) -> tuple[tuple[float | None, ...], ...]:
 
 
 def _pairs(of: SetScores, a: str, b: str) -> list[tuple[Cell, Cell]]:
-    """Paired cells of two strategies; [] where their seeds cannot be paired."""
+    """Cells of two strategies, paired by the seeds that both have."""
     groups = strategies_of(of)
-    try:
-        return paired(groups[a], groups[b])
-    except BenchError:
-        return []
+    return paired_in_common(groups[a], groups[b])
 
 
 def _tested(of: SetScores, a: str, b: str, rows: NDArray[np.bool_]) -> tuple[float, float] | None:
@@ -163,15 +183,14 @@ def trade_off(of: SetScores, folder: Path, margin: float) -> list[Block]:
         panels = [(f"{x} {of.main}", f"{y} {of.main}", [plots.Point(r.label, r.mean[x], r.mean[y]) for r in rows])
                   for x, y in axes]  # fmt: skip
         alt, drawn = f"{of.name}: {of.main} in two settings, one point per strategy", None
-    blocks: list[Block] = [Figure(plots.trade_off(panels, folder / f"{of.name}-trade-off", drawn), alt)]
-    return [*blocks, *_alpha(of, folder)]
+    return [Figure(plots.trade_off(panels, folder / f"{of.name}-trade-off", drawn), alt)]
 
 
 def _relative(of: SetScores, x: str, y: str, reference: str, names: list[str]) -> tuple[str, str, list[plots.Point]]:
     points = [plots.Point(reference, 0.0, 0.0)]
     for name in names:
         (dx, ix), (dy, iy) = (_interval(of, name, reference, setting) for setting in (x, y))
-        points.append(plots.Point(name, dx, dy, ix, iy))
+        points.append(plots.Point(_counted(of, name, reference), dx, dy, ix, iy))
     label = "{} " + f"{of.main} minus that of {reference}"
     return label.format(x), label.format(y), points
 
@@ -183,22 +202,3 @@ def _interval(of: SetScores, a: str, b: str, setting: str) -> tuple[float, tuple
     effect = float(d.mean())
     half = float(distributions.t.ppf(0.975, stats.freedom(d)) * np.sqrt(stats.variance(d).total))
     return effect, (effect - half, effect + half)
-
-
-_ALPHA = re.compile(r"hybrid\(alpha=([0-9.]+)(?:, pairs='row')?\)")
-
-
-def _alpha(of: SetScores, folder: Path) -> list[Block]:
-    """The curve over alpha, where several were run; cross is alpha 0, mono is alpha 1."""
-    ends = {"cross(pairs='row')": 0.0, "mono": 1.0}
-    found: dict[float, dict[str, float]] = {}
-    for row in leaderboard(of, of.main):
-        match = _ALPHA.fullmatch(row.label)
-        if match or row.label in ends:
-            found[float(match[1]) if match else ends[row.label]] = row.mean
-    if len(set(found) - set(ends.values())) < 2:
-        return []
-    alphas = sorted(found)
-    series = {f"{s} {of.main}": np.array([found[a][s] for a in alphas]) for s in SETTINGS if s in of.layout.settings()}
-    alt = f"{of.name}: mean {of.main} over alpha, the share of monolingual batches"
-    return [Figure(plots.alpha_curve(alphas, series, f"mean {of.main}", folder / f"{of.name}-alpha"), alt)]

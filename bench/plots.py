@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -193,13 +194,17 @@ def smooth(values: NDArray[np.float64]) -> Curve:
 
 
 def curves(
-    series: dict[str, Curve], x_label: str, y_label: str, path: Path, marker: str = "", log: bool = False
-) -> str:
-    """One line per strategy; ``log`` for logarithms of both axes."""
+    series: dict[str, Curve], x_label: str, y_label: str, path: Path, marker: str = "", log: bool = False,
+    dots: Mapping[str, Curve] = MappingProxyType({}),
+) -> str:  # fmt: skip
+    """One line per name, with single ``dots`` of it; ``log`` for logarithms of both axes."""
     figure, (ax,) = _figure(7.0, 3.4)
     for k, (name, (x, y)) in enumerate(series.items()):
         style = STYLES[k // len(COLOURS) % len(STYLES)]
-        ax.plot(x, y, style + marker, label=name, color=COLOURS[k % len(COLOURS)], linewidth=1.2, markersize=4)
+        colour = COLOURS[k % len(COLOURS)]
+        ax.plot(x, y, style + marker, label=name, color=colour, linewidth=1.2, markersize=4)
+        if name in dots:
+            ax.plot(*dots[name], "o", color=colour, markersize=3, alpha=0.5, markerfacecolor="none")
     if log:
         ax.set_xscale("log")
         ax.set_yscale("log")
@@ -246,18 +251,6 @@ def forest(effects: Sequence[Effect], label: str, margin: float, path: Path) -> 
     ax.text(-margin, -0.8, f"-{margin:g} ", ha="right", va="bottom", fontsize=7)
     ax.set_xlabel(label)
     ax.grid(axis="x", alpha=0.3)
-    return _save(figure, path)
-
-
-def alpha_curve(alphas: Sequence[float], series: dict[str, NDArray[np.float64]], label: str, path: Path) -> str:
-    """One line per setting over alpha, the share of monolingual batches."""
-    figure, (ax,) = _figure(5.6, 3.6)
-    for k, (name, values) in enumerate(series.items()):
-        ax.plot(alphas, values, "o^s"[k % 3] + STYLES[k % len(STYLES)], color=COLOURS[k], label=name, linewidth=1.2)
-    ax.set_xlabel("alpha (share of monolingual batches; 0 is cross, 1 is mono)")
-    ax.set_ylabel(label)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=7, frameon=False)
     return _save(figure, path)
 
 

@@ -19,6 +19,7 @@ from bench.leaderboard import (
     has_pool,
     leaderboard,
     means_of,
+    note_on_seeds,
     strategies_of,
 )
 from bench.pair_section import pair_figures, trade_off
@@ -56,7 +57,8 @@ def signature_of(of: SetScores) -> str:
 
 def _board(of: SetScores) -> Table:
     header, rows = as_table(leaderboard(of, of.main), of.main)
-    return Table(header, rows, 2, f"{RANKS[0].upper()}{RANKS[1:]} Signature {signature_of(of)}.")
+    said = f"{RANKS[0].upper()}{RANKS[1:]}{note_on_seeds(of)}"
+    return Table(header, rows, 2, f"{said} Signature {signature_of(of)}.")
 
 
 def _bias_table(of: SetScores) -> Table:

@@ -36,7 +36,7 @@ def share_section(sets: Sequence[SetScores], folder: Path) -> list[Block]:
         return []
     said = (
         "cross is 0, hybrid(alpha) is alpha, mono is 1; differences to cross, over the seeds that all of them have. "
-        "Exploratory: no interval."
+        "Exploratory: no interval; where a share was trained more than once, its dots show how trainings differ."
     )
     return [Heading(2, "Share of monolingual batches"), Text(said), *blocks]
 
@@ -52,20 +52,25 @@ def _of_set(of: SetScores, folder: Path) -> list[Block]:
     seeds = set.intersection(*({c.seed for c in of_share} for of_share in cells.values()))
     if not seeds:
         return []
-    means = {share: _means(of, [c for c in of_share if c.seed in seeds]) for share, of_share in sorted(cells.items())}
-    x = np.array(list(means))
+    single = {m.cell.path.name: setting_means(m, of.main) for m in means_of(of)}
+    common = {x: [single[c.path.name] for c in of_x if c.seed in seeds] for x, of_x in sorted(cells.items())}
     settings = of.layout.settings()
-    series = {s: (x, np.array([m[s] - means[0.0][s] for m in means.values()])) for s in settings}
+    means = {x: {s: float(np.mean([m[s] for m in found])) for s in settings} for x, found in common.items()}
+    series = {s: _drawn([(x, m[s] - means[0.0][s]) for x, m in means.items()]) for s in settings}
+    cross = {c.seed: single[c.path.name] for c in cells[0.0]}
+    trainings = [(x, c.seed, single[c.path.name]) for x, of_x in cells.items() for c in of_x if c.seed in cross]
+    dots = {s: _drawn([(x, m[s] - cross[seed][s]) for x, seed, m in trainings]) for s in settings}
     label = f"mean {of.main} minus that of cross"
-    file = plots.curves(series, "share of monolingual batches", label, folder / f"{of.name}-share", marker="o")
+    drawn = folder / f"{of.name}-share"
+    file = plots.curves(series, "share of monolingual batches", label, drawn, marker="o", dots=dots)
     n = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
-    alt = f"{of.name}: {label}, over the share of monolingual batches, one line per setting, {n}"
+    alt = (
+        f"{of.name}: {label}, over the share of monolingual batches; lines: the {n} that all have, dots: single "
+        "trainings, each minus cross of the same seed"
+    )
     rows = [[f"{share:g}", *(f"{m[s]:.3f}" for s in settings)] for share, m in means.items()]
     return [Figure(file, alt), Table(("share", *(f"{s} {of.main}" for s in settings)), rows, 1, f"{of.name}, {n}.")]
 
 
-def _means(of: SetScores, cells: Sequence[Cell]) -> dict[str, float]:
-    """Setting -> mean over language pairs and cells."""
-    kept = {cell.path.name for cell in cells}
-    found = [setting_means(m, of.main) for m in means_of(of) if m.cell.path.name in kept]
-    return {setting: float(np.mean([m[setting] for m in found])) for setting in of.layout.settings()}
+def _drawn(points: Sequence[tuple[float, float]]) -> plots.Curve:
+    return np.array([x for x, _ in points]), np.array([y for _, y in points])

@@ -81,6 +81,8 @@ def test_one_training_is_no_ground_for_a_claim_about_trainings(
     (["hybrid", "mono"], "no finished strategy 'hybrid' here; there are "),
     (["mono", "mono"], "two different strategies are compared"),
     (["mono", "cross", "--margin", "-1"], "--margin is a difference of the measure"),
+    (["mono", "cross", "--seeds", "1,7"], "seeds that are compared must have been run; mono has 0, 1, not 7"),
+    (["mono", "cross", "--seeds", "a"], "seeds are whole numbers separated by commas; got 'a'"),
 ])  # fmt: skip
 def test_refusals(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
     assert ask(folder, *arguments) == 2
@@ -96,7 +98,28 @@ def changed(folder: Path, to: Path) -> Path:
 def test_a_missing_seed_is_named(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (changed(folder, tmp_path) / "done").unlink()
     assert ask(tmp_path, "mono", "cross") == 2
-    assert "mono has [0]" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert "mono has [0]" in line
+    assert "compare --seeds 0" in line
+
+
+def test_some_seeds_are_compared_as_if_there_were_no_others(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ask(folder, "mono", "cross", "--seeds", "1", "--json") == 0
+    chosen = json.loads(capsys.readouterr().out)
+    shutil.copytree(folder / "results", tmp_path / "results")
+    for other in (tmp_path / "results" / "small").glob("*-s0"):
+        if not other.name.startswith(("untrained", "char")):
+            shutil.rmtree(other)
+    assert ask(tmp_path, "mono", "cross", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == chosen
+    assert {c["seeds"] for c in chosen} == {1}
+
+
+def test_a_row_without_training_has_no_seed_to_choose(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask(folder, "mono", "untrained", "--seeds", "1", "--json") == 0
+    assert {c["seeds"] for c in json.loads(capsys.readouterr().out)} == {1}
 
 
 @pytest.mark.parametrize(("change", "message"), [("version", "different data"), ("nan", "not a number")])

@@ -7,16 +7,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench import records, report
+from bench import plots, records, report
 from bench.cli import main
-from bench.document import Table
-from bench.leaderboard import leaderboard
+from bench.document import Figure, Table
+from bench.leaderboard import leaderboard, means_of, note_on_seeds
+from bench.pair_section import pair_figures
 from bench.protocol import Protocol, keep_protocol
 from bench.published import published
 from bench.values import read_sets
-from tests.bench.made_up import make_cell, make_experiment
+from tests.bench.made_up import make_cell, make_experiment, undrawn
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
 
@@ -88,6 +90,28 @@ def test_a_missing_seed_is_said_and_the_rest_is_written(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "Not decided: seeds are paired: hybrid has [0, 1, 2, 3], mono has [0, 1, 2]" in text
     assert "## toy" in text
+
+
+def test_unlike_seeds_are_compared_over_those_in_common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "_save", undrawn)
+    make_experiment(tmp_path / "made")
+    make_cell(tmp_path / "made", "mixed()", 2, 0.1)
+    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    figure = next(b for b in pair_figures(of, tmp_path) if isinstance(b, Figure) and b.name == "toy-differences")
+    titles = [panel.title for panel in figure.panels]
+    assert titles == ["cross", "hybrid", "mixed, 1 seed"]
+    means = {m.cell.path.name.split("-")[0]: m.pairs for m in means_of(of) if m.cell.seed == 2}
+    langs = sorted(of.passages)
+    expected = [[means["mixed"][q, d]["AP"] - means["mono"][q, d]["AP"] for d in langs] for q in langs]
+    np.testing.assert_allclose(np.array(figure.panels[2].values, float), expected, atol=1e-12)
+    assert not np.any(figure.panels[2].marked), "one training marks nothing"
+    assert "Strategies with unlike seeds are ranked by the seeds that both have" in note_on_seeds(of)
+
+
+def test_equal_seeds_need_no_note(tmp_path: Path) -> None:
+    make_experiment(tmp_path / "made")
+    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    assert note_on_seeds(of) == ""
 
 
 def test_an_empty_results_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

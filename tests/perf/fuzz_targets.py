@@ -411,7 +411,7 @@ def without_pictures() -> Any:
         written(path.with_name(f"{path.name}.png"), b"")
         return path.name
 
-    names = ("heat_maps", "grouped_bars", "curves", "trade_off", "forest", "alpha_curve", "boxes")
+    names = ("heat_maps", "grouped_bars", "curves", "trade_off", "forest", "boxes")
     before = {name: getattr(plots, name) for name in names}
     for name in names:
         setattr(plots, name, undrawn)
