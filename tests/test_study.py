@@ -1,0 +1,75 @@
+"""What README and findings say of the study is what its stored results give, rounded."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from bench import records
+from bench.compare import Comparison, compare
+from bench.leaderboard import leaderboard
+from bench.records import Cell
+from bench.values import read_sets
+
+ROOT = Path(__file__).parents[1]
+STUDY = ROOT / "results" / "study"
+
+SETS = {"XQuAD-R": "xquad-r", "MLQA-R": "mlqa-r", "MIRACL-lite": "miracl-lite-ar-id-zh", "SciFact": "scifact",
+        "Climate-FEVER": "climate-fever-evidence"}  # fmt: skip
+SETTINGS = {"one language": "mono", "across languages": "cross", "pool": "multi"}
+COLUMNS = {"before training": "untrained", "BM25": "bm25"}
+
+Lines = list[list[str]]
+
+
+@cache
+def cells() -> tuple[Cell, ...]:
+    return tuple(records.read_cells(STUDY))
+
+
+def tables(path: Path) -> list[Lines]:
+    """The cells of every pipe table, the header first, the line below it left out."""
+    found = re.findall(r"(?:^\|.*\n)+", path.read_text(encoding="utf-8"), re.MULTILINE)
+    lines = [[[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in t.splitlines()] for t in found]
+    return [[t[0], *t[2:]] for t in lines]
+
+
+def number(text: str) -> float:
+    return float(text.split(" ")[0])
+
+
+def test_the_headline_table_is_the_leaderboards() -> None:
+    (header, *lines) = next(t for t in tables(ROOT / "README.md") if "BM25" in t[0])
+    rows = {of.name: {r.label.split("(")[0]: r for r in leaderboard(of, of.main)} for of in read_sets(cells())}
+    seen = 0
+    for name, *values in lines:
+        of = next(stored for shown, stored in SETS.items() if name.startswith(shown))
+        setting = next((stored for shown, stored in SETTINGS.items() if shown in name), "mono")
+        for column, value in zip(header[1:], values, strict=True):
+            row = rows[of][COLUMNS.get(column, column)]
+            assert number(value) == pytest.approx(row.mean[setting], abs=0.0005000001), (name, column)
+            seen += 1
+    assert seen >= 30
+
+
+def shown(of: Comparison) -> str:
+    return f"{of.effect:+.3f} [{of.interval.low:+.3f}, {of.interval.high:+.3f}]"
+
+
+def test_the_effects_of_the_findings_are_those_of_compare() -> None:
+    seen = 0
+    for header, *lines in tables(STUDY / "findings.md"):
+        for i, title in enumerate(header):
+            match = re.fullmatch(r"(.+) - (.+?)(?:, seed (\d+))?", title)
+            if match is None:
+                continue
+            chosen = [int(match[3])] if match[3] else []
+            found = compare(cells(), match[1], match[2], None, 0.01, chosen)
+            effects = {(c.set_name, c.setting): c for c in found}
+            for line in lines:
+                assert line[i] == shown(effects[line[0], line[1]]), (title, line)
+                if i + 1 < len(header) and not header[i + 1]:
+                    assert line[i + 1] == effects[line[0], line[1]].verdict, (title, line)
+                seen += 1
+    assert seen >= 20
