@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from bench.glossary import glossary
 from bench.labels import short
 from bench.leaderboard import strategies_of
+from bench.power_section import power_section
 from bench.protocol import Claim, Protocol, read_protocol
 from bench.records import Cell
 from bench.reproduce_section import reproduce_section
@@ -104,7 +105,7 @@ def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path)
         "right of 0 is superior, right of the dotted line non-inferior"
     )
     file = plots.forest(effects, "difference in the set's main measure", protocol.margin, folder / "primary")
-    return [*blocks, Figure(file, alt)]
+    return [*blocks, Figure(file, alt), *power_section(found, sets)]
 
 
 def _answer(a: str, b: str, found: Decided, protocol: Protocol) -> str:

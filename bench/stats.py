@@ -110,7 +110,11 @@ def freedom(differences: Floats) -> float:
         return clusters - 1.0
     of_seeds = float(differences.mean(axis=1).var(ddof=1)) / seeds
     of_clusters = float(differences.mean(axis=0).var(ddof=1)) / clusters
-    noise = variance(differences).rest
+    return _satterthwaite(of_seeds, of_clusters, variance(differences).rest, seeds, clusters)
+
+
+def _satterthwaite(of_seeds: float, of_clusters: float, noise: float, seeds: int, clusters: int) -> float:
+    """From the variance of the mean over seeds, of that over clusters, and the part of both that is noise."""
     below = of_seeds**2 / (seeds - 1) + of_clusters**2 / (clusters - 1) + noise**2 / ((seeds - 1) * (clusters - 1))
     total = max(of_seeds, of_clusters, of_seeds + of_clusters - noise)
     return float(total**2 / below) if below > 0 else clusters - 1.0
@@ -227,3 +231,23 @@ def detectable(differences: Floats, power: float = 0.8, level: float = 0.05) -> 
     df = freedom(differences)
     quantiles = stats.t.ppf(1 - level / 2, df) + stats.t.ppf(power, df)
     return float(quantiles * np.sqrt(variance(differences).total))
+
+
+def detectable_with(seeds: int, differences: Floats, power: float = 0.8, level: float = 0.05) -> float:
+    """The same for another number of ``seeds``, at least 2, and the same questions, if trainings vary as these do.
+
+    Args:
+        seeds: trainings that are planned.
+        differences: (n_seeds, n_clusters) of at least two trainings that were run.
+        power: chance to find it.
+        level: of the two-sided test.
+    """
+    from scipy import stats
+
+    have, clusters = differences.shape
+    seen = variance(differences)
+    noise = seen.rest * have / seeds
+    of_seeds, of_clusters = seen.seeds * have / seeds + noise, seen.clusters + noise
+    df = _satterthwaite(of_seeds, of_clusters, noise, seeds, clusters)
+    quantiles = stats.t.ppf(1 - level / 2, df) + stats.t.ppf(power, df)
+    return float(quantiles * np.sqrt(of_seeds + of_clusters - noise))

@@ -20,7 +20,7 @@ LEVEL = {
     "published": 2, "glossary": 2, "set_section": 2, "pair_section": 2, "training_section": 2, "derived_cell": 2,
     "estimate": 2, "optimizer": 1, "precision": 0, "packed": 1, "loss_scale": 1, "work": 0, "cost": 1,
     "cost_section": 2, "clock": 0, "validation": 1, "negatives": 0, "trackers": 1,
-    "share_section": 2, "reproduce_section": 2, "archive": 2,
+    "share_section": 2, "power_section": 2, "reproduce_section": 2, "archive": 2,
     "protocol": 0, "writing": 0, "lock": 0, "claims": 2, "parcel": 0, "dispatch": 2, "remote_cell": 2, "ray_engine": 2,
     "kept": 0, "shards": 0, "sharded": 1, "tiles": 1, "nearest": 1, "indexes": 1,
     "commands": 3, "cli": 3, "__main__": 3,

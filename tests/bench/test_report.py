@@ -79,6 +79,7 @@ def test_one_seed_gives_no_stars(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "What another training would give cannot be concluded" in text
     assert "open: one seed" in text
+    assert "How many trainings it takes" not in text
     assert "with one training per strategy no pair is marked" in text
     assert "in at least so many query languages" not in text
 

@@ -85,6 +85,32 @@ def test_the_detectable_difference_is_found_four_times_in_five() -> None:
     assert 0.7 <= found / rounds <= 0.9
 
 
+def test_as_many_trainings_as_there_are_detect_what_they_detect() -> None:
+    differences = draw(np.random.default_rng(7), 4, 120, 0.02, 0.1, 0.1)
+    assert stats.detectable_with(4, differences) == pytest.approx(stats.detectable(differences), rel=1e-12)
+
+
+@pytest.mark.parametrize(("planned", "s"), [(2, 0.0), (3, 0.01), (6, 0.03)])
+def test_planned_trainings_find_the_difference_four_times_in_five(planned: int, s: float) -> None:
+    rng = np.random.default_rng(8)
+    effect = stats.detectable_with(planned, draw(rng, 400, 120, s, 0.1, 0.1))
+    found, rounds = 0, 1000
+    for _ in range(rounds):
+        ours = draw(rng, planned, 120, s, 0.1, 0.1) + effect
+        error = np.sqrt(stats.variance(ours).total)
+        found += abs(ours.mean()) / error > scipy_stats.t.ppf(0.975, stats.freedom(ours))
+    assert 0.72 <= found / rounds <= 0.88
+
+
+def test_more_trainings_detect_less_down_to_what_the_questions_allow() -> None:
+    differences = draw(np.random.default_rng(9), 4, 120, 0.03, 0.1, 0.1)
+    found = [stats.detectable_with(n, differences) for n in (2, 3, 5, 10, 20, 100_000)]
+    assert found == sorted(found, reverse=True)
+    part = stats.variance(differences)
+    quantiles = scipy_stats.t.ppf(0.975, 119) + scipy_stats.t.ppf(0.8, 119)
+    assert found[-1] == pytest.approx(quantiles * np.sqrt(part.clusters), rel=0.01)
+
+
 @pytest.mark.parametrize(("low", "high", "expected"), [
     (0.001, 0.02, "superior"), (-0.005, 0.02, "non-inferior"), (-0.02, 0.02, "inconclusive"),
     (-0.03, -0.011, "inferior"), (-0.03, -0.009, "inconclusive"), (-0.009, -0.001, "non-inferior"),
