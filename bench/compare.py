@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from bench import records, resolve, seeds, stats
 from bench.config import Settings
 from bench.errors import BenchError
-from bench.labels import short
+from bench.labels import many, short
 from bench.protocol import Claim, Protocol
 from bench.records import Cell
-from bench.values import SetScores, finite, per_cluster, read_sets
+from bench.values import SetScores, cells_of, finite, per_cluster, read_sets
 
 Floats = NDArray[np.float64]
 
@@ -100,14 +100,14 @@ def compare(
 
 def compare_on(sets: Sequence[SetScores], ours: list[Cell], b: str, margin: float) -> list[Comparison]:
     """Compare the cells of one strategy with those of the strategy ``b`` on some sets; p is adjusted over them."""
-    found = _compare(sets, ours, find(list({c.path.name: c for s in sets for c in s.cells}.values()), b), None, margin)
+    found = _compare(sets, ours, find(cells_of(sets), b), None, margin)
     adjusted = stats.holm(np.array([c.p for c in found]))
     return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
 
 
 def primary(sets: Sequence[SetScores], protocol: Protocol) -> list[tuple[Claim, Comparison]]:
     """The protocol's claims on every set, adjusted together; claims about strategies that were not run are left out."""
-    cells = list({c.path.name: c for s in sets for c in s.cells}.values())
+    cells = cells_of(sets)
     names = {c.label.split("(")[0] for c in cells}
     claims = [c for c in protocol.primary if {c.a.split("(")[0], c.b.split("(")[0]} <= names]
     found = [
@@ -298,7 +298,7 @@ def explained(a: str, b: str, found: Sequence[Comparison], margin: float) -> str
     """What the table rests on, and what it cannot say."""
     trainings, clusters = found[0].seeds, {c.clusters for c in found}
     basis = (
-        f"A = {a}, B = {b}; {trainings} paired {'seed' if trainings == 1 else 'seeds'}, "
+        f"A = {a}, B = {b}; {many(trainings, 'paired seed')}, "
         f"{min(clusters):,} to {max(clusters):,} parallel questions; margin {margin:g}. superior: the interval "
         f"lies above 0; non-inferior: above -{margin:g}; inferior: below -{margin:g}; else inconclusive. p: sign flips "
         "over questions, for these trained models. detectable: least difference found with 80 % power."

@@ -12,6 +12,7 @@ from bench import plots, stats
 from bench.bias import IN_POOL
 from bench.compare import clustered, paired_in_common
 from bench.document import Block, Figure, Panel, Text
+from bench.labels import many
 from bench.leaderboard import has_pool, leaderboard, means_of, strategies_of
 from bench.protocol import POOL, SETTINGS
 from bench.records import Cell
@@ -93,7 +94,7 @@ def _counted(of: SetScores, x: str, reference: str) -> str:
     n, trained = len(_pairs(of, x, reference)), strategies_of(of)[x][0].config["trained"]
     if not trained or n == len(strategies_of(of)[reference]):
         return x
-    return f"{x}, {n} {'seed' if n == 1 else 'seeds'}"
+    return f"{x}, {many(n, 'seed')}"
 
 
 def _plain(matrix: Floats) -> tuple[tuple[float | None, ...], ...]:

@@ -10,7 +10,7 @@ from bench import stats
 from bench.compare import Comparison, clustered, find, paired
 from bench.document import Block, Heading, Table, Text
 from bench.protocol import Claim
-from bench.values import SetScores
+from bench.values import SetScores, cells_of
 
 PLANNED = (3, 5, 10, 20)
 """Trainings of each strategy that are asked about, as far as they are more than were run."""
@@ -23,7 +23,7 @@ def power_section(found: Sequence[tuple[Claim, Comparison]], sets: Sequence[SetS
     if have < 2 or not planned:
         return []
     by_name = {of.name: of for of in sets}
-    cells = list({c.path.name: c for of in sets for c in of.cells}.values())
+    cells = cells_of(sets)
     rows = []
     for claim, c in found:
         of = by_name[c.set_name]

@@ -11,7 +11,7 @@ from bench.derived import is_derived
 from bench.document import Block, Figure, Heading, Table, Text, markdown
 from bench.errors import BenchError
 from bench.glossary import glossary
-from bench.labels import short
+from bench.labels import many, short
 from bench.leaderboard import strategies_of
 from bench.power_section import power_section
 from bench.protocol import Claim, Protocol, read_protocol
@@ -129,10 +129,10 @@ def _range(found: Sequence[Comparison]) -> str:
     effects = sorted({f"{c.effect:+.3f}" for c in found}, key=float)
     verdicts = [c.verdict for c in found]
     counted = ", ".join(
-        f"{v}{f' ({verdicts.count(v)} sets)' if len(found) > 1 else ''}" for v in dict.fromkeys(verdicts)
+        f"{v} ({many(verdicts.count(v), 'set')})" if len(found) > 1 else v for v in dict.fromkeys(verdicts)
     )
     shown = effects[0] if len(effects) == 1 else f"{effects[0]} to {effects[-1]}"
-    return f"{found[0].setting} {shown} {counted}".replace("(1 sets)", "(1 set)")
+    return f"{found[0].setting} {shown} {counted}"
 
 
 HEADER = ("", "set", "setting", "A", "B", "A - B", "95 % interval", "verdict", "claim", "holds", "p (claim)",
@@ -155,7 +155,7 @@ def primary_table(found: Decided, protocol: Protocol) -> Table:
     clusters = sorted({c.clusters for _, c in found})
     trainings = "these two models" if first.seeds == 1 else "new trainings"
     caption = (
-        f"{first.seeds} paired {'seed' if first.seeds == 1 else 'seeds'}; {clusters[0]:,} to {clusters[-1]:,} parallel "
+        f"{many(first.seeds, 'paired seed')}; {clusters[0]:,} to {clusters[-1]:,} parallel "
         f"questions per set. Intervals and p (claim) speak for {trainings} and new questions of the same kind; "
         f"p (flips) for these trained models. A claim is that A is better (superior) or at most {protocol.margin:g} "
         "worse (non-inferior); it holds where its one-sided p, adjusted over the whole table (Holm), is below .025. "

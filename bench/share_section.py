@@ -10,6 +10,7 @@ import numpy as np
 
 from bench import plots
 from bench.document import Block, Figure, Heading, Table, Text
+from bench.labels import many
 from bench.leaderboard import means_of, setting_means
 from bench.records import Cell
 from bench.values import SetScores
@@ -63,7 +64,7 @@ def _of_set(of: SetScores, folder: Path) -> list[Block]:
     label = f"mean {of.main} minus that of cross"
     drawn = folder / f"{of.name}-share"
     file = plots.curves(series, "share of monolingual batches", label, drawn, marker="o", dots=dots)
-    n = f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+    n = many(len(seeds), "seed")
     alt = (
         f"{of.name}: {label}, over the share of monolingual batches; lines: the {n} that all have, dots: single "
         "trainings, each minus cross of the same seed"

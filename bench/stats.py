@@ -226,11 +226,7 @@ def partial_conjunction(p: Floats) -> Floats:
 
 def detectable(differences: Floats, power: float = 0.8, level: float = 0.05) -> float:
     """The smallest true mean difference that a two-sided test at ``level`` finds with this power."""
-    from scipy import stats
-
-    df = freedom(differences)
-    quantiles = stats.t.ppf(1 - level / 2, df) + stats.t.ppf(power, df)
-    return float(quantiles * np.sqrt(variance(differences).total))
+    return _detectable(variance(differences).total, freedom(differences), power, level)
 
 
 def detectable_with(seeds: int, differences: Floats, power: float = 0.8, level: float = 0.05) -> float:
@@ -242,12 +238,16 @@ def detectable_with(seeds: int, differences: Floats, power: float = 0.8, level: 
         power: chance to find it.
         level: of the two-sided test.
     """
-    from scipy import stats
-
     have, clusters = differences.shape
     seen = variance(differences)
     noise = seen.rest * have / seeds
     of_seeds, of_clusters = seen.seeds * have / seeds + noise, seen.clusters + noise
     df = _satterthwaite(of_seeds, of_clusters, noise, seeds, clusters)
+    return _detectable(of_seeds + of_clusters - noise, df, power, level)
+
+
+def _detectable(variance_of_mean: float, df: float, power: float, level: float) -> float:
+    from scipy import stats
+
     quantiles = stats.t.ppf(1 - level / 2, df) + stats.t.ppf(power, df)
-    return float(quantiles * np.sqrt(of_seeds + of_clusters - noise))
+    return float(quantiles * np.sqrt(variance_of_mean))

@@ -146,6 +146,11 @@ def _equal(a: object, b: object) -> bool:
     return all(a[name].cast(text).equals(b[name].cast(text)) for name in KEYS)
 
 
+def cells_of(sets: Sequence[SetScores]) -> list[Cell]:
+    """Every cell that was scored on any of the sets, once."""
+    return list({c.path.name: c for of in sets for c in of.cells}.values())
+
+
 def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     """Every set that a finished cell was scored on, in order of appearance.
 
