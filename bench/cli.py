@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
-from bench import commands, config, processes
-from bench.config import require_experiment_name
+from bench import commands, processes
 from bench.errors import EXPECTED, one_line
-from bench.measures import MEASURES
-from bench.precision import PRECISIONS
-from bench.protocol import SETTINGS
+from bench.evaluation.measures import MEASURES
+from bench.plan import presets, settings
+from bench.plan.settings import PRECISIONS, require_experiment_name
+from bench.store.scores import SETTINGS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--seeds", help="comma-separated whole numbers")
     run.add_argument("--baselines", help="rows without training: untrained,char-tfidf,bm25; 'none' for none")
     run.add_argument(
-        "--preset", help=f"{', '.join(config.presets())} or a TOML file (default: demo, if no model or data is named)"
+        "--preset", help=f"{', '.join(presets.presets())} or a TOML file (default: demo, if no model or data is named)"
     )
     run.add_argument("--overwrite", action="store_true", help="run finished cells again")
     run.add_argument(
@@ -177,10 +177,10 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="default: auto, bf16 where this machine is faster in it"
     )
-    parser.add_argument("--index", choices=config.INDEXES, help="rank all passages, or the first by faiss")
+    parser.add_argument("--index", choices=settings.INDEXES, help="rank all passages, or the first by faiss")
     parser.add_argument("--depth", type=int, help="passages per query and language of a faiss index (default: 1000)")
     parser.add_argument("--shards", metavar="FOLDER", help="keep vectors of passages there (default: in memory)")
-    parser.add_argument("--vectors", choices=config.VECTORS, help="in shards; float16 is approximate, and recorded")
+    parser.add_argument("--vectors", choices=settings.VECTORS, help="in shards; float16 is approximate, and recorded")
     parser.add_argument("--threads", type=int, help="CPU threads (0: torch's choice)")
     parser.add_argument("--experiment", help="folder name below the results and reports folders")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench import config, processes
+from bench import processes
 from bench.errors import EXPECTED, BenchError, one_line
-from bench.protocol import SETTINGS
-from bench.trackers import require_trackers
+from bench.plan import presets, settings
+from bench.store.scores import SETTINGS
+from bench.training.trackers import require_trackers
 
 if TYPE_CHECKING:
-    from bench.experiment import Engine
+    from bench.running.run import Engine
 
 
 def _say(text: str) -> None:
@@ -21,10 +22,10 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
-    from bench.resolve import split
+def _plan(options: argparse.Namespace, preset: str | None) -> settings.Plan:
+    from bench.plan.resolve import split
 
-    names = {f for cls in (config.Plan, config.Settings) for f in cls.__dataclass_fields__}
+    names = {f for cls in (settings.Plan, settings.Settings) for f in cls.__dataclass_fields__}
     overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
     lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
     lists |= {
@@ -38,7 +39,7 @@ def _plan(options: argparse.Namespace, preset: str | None) -> config.Plan:
         overrides["seeds"] = tuple(_whole(text) for text in overrides["seeds"])
     if "train_weights" in overrides:
         overrides["train_weights"] = tuple(_number(text) for text in overrides["train_weights"])
-    return config.load_plan(preset, overrides)
+    return presets.load_plan(preset, overrides)
 
 
 def _number(text: str) -> float:
@@ -56,7 +57,8 @@ def _whole(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Train and score what is unfinished of a plan, then show the leaderboard and write the report."""
-    from bench import experiment
+    from bench.running.grid import build_grid
+    from bench.running.run import run_grid
 
     preset = options.preset or (None if options.model or options.train else "demo")
     if preset is None and options.model in ("demo-static", "demo-transformer") and not options.train:
@@ -65,11 +67,11 @@ def run(options: argparse.Namespace) -> int:
     require_trackers(plan.log_with)
     if not plan.strategies:
         raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
-    grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
+    grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
     engine = _engine(options)
-    ran = experiment.run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
+    ran = run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
     if not processes.is_first():
         return 0
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
@@ -81,11 +83,12 @@ def run(options: argparse.Namespace) -> int:
 def _engine(options: argparse.Namespace) -> Engine | None:
     """What runs the cells; None is this process."""
     if options.engine == "ray":
-        from bench import ray_engine
+        from bench.running import ray_engine as ray_engine_
+        from bench.running.ray_engine import Cluster
 
         if not 0 <= (options.gpus or 0) < float("inf"):
             raise BenchError(f"--gpus is a number of at least 0; got {options.gpus}")
-        return ray_engine.engine(ray_engine.Cluster(options.address, options.gpus or 0))
+        return ray_engine_.engine(Cluster(options.address, options.gpus or 0))
     for name in ("address", "gpus"):
         if getattr(options, name) is not None:
             raise BenchError(f"--{name} belongs to --engine ray; got --engine local")
@@ -94,27 +97,28 @@ def _engine(options: argparse.Namespace) -> Engine | None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Score a model as it is."""
-    from bench import experiment
+    from bench.running.grid import build_grid
+    from bench.running.run import run_grid
 
     options.experiment = options.experiment or "evaluate"
     plan = _plan(options, None)
-    grid = experiment.build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
+    grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
-    experiment.run_grid(grid, options.command_line, options.overwrite, _say)
+    run_grid(grid, options.command_line, options.overwrite, _say)
     return _board(options) if processes.is_first() else 0
 
 
 def _dry_run(grid: object) -> int:
     from tabulate import tabulate
 
-    from bench import experiment
+    from bench.running.grid import Grid, describe, explain
 
-    assert isinstance(grid, experiment.Grid)
+    assert isinstance(grid, Grid)
     header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
-    print(tabulate(experiment.describe(grid), header, tablefmt="pipe"))
+    print(tabulate(describe(grid), header, tablefmt="pipe"))
     s = grid.plan.settings
-    for line in experiment.explain(grid):
+    for line in explain(grid):
         print(f"\n{line}")
     print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
     absent = any(job.model and job.model["files"] is None for job in grid.jobs)
@@ -125,10 +129,10 @@ def _dry_run(grid: object) -> int:
 
 
 def _estimated(grid: object) -> str:
-    from bench import experiment
-    from bench.estimate import estimate
+    from bench.running.estimate import estimate
+    from bench.running.grid import Grid
 
-    assert isinstance(grid, experiment.Grid)
+    assert isinstance(grid, Grid)
     try:
         return "\n".join(estimate(grid).lines())
     except EXPECTED as error:
@@ -143,15 +147,18 @@ def _board(options: argparse.Namespace) -> int:
 
 def leaderboard(options: argparse.Namespace) -> int:
     """Print the leaderboards of an experiment."""
-    from bench import leaderboard, records
-    from bench.values import read_sets
+    from bench.analysis import leaderboard as leaderboard_
+    from bench.analysis import means
+    from bench.analysis.leaderboard import BRIEF, RANKS, by_language, note_on_seeds, render
+    from bench.analysis.set_scores import read_sets
+    from bench.store.cells import read_cells
 
-    sets = read_sets(records.read_cells(options.results / options.experiment))
+    sets = read_sets(read_cells(options.results / options.experiment))
     names = [of.name for of in sets]
     if options.set is not None and options.set not in names:
         raise BenchError(f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}")
-    columns: Sequence[str] = (*leaderboard.COLUMNS, leaderboard.GAP) if options.bias else leaderboard.BRIEF
-    known = (*SETTINGS, *leaderboard.COLUMNS, leaderboard.GAP)
+    columns: Sequence[str] = (*means.COLUMNS, means.GAP) if options.bias else BRIEF
+    known = (*SETTINGS, *means.COLUMNS, means.GAP)
     if options.sort and options.sort not in known:
         raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}")
     shown = sets if options.set is None else [of for of in sets if of.name == options.set]
@@ -159,16 +166,16 @@ def leaderboard(options: argparse.Namespace) -> int:
         measure = options.measure or of.main
         if options.by == "language":
             setting = options.setting or of.layout.settings()[-1]
-            rows = leaderboard.by_language(of, measure, setting)
+            rows = by_language(of, measure, setting)
             columns = list(rows[0].mean)
         else:
-            rows = leaderboard.leaderboard(of, measure, sort=options.sort or "")
+            rows = leaderboard_.leaderboard(of, measure, sort=options.sort or "")
         if options.format == "markdown":
             print(f"\n{of.name}{f', {setting} {measure} by query language' if options.by == 'language' else ''}\n")
-        print(leaderboard.render(rows, measure, options.format, columns))
+        print(render(rows, measure, options.format, columns))
     if options.format == "markdown" and options.by == "setting":
-        unlike = next((said for of in shown if (said := leaderboard.note_on_seeds(of))), "")
-        print(f"\n{leaderboard.RANKS}{unlike}")
+        unlike = next((said for of in shown if (said := note_on_seeds(of))), "")
+        print(f"\n{RANKS}{unlike}")
     return 0
 
 
@@ -176,30 +183,32 @@ def compare(options: argparse.Namespace) -> int:
     """Print how two strategies compare."""
     import json
 
-    from bench import compare, records
+    from bench.analysis import compare as compare_
+    from bench.analysis.compare import HEADER, as_rows, explained
+    from bench.store.cells import read_cells
 
     if not 0 <= options.margin < 1:
         raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
-    cells = records.read_cells(options.results / options.experiment)
+    cells = read_cells(options.results / options.experiment)
     seeds = [_whole(text) for text in options.seeds.split(",")] if options.seeds is not None else []
-    found = compare.compare(cells, options.a, options.b, options.measure, options.margin, seeds)
+    found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, seeds)
     if options.json:
         print(json.dumps([c.plain() for c in found], indent=1, ensure_ascii=False))
         return 0
     from tabulate import tabulate
 
-    aligned = ("left", "left", *("right" for _ in compare.HEADER[2:]))
-    print(tabulate(compare.as_rows(found), compare.HEADER, tablefmt="pipe", disable_numparse=True, colalign=aligned))
-    print(f"\n{compare.explained(options.a, options.b, found, options.margin)}")
+    aligned = ("left", "left", *("right" for _ in HEADER[2:]))
+    print(tabulate(as_rows(found), HEADER, tablefmt="pipe", disable_numparse=True, colalign=aligned))
+    print(f"\n{explained(options.a, options.b, found, options.margin)}")
     return 0
 
 
 def report(options: argparse.Namespace) -> int:
     """Write the report of an experiment."""
-    from bench import report
+    from bench.report.report import write_report
 
     html, folder = getattr(options, "html", False), options.reports / options.experiment
-    path = report.write_report(options.results / options.experiment, folder, html, _say)
+    path = write_report(options.results / options.experiment, folder, html, _say)
     _say(f"report: {path}")
     return 0
 
@@ -208,9 +217,9 @@ def list_what(options: argparse.Namespace) -> int:
     """Print what there is of a kind."""
     import json
 
-    from bench import listing
+    from bench.plan.listing import table
 
-    header, rows = listing.table(options.what)
+    header, rows = table(options.what)
     if options.json:
         print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
         return 0
@@ -222,17 +231,17 @@ def list_what(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Hold a plugin to its contract."""
-    from bench import resolve
+    from bench.plan.resolve import source, strategy, task
     from strategies.check import check_strategy
     from tasks.check import check_source, check_task
 
     results: Sequence[tuple[str, bool, str]]
     if options.what == "strategy":
-        results = check_strategy(resolve.strategy(options.name))
+        results = check_strategy(strategy(options.name))
     elif options.what == "task":
-        results = check_task(resolve.task(options.name), options.data_root)
+        results = check_task(task(options.name), options.data_root)
     else:
-        results = check_source(resolve.source(options.name), options.data_root)
+        results = check_source(source(options.name), options.data_root)
     return _show(options.name, results, options.json)
 
 
@@ -257,32 +266,32 @@ def data_list(options: argparse.Namespace) -> int:
     """Print the data sets."""
     import json
 
-    from bench import data
+    from bench.data import catalogue
 
-    lines = data.listed()
+    lines = catalogue.listed()
     if options.json:
         print(json.dumps([line._asdict() for line in lines], indent=1, ensure_ascii=False))
         return 0
     from tabulate import tabulate
 
-    print(tabulate(lines, data.Line._fields, tablefmt="plain", disable_numparse=True))
+    print(tabulate(lines, catalogue.Line._fields, tablefmt="plain", disable_numparse=True))
     return 0
 
 
 def data_fetch(options: argparse.Namespace) -> int:
     """Download a data set."""
-    from bench import data
+    from bench.data import catalogue
 
-    data.fetch(options.name, options.accept_licence, _say)
+    catalogue.fetch(options.name, options.accept_licence, _say)
     return 0
 
 
 def data_check(options: argparse.Namespace) -> int:
     """Hold data on disk against the stored facts."""
-    from bench import data
-    from bench.resolve import split
+    from bench.data import catalogue
+    from bench.plan.resolve import split
 
-    codes = [_show(name, data.check(name, options.data_root), options.json) for name in split(options.name)]
+    codes = [_show(name, catalogue.check(name, options.data_root), options.json) for name in split(options.name)]
     return max(codes, default=0)
 
 
@@ -290,10 +299,10 @@ def data_facts(options: argparse.Namespace) -> int:
     """Print the facts of data on disk."""
     import json
 
-    from bench import data
+    from bench.data import catalogue
     from tasks import facts
 
-    print(json.dumps(facts.measure(data.find(options.name), options.data_root), indent=1, ensure_ascii=False))
+    print(json.dumps(facts.measure(catalogue.find(options.name), options.data_root), indent=1, ensure_ascii=False))
     return 0
 
 
@@ -301,9 +310,9 @@ def data_cite(options: argparse.Namespace) -> int:
     """Print the licences and citations of what an experiment used."""
     from tabulate import tabulate
 
-    from bench import data
+    from bench.data import catalogue
 
-    rows, entries = data.cite(options.results / options.experiment)
+    rows, entries = catalogue.cite(options.results / options.experiment)
     print(tabulate(rows, ["name", "use", "licence", "citation"], tablefmt="plain", disable_numparse=True))
     print("", *entries, sep="\n")
     return 0
@@ -311,12 +320,13 @@ def data_cite(options: argparse.Namespace) -> int:
 
 def export_trec(options: argparse.Namespace) -> int:
     """Write runs and judgements in TREC form."""
-    from bench import export
+    from bench import export as export_
+    from bench.export import find_cell
 
     if options.depth < 1:
         raise BenchError(f"--depth is a whole number of at least 1; got {options.depth}")
-    cell = export.find_cell(options.results / options.experiment, options.cell)
-    written = export.export_trec(
+    cell = find_cell(options.results / options.experiment, options.cell)
+    written = export_.export_trec(
         cell, options.task, options.data_root, options.out, options.depth, bool(options.trust_remote_code)
     )
     _say(f"{len(written)} files in {options.out}")
@@ -325,17 +335,17 @@ def export_trec(options: argparse.Namespace) -> int:
 
 def export_mteb(options: argparse.Namespace) -> int:
     """Write scores as mteb does."""
-    from bench import export
+    from bench import export as export_
 
-    written = export.export_mteb(options.results / options.experiment, options.out)
+    written = export_.export_mteb(options.results / options.experiment, options.out)
     _say(f"{len(written)} files in {options.out}")
     return 0
 
 
 def export_results(options: argparse.Namespace) -> int:
     """Copy an experiment without its models."""
-    from bench import archive
+    from bench.store import copies
 
-    written = archive.archive(options.results / options.experiment, options.out)
+    written = copies.archive(options.results / options.experiment, options.out)
     _say(f"{len(written)} cells in {options.out / options.experiment}")
     return 0

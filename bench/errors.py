@@ -1,5 +1,7 @@
 """The errors that a user meets: one line that states the rule, the value received and what to do. Exit code 2."""
 
+from __future__ import annotations
+
 from strategies.contract import StrategyError
 from tasks.contract import TaskError
 
@@ -9,6 +11,7 @@ class BenchError(ValueError):
 
 
 EXPECTED = (BenchError, StrategyError, TaskError)
+
 
 LONGEST = 2000
 """Characters of a message."""

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench import records, resolve
+from bench.analysis.means import Means, read_means
 from bench.errors import BenchError
-from bench.leaderboard import Means, read_means
-from bench.protocol import POOL
-from bench.records import Cell
-from bench.shapes import file_name
-from bench.writing import written_aside
+from bench.plan import resolve
+from bench.store.cells import Cell, read_cells
+from bench.store.json_files import file_name
+from bench.store.scores import POOL
+from bench.store.writing import written_aside
 from tasks import EvalSet
 from tasks.named import mteb_name
 
 if TYPE_CHECKING:
-    from bench.search import Corpus, Ranker
+    from bench.data.corpus import Corpus, Ranker
 
 MTEB_NAMES = {"AP": "map", "nDCG@10": "ndcg_at_10", "R@1": "recall_at_1", "R@10": "recall_at_10",
               "R@100": "recall_at_100", "RR@10": "mrr_at_10"}  # fmt: skip
@@ -30,7 +30,7 @@ MTEB_NAMES = {"AP": "map", "nDCG@10": "ndcg_at_10", "R@1": "recall_at_1", "R@10"
 
 def find_cell(experiment: Path, name: str) -> Cell:
     """The finished cell whose folder is ``name``, or begins with it."""
-    cells = [c for c in records.read_cells(experiment) if c.done is not None]
+    cells = [c for c in read_cells(experiment) if c.done is not None]
     found = [c for c in cells if c.path.name == name] or [c for c in cells if c.path.name.startswith(name)]
     if len(found) != 1:
         there = ", ".join(c.path.name for c in found or cells) or "none"
@@ -57,9 +57,9 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int,
 
 
 def _ranker(cell: Cell, code: bool) -> Ranker:
-    from bench.derived_cell import stored
-    from bench.job import LEXICAL
-    from bench.lexical import BM25, CharTfidf
+    from bench.models.lexical import BM25, CharTfidf
+    from bench.running.jobs import LEXICAL
+    from bench.running.stored import stored
 
     if cell.label in LEXICAL:
         return BM25() if cell.label == "bm25" else CharTfidf()
@@ -71,9 +71,10 @@ def _ranker(cell: Cell, code: bool) -> Ranker:
 
 def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:
     """Name, run lines and qrels lines of every language pair with relevant passages, and of the pool."""
-    from bench import search
+    from bench.data.corpus import build_corpus
+    from bench.evaluation import ranks
 
-    corpus = search.build_corpus(evalset.passages)
+    corpus = build_corpus(evalset.passages)
     _require_no_blank(chain(corpus.doc_id, *evalset.queries.values()))
     passages, place = ranker.passages(corpus)
     segments = {lang: slice(int(corpus.segment[i]), int(corpus.segment[i + 1])) for i, lang in enumerate(corpus.langs)}
@@ -90,8 +91,8 @@ def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tu
             answered = {line.split(" ", 1)[0] for line in qrels}
             lines: list[str] = []
             cut = _cut(corpus, part)
-            for rows, block in search.similarity_blocks(queries, passages[place[part]]):
-                best = search.top_columns(block, depth, cut)
+            for rows, block in ranks.similarity_blocks(queries, passages[place[part]]):
+                best = ranks.top_columns(block, depth, cut)
                 for i, columns in zip(range(rows.start, rows.stop), best, strict=True):
                     if ids[i] in answered:
                         lines += [
@@ -119,7 +120,7 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
     from tasks.mteb_task import script_codes
 
     written = []
-    for means in read_means(records.read_cells(experiment)):
+    for means in read_means(read_cells(experiment)):
         done = means.cell.done or {}
         known = mteb_name(means.set_name)
         subsets: list[Mapping[str, Any]] = [

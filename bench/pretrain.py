@@ -20,14 +20,29 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 SIZE = 8000
+
+
 DIM = 192
+
+
 STEPS = 2000
+
+
 BATCH = 256
+
+
 LEARNING_RATE = 1e-2
+
+
 TEMPERATURE = 0.05
+
+
 SEED = 0
+
+
 WEIGHT = 20
 """How often a wording counts beside a name when the vocabulary is chosen."""
+
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]")
 
@@ -39,7 +54,7 @@ def build(folder: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    from bench.models import quiet_libraries
+    from bench.models.loading import quiet_libraries
     from tasks.demo import load_names, load_wordings
 
     quiet_libraries()
@@ -71,7 +86,7 @@ def _align(static: StaticEmbedding, names: dict[str, list[str]]) -> None:
     from torch.nn import functional
     from tqdm import tqdm
 
-    from bench.loss import info_nce
+    from bench.training.loss import info_nce
 
     rng = np.random.default_rng(SEED)
     langs = sorted(names)
@@ -90,13 +105,13 @@ def _align(static: StaticEmbedding, names: dict[str, list[str]]) -> None:
 
 def main() -> None:
     """Rebuild the shipped folder, or another one."""
-    from bench.models import STATIC
+    from bench.models.loading import STATIC
 
     parser = argparse.ArgumentParser(prog="python -m bench.pretrain", description=__doc__)
     parser.add_argument("--out", type=Path, default=STATIC)
     out = parser.parse_args().out
-    from bench.records import folder_hash
-    from bench.writing import written_aside
+    from bench.models.folder import folder_hash
+    from bench.store.writing import written_aside
 
     with written_aside(out) as aside:
         build(aside)

@@ -14,6 +14,7 @@ from bench.errors import EXPECTED, BenchError
 
 T = TypeVar("T")
 
+
 PATIENCE = timedelta(days=30)
 """How long the others wait for the first process, which scores alone; a process that dies ends all of them at once."""
 

@@ -9,22 +9,29 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEVEL = {
-    "errors": 0, "config": 0, "languages": 0, "seeds": 0, "measures": 0, "bias": 0, "records": 0, "schedule": 0,
-    "memory": 0, "overlap": 0, "words": 0, "stats": 0, "derived": 0, "processes": 0, "checkpoint": 0,
-    "shapes": 0, "model_files": 0,
-    "loss": 1, "encoder": 1, "lexical": 1, "models": 1, "search": 1, "ranking": 1, "score": 1, "score_table": 1,
-    "train": 1, "average": 1, "posthoc": 1, "devices": 1, "gradcache": 1, "random_states": 1, "resume": 1, "tensors": 1,
-    "resolve": 2, "listing": 2, "job": 1, "cell": 2, "data": 2, "export": 2, "experiment": 2, "plots": 2,
-    "leaderboard": 2, "report": 2, "pretrain": 2, "compare": 2, "values": 2, "document": 0, "labels": 0, "html": 1,
-    "published": 2, "glossary": 2, "set_section": 2, "pair_section": 2, "training_section": 2, "derived_cell": 2,
-    "estimate": 2, "optimizer": 1, "precision": 0, "packed": 1, "loss_scale": 1, "work": 0, "cost": 1,
-    "cost_section": 2, "clock": 0, "validation": 1, "negatives": 0, "trackers": 1,
-    "share_section": 2, "power_section": 2, "reproduce_section": 2, "archive": 2,
-    "protocol": 0, "writing": 0, "lock": 0, "claims": 2, "parcel": 0, "dispatch": 2, "remote_cell": 2, "ray_engine": 2,
-    "kept": 0, "shards": 0, "sharded": 1, "tiles": 1, "nearest": 1, "indexes": 1,
-    "commands": 3, "cli": 3, "__main__": 3,
-}  # fmt: skip
+LEVELS = (
+    ("errors",),
+    ("randomness", "processes"),
+    ("store",),
+    ("plan",),
+    ("data",),
+    ("models", "evaluation"),
+    ("training",),
+    ("running",),
+    ("analysis",),
+    ("report",),
+    ("export", "pretrain"),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
+)
+"""Rooms of bench from the ground up: each imports lower ones alone; those side by side do not know each other."""
+
+READERS, MAKERS = ("analysis", "report"), ("data", "models", "training", "running")
+"""What reads results knows nothing of what makes them: they meet in what is stored."""
+
+FORMULAS = {"bench.evaluation", "bench.evaluation.measures", "bench.evaluation.bias"}
+"""What readers may take of the evaluation."""
 
 HEAVY = (
     "torch",
@@ -53,29 +60,50 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def upward_edges(level: dict[str, int], edges: dict[str, set[str]]) -> list[str]:
-    return [f"{a} -> {b}" for a, targets in edges.items() for b in targets if level[b] > level[a]]
-
-
-def bench_edges() -> dict[str, set[str]]:
-    edges = {}
-    for path in sorted((ROOT / "bench").glob("*.py")):
-        if path.stem != "__init__":
-            names = {name.split(".")[1] for name in imports(path) if name.startswith("bench.")}
-            edges[path.stem] = names & set(LEVEL)
+def room_edges() -> dict[str, set[str]]:
+    """Room -> modules of bench that it imports."""
+    edges: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "bench").rglob("*.py")):
+        room = path.relative_to(ROOT / "bench").parts[0].removesuffix(".py")
+        names = {name for name in imports(path) if name.startswith("bench.")}
+        edges.setdefault(room, set()).update(names)
     return edges
 
 
-def test_every_module_of_bench_has_a_level() -> None:
-    assert set(bench_edges()) == set(LEVEL)
+def upward(edges: dict[str, set[str]], levels: tuple[tuple[str, ...], ...]) -> list[str]:
+    level = {room: i for i, rooms in enumerate(levels) for room in rooms}
+    pairs = {(a, name.split(".")[1]) for a, names in edges.items() for name in names}
+    return sorted(f"{a} -> {b}" for a, b in pairs if a != b and b in level and level[b] >= level[a])
+
+
+def test_every_room_has_a_level() -> None:
+    assert set(room_edges()) - {"__init__"} == {room for rooms in LEVELS for room in rooms}
 
 
 def test_bench_imports_only_downwards() -> None:
-    assert upward_edges(LEVEL, bench_edges()) == []
+    assert upward(room_edges(), LEVELS) == []
 
 
 def test_an_upward_edge_is_seen() -> None:
-    assert upward_edges({"low": 0, "high": 1}, {"low": {"high"}, "high": {"low"}}) == ["low -> high"]
+    edges = {"low": {"bench.high.x"}, "high": {"bench.low"}, "beside": {"bench.high"}}
+    assert upward(edges, (("low",), ("high", "beside"))) == ["beside -> high", "low -> high"]
+
+
+def test_readers_do_not_know_the_makers() -> None:
+    edges = room_edges()
+    for reader in READERS:
+        assert not {name.split(".")[1] for name in edges[reader]} & set(MAKERS)
+        taken = {n for n in edges[reader] if n.startswith("bench.evaluation")}
+        assert all(".".join(n.split(".")[:3]) in FORMULAS for n in taken), taken
+
+
+def test_no_file_is_part_of_a_circle() -> None:
+    files = {".".join(p.relative_to(ROOT).with_suffix("").parts): imports(p) for p in (ROOT / "bench").rglob("*.py")}
+    left = {name: {b for b in found if b in files and b != name} for name, found in files.items()}
+    while ends := [name for name, found in left.items() if not found & set(left)]:
+        for name in ends:
+            del left[name]
+    assert not left
 
 
 @pytest.mark.parametrize(
@@ -94,6 +122,6 @@ def test_strategies_need_numpy_alone() -> None:
 
 
 def test_start_up_is_light() -> None:
-    code = f"import sys, strategies, tasks, bench.cli, bench.listing; print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = f"import sys, strategies, tasks, bench.cli, bench.plan.listing\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"

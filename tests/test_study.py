@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import records
-from bench.compare import Comparison, compare, find
-from bench.labels import short
-from bench.leaderboard import leaderboard
-from bench.records import Cell
-from bench.values import read_sets
+from bench.analysis.compare import Comparison, compare
+from bench.analysis.leaderboard import leaderboard
+from bench.analysis.set_scores import read_sets
+from bench.analysis.strategies import find, short
+from bench.store.cells import Cell, read_cells
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "results" / "study"
@@ -26,7 +25,7 @@ Lines = list[list[str]]
 
 @cache
 def cells() -> tuple[Cell, ...]:
-    return tuple(records.read_cells(STUDY))
+    return tuple(read_cells(STUDY))
 
 
 def tables(path: Path) -> list[Lines]:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from bench import records
-from bench.cost_section import COST
-from bench.protocol import POOL
-from bench.score import COLUMNS
+from bench.evaluation.score import COLUMNS
+from bench.store import cells, json_files, scores
+from bench.store.cells import COST
+from bench.store.scores import POOL
 
 LANGS = ("ar", "de", "en")
 QUESTIONS = 40
@@ -31,13 +31,13 @@ def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: 
     name, hashed = label.split("(")[0], f"{zlib.crc32(label.encode()):08x}"
     path = folder / f"{name}-{hashed}-s{seed}"
     config = {
-        "schema": records.SCHEMA, "strategy": label, "trained": True, "seed": seed, "hash": hashed,
+        "schema": cells.SCHEMA, "strategy": label, "trained": True, "seed": seed, "hash": hashed,
         "settings": SETTINGS, "languages": ["ar", "en"], "items": 100, "sources": {"made-up": {"version": "1"}},
         "model": {"name": "made-up"}, "threads": 1, "note": "Made-up numbers.",
         "command": "python -m bench run --experiment made",
         "environment": {"python": "3"},
     }  # fmt: skip
-    records.write_json(path / "config.json", config)
+    json_files.write_json(path / "config.json", config)
     logged = {"rows_per_s": 100.0, "tokens_per_s": 5e3, "padding": 0.1, "flops": 2e9, "pairs": {"ar>ar": 4}}
     losses = [{"step": i, "loss": 2 / (i + 1)} | logged for i in range(10)]
     (path / "steps.jsonl").write_text("".join(json.dumps(s) + "\n" for s in losses), encoding="utf-8")
@@ -49,12 +49,12 @@ def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: 
         "same_group_rows": 0,
         "sha256": "0" * 64,
     }
-    records.write_json(path / "batches.json", audit)
-    records.write_json(path / COST, {"seconds": {"load": 1.0, "train": 2.0, "save": 0.5}, "flops": "made up"})
-    records.write_scores(path / "scores" / f"toy@{version}.parquet", _scores(name, seed, gain, version))
+    json_files.write_json(path / "batches.json", audit)
+    json_files.write_json(path / COST, {"seconds": {"load": 1.0, "train": 2.0, "save": 0.5}, "flops": "made up"})
+    scores.write_scores(path / "scores" / f"toy@{version}.parquet", _scores(name, seed, gain, version))
     done = {"weights_sha256": f"{zlib.crc32(path.name.encode()):08x}"}
     done |= {"seconds": {"train": 3.5, "score toy": 4.0}, "peak_memory_mb": {"train": 800, "score toy": 600}}
-    records.write_json(path / "done", done)
+    json_files.write_json(path / "done", done)
     return path
 
 

@@ -13,10 +13,9 @@ from functools import cached_property
 import numpy as np
 from scipy import stats
 
-from bench.encoder import distinct_texts
-from bench.measures import MEASURES
-from bench.protocol import POOL
-from bench.search import Corpus
+from bench.data.corpus import Corpus, distinct_texts
+from bench.evaluation.measures import MEASURES
+from bench.store.scores import POOL
 from tasks import EvalSet
 
 RETRIEVAL = MEASURES

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import archive, records, report
 from bench.cli import main
 from bench.errors import BenchError
-from bench.protocol import Protocol, keep_protocol
-from bench.share_section import share_of
+from bench.plan.protocol import Protocol, keep_protocol
+from bench.report import report
+from bench.report.shares import share_of
+from bench.store import cells, copies, scores
 from tests.bench.made_up import make_cell, make_experiment
 
 SHARED = {"share": {"cross()": 0.0, "hybrid(alpha=0.25)": 0.1, "hybrid(alpha=0.75)": 0.2, "mono()": 0.3}}
@@ -40,26 +41,26 @@ def test_the_copy_gives_the_same_report_without_models(experiment: Path, tmp_pat
     assert (one / "report.md").read_bytes() == (two / "report.md").read_bytes()
     assert "Nothing surprised." in (two / "report.md").read_text()
     for path in experiment.glob("*-s0/scores/*.parquet"):
-        first, second = records.read_scores(path), records.read_scores(copy / path.relative_to(experiment))
+        first, second = scores.read_scores(path), scores.read_scores(copy / path.relative_to(experiment))
         assert first.schema.equals(second.schema, check_metadata=True)
         for name in first.column_names:
             np.testing.assert_array_equal(first[name].to_numpy(), second[name].to_numpy())  # NaN equals NaN
 
 
 def test_a_second_copy_replaces_the_first(experiment: Path, tmp_path: Path) -> None:
-    archive.archive(experiment, tmp_path / "out")
+    copies.archive(experiment, tmp_path / "out")
     make_cell(experiment, "mixed()", 0, 0.0)
-    assert len(archive.archive(experiment, tmp_path / "out")) == 4
-    assert len(records.read_cells(tmp_path / "out" / "made")) == 4
+    assert len(copies.archive(experiment, tmp_path / "out")) == 4
+    assert len(cells.read_cells(tmp_path / "out" / "made")) == 4
 
 
 def test_what_cannot_be_copied_is_refused(experiment: Path, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="a copy of an experiment goes to another folder"):
-        archive.archive(experiment, experiment.parent)
+        copies.archive(experiment, experiment.parent)
     for done in experiment.glob("*/done"):
         done.unlink()
     with pytest.raises(BenchError, match="no cell is finished yet"):
-        archive.archive(experiment, tmp_path / "out")
+        copies.archive(experiment, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench import bias
-from bench.measures import ABSENT, MISSED
-from bench.protocol import POOL
-from bench.score import COLUMNS, score
+from bench.evaluation import bias
+from bench.evaluation.measures import ABSENT, MISSED
+from bench.evaluation.score import COLUMNS, score
+from bench.store.scores import POOL
 from tasks import EvalSet
 from tests.bench.test_score import LANGS, Vectors, plain_ranking
 

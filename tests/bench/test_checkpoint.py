@@ -13,16 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bench import checkpoint, records
 from bench.cli import main
-from bench.config import Settings, load_plan
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
-from bench.experiment import build_grid
-from bench.models import load_encoder
-from bench.resume import Keeper
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.tensors import flatten, unflatten
-from bench.train import Step, train
+from bench.models.loading import load_encoder
+from bench.plan.presets import load_plan
+from bench.plan.settings import Settings
+from bench.running.grid import build_grid
+from bench.store import checkpoints
+from bench.store.cells import read_cells
+from bench.training.loop import Step, train
+from bench.training.resume import Keeper, flatten, unflatten
 from strategies import STRATEGIES, Batch
 from tasks.demo import DemoSource
 
@@ -55,7 +57,7 @@ def run(
         if isinstance(module, nn.Dropout):
             module.p = 0.1
     batches: Iterator[Batch] = schedule(STRATEGIES[strategy](), data.pool, 16, STEPS, 0, audit)
-    lines, found = folder.with_name("steps.jsonl"), checkpoint.find(folder, OWNER)
+    lines, found = folder.with_name("steps.jsonl"), checkpoints.find(folder, OWNER)
     losses: list[float] = json.loads((found.path / lines.name).read_text()) if found else []
 
     def log(step: Step) -> None:
@@ -94,7 +96,7 @@ def test_the_random_states_are_part_of_it(data: TrainData, tmp_path: Path, monke
     losses = run(data, settings, tmp_path / "none")[0]
     with pytest.raises(Killed):
         run(data, settings, tmp_path / "kept", every=1, killed_after=3)
-    monkeypatch.setattr("bench.resume.set_random_states", lambda states, device: None)
+    monkeypatch.setattr("bench.training.resume.set_random_states", lambda states, device: None)
     assert run(data, settings, tmp_path / "kept")[0] != losses
 
 
@@ -125,10 +127,10 @@ def test_a_damaged_file_is_refused_by_name(kept: Path, name: str, damage: str) -
     else:
         path.unlink()
     if (name, damage) == ("state.json", "the end"):  # its last byte is the end of the line
-        assert checkpoint.find(kept, OWNER) is not None
+        assert checkpoints.find(kept, OWNER) is not None
         return
     with pytest.raises(BenchError, match=r"(damaged|missing).*without --resume") as refused:
-        checkpoint.find(kept, OWNER)
+        checkpoints.find(kept, OWNER)
     assert str(path) in str(refused.value)
 
 
@@ -139,7 +141,7 @@ def test_a_damaged_file_is_refused_by_name(kept: Path, name: str, damage: str) -
 ])  # fmt: skip
 def test_a_foreign_checkpoint_is_refused_by_name(kept: Path, owner: dict[str, object], message: str) -> None:
     with pytest.raises(BenchError, match=message) as refused:
-        checkpoint.find(kept, owner)
+        checkpoints.find(kept, owner)
     assert str(kept / "step-00000004" / "state.json") in str(refused.value)
 
 
@@ -150,8 +152,8 @@ def test_other_batches_are_refused(data: TrainData, kept: Path) -> None:
 
 def test_what_was_half_written_is_not_found(kept: Path) -> None:
     (kept / "step-00000004").rename(kept / ".partial")
-    assert checkpoint.find(kept, OWNER) is None
-    assert checkpoint.find(kept / "nowhere", OWNER) is None
+    assert checkpoints.find(kept, OWNER) is None
+    assert checkpoints.find(kept / "nowhere", OWNER) is None
 
 
 def leaves() -> st.SearchStrategy[object]:
@@ -207,14 +209,14 @@ def test_what_resume_means_to_a_user(
             return {}
 
         with monkeypatch.context() as patch:
-            patch.setattr("bench.train.pair_counts", refuse)
+            patch.setattr("bench.training.loop.pair_counts", refuse)
             assert main(arguments(tmp_path, "--checkpoint-every", "2")) == 130
 
     interrupted(5)
     (kept,) = cells.glob(".*")
     assert kept.name.startswith(".hybrid-")
     assert kept.name.endswith("-s0.checkpoint")
-    assert records.read_cells(cells) == []
+    assert read_cells(cells) == []
     assert main(arguments(tmp_path, "--resume", "--overwrite")) == 2
     assert "give one of them" in capsys.readouterr().err
     (kept / "step-00000004" / "model.safetensors").write_bytes(b"")

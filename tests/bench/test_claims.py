@@ -1,13 +1,14 @@
 """What another process holds comes last, behind a notice; what it finished is not run again; parents come first."""
 
+import time
 from pathlib import Path
 
 import pytest
 
-from bench import claims, lock
-from bench.claims import Claims, Left
-from bench.job import Job
-from bench.lock import Lock, Watch
+from bench.running.jobs import Job, Left
+from bench.running.run import Claims
+from bench.store import locks
+from bench.store.locks import Lock, Watch
 from tests.bench.test_dispatch import a_job
 
 LEFT = Left([], True)
@@ -31,7 +32,7 @@ class Folder:
         return Claims(jobs, self.left, self.path, self.said.append)
 
     def held(self, job: Job) -> Lock:
-        found = lock.attempt(self.path / job.name, Watch())
+        found = locks.attempt(self.path / job.name, Watch())
         assert isinstance(found, Lock)
         return found
 
@@ -64,7 +65,7 @@ def test_a_held_cell_and_what_is_made_of_it_come_last(
                 folder.finish(a)
             other.release()
 
-    monkeypatch.setattr(claims.time, "sleep", nap)
+    monkeypatch.setattr(time, "sleep", nap)
     order = run(folder, jobs, folder.claims(*jobs))
     assert order == ["b", "of b", *([] if finished else ["a"]), "of a"]
     assert len(naps) == 3

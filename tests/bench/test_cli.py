@@ -202,9 +202,10 @@ def test_a_results_folder_that_cannot_be_written(tmp_path: Path, capsys: pytest.
 
 
 def test_ctrl_c_keeps_finished_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench import cell
+    from bench.evaluation import score_table
+    from bench.running import cell as running_cell
 
-    whole = cell.score_table
+    whole = score_table.score_table
     calls = []
 
     def interrupted(*arguments: object) -> object:
@@ -213,7 +214,7 @@ def test_ctrl_c_keeps_finished_cells(tmp_path: Path, monkeypatch: pytest.MonkeyP
             raise KeyboardInterrupt
         return whole(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cell, "score_table", interrupted)
+    monkeypatch.setattr(running_cell, "score_table", interrupted)
     assert main(["run", "--strategy", "mono", *SMALL, *places(tmp_path)]) == 130
     cells = {c.name.split("-")[0]: c for c in (tmp_path / "results" / "small").iterdir()}
     assert (cells["char"] / "done").is_file()

@@ -8,10 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench import compare, leaderboard, records, stats
+from bench.analysis import compare, leaderboard, statistics
+from bench.analysis.set_scores import read_sets
 from bench.cli import main
-from bench.protocol import POOL, Protocol
-from bench.values import read_sets
+from bench.plan.protocol import Protocol
+from bench.store.cells import read_cells
+from bench.store.scores import POOL
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_effects_are_the_differences_of_the_leaderboard(folder: Path, capsys: py
     assert ask(folder, "cross", "mono", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [c["setting"] for c in found] == ["mono", "cross", "multi"]
-    (of,) = read_sets(records.read_cells(folder / "results" / "small"))
+    (of,) = read_sets(read_cells(folder / "results" / "small"))
     rows = {r.label.split("(")[0]: r for r in leaderboard.leaderboard(of, "AP")}
     for c in found:
         assert c["a"] == pytest.approx(rows["cross"].mean[c["setting"]], abs=1e-12)
@@ -44,13 +46,13 @@ def test_effects_are_the_differences_of_the_leaderboard(folder: Path, capsys: py
         assert c["effect"] == pytest.approx(c["a"] - c["b"], abs=1e-12)
         assert c["interval"][0] < c["effect"] < c["interval"][1]
         assert c["seeds"] == 2
-    np.testing.assert_allclose([c["p_holm"] for c in found], stats.holm(np.array([c["p"] for c in found])))
+    np.testing.assert_allclose([c["p_holm"] for c in found], statistics.holm(np.array([c["p"] for c in found])))
 
 
 def test_clusters_are_questions_and_the_t_test_is_scipys(folder: Path) -> None:
     from scipy import stats as scipy_stats
 
-    cells = records.read_cells(folder / "results" / "small")
+    cells = read_cells(folder / "results" / "small")
     (multi,) = (c for c in compare.compare(cells, "cross", "untrained", None, 0.01) if c.setting == "multi")
     per_question: dict[str, list[float]] = {}
     tables = {}
@@ -153,12 +155,12 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
     assert main([*run, *sizes, *places(tmp_path)]) == 0
     assert main(report) == 0
     text = path.read_text(encoding="utf-8")
-    found = compare.primary(read_sets(records.read_cells(tmp_path / "results" / "small")), Protocol())
+    found = compare.primary(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
     assert [(claim.b, c.setting, c.claim) for claim, c in found] == [
         ("mono", "mono", "non-inferior"), ("mono", "cross", "superior"), ("mono", "multi", "superior"),
         ("cross", "mono", "superior"), ("cross", "cross", "non-inferior"), ("cross", "multi", "non-inferior"),
     ]  # fmt: skip
-    np.testing.assert_allclose([c.p_holm for _, c in found], stats.holm(np.array([c.p_claim for _, c in found])))
+    np.testing.assert_allclose([c.p_holm for _, c in found], statistics.holm(np.array([c.p_claim for _, c in found])))
     assert text.index("## The question and the answer") < text.index("## What was run")
     for claim, c in found:
         assert c.holds == (c.p_holm < 0.025)
@@ -166,7 +168,7 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
         assert f"{c.effect:+.4f}" in text
     assert main(["run", "--strategy", "hybrid(alpha=0.3)", "--seeds", "0,1", "--baselines", "none", "--no-report",
                  *sizes, *places(tmp_path)]) == 0  # fmt: skip
-    again = compare.primary(read_sets(records.read_cells(tmp_path / "results" / "small")), Protocol())
+    again = compare.primary(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
     assert [c.effect for _, c in again] == [c.effect for _, c in found], "hybrid alone means its defaults"
 
 

@@ -2,20 +2,20 @@ from pathlib import Path
 
 import pytest
 
-from bench import config
 from bench.errors import BenchError
+from bench.plan import presets
 
 
 def test_every_preset_loads() -> None:
-    assert config.presets() == ["demo", "demo-transformer", "paper", "study"]
-    for name in config.presets():
-        plan = config.load_plan(name, {})
+    assert presets.presets() == ["demo", "demo-transformer", "paper", "study"]
+    for name in presets.presets():
+        plan = presets.load_plan(name, {})
         assert plan.experiment == name
         assert plan.settings.steps > 0
 
 
 def test_overrides_win_and_none_is_unchanged() -> None:
-    plan = config.load_plan("demo", {"steps": 7, "seeds": (3, 4), "batch_size": None})
+    plan = presets.load_plan("demo", {"steps": 7, "seeds": (3, 4), "batch_size": None})
     assert (plan.settings.steps, plan.seeds, plan.settings.batch_size) == (7, (3, 4), 128)
 
 
@@ -52,11 +52,11 @@ def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "p.toml"
     path.write_text(text)
     with pytest.raises(BenchError, match=message):
-        config.load_plan(str(path), {})
+        presets.load_plan(str(path), {})
 
 
 def test_an_unknown_preset() -> None:
     with pytest.raises(
         BenchError, match="a preset is one of demo, demo-transformer, paper, study or the path of a TOML file"
     ):
-        config.load_plan("dmeo", {})
+        presets.load_plan("dmeo", {})

@@ -5,12 +5,12 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.config import Settings
-from bench.cost import Flops, count
-from bench.gradcache import cached_gradients, plain_gradients
-from bench.loss import info_nce
-from bench.models import load_encoder
-from bench.work import Work, total
+from bench.models.loading import load_encoder
+from bench.models.passes import Work, total
+from bench.plan.settings import Settings
+from bench.training.cost import Flops, count
+from bench.training.gradcache import cached_gradients, plain_gradients
+from bench.training.loss import info_nce
 
 TEXTS = ["a", "the currency of Peru", "b c", "official language of Chad and its neighbours"]
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from bench import posthoc, resolve
-from bench.average import average
-from bench.derived import LEAST, Merge
+from bench.analysis.strategies import short
+from bench.data import train_data
+from bench.data.corpus import Corpus, Floats, Ints, build_corpus
+from bench.data.train_data import TrainData
 from bench.errors import BenchError
-from bench.leaderboard import short
-from bench.schedule import TrainData
-from bench.search import Corpus, Floats, Ints, build_corpus
+from bench.models import language_removal
+from bench.models.average import average
+from bench.plan import resolve
+from bench.plan.derived import LEAST, Merge
 from strategies import Pool
 
 DIM = 6
@@ -36,7 +38,7 @@ class Hashed:
             base = 2 * np.cos(np.arange(DIM) * (1 + ord(text[0])))
             return np.asarray(base + np.random.default_rng(seed).normal(size=DIM), np.float32)
 
-        return posthoc.unit(np.stack([vector(t) for t in texts]))
+        return language_removal.unit(np.stack([vector(t) for t in texts]))
 
 
 def corpus(n: int = 40, few: int = LEAST - 1) -> Corpus:
@@ -82,10 +84,10 @@ def test_models_that_differ_in_kind_are_not_averaged() -> None:
 def test_centering_leaves_no_mean_and_unit_length() -> None:
     pool, plain = corpus(), Hashed()
     before = by_language(pool, *plain.passages(pool))
-    vectors, place = posthoc.Removed(plain, posthoc.centering).passages(pool)
+    vectors, place = language_removal.Removed(plain, language_removal.centering).passages(pool)
     after = by_language(pool, vectors, place)
     for lang in ("de", "en"):
-        moved = posthoc.centering(before[lang], lang, "passage")
+        moved = language_removal.centering(before[lang], lang, "passage")
         np.testing.assert_allclose(moved.mean(axis=0), 0, atol=1e-7)
         expected = before[lang] - before[lang].mean(axis=0)
         np.testing.assert_allclose(after[lang], expected / np.linalg.norm(expected, axis=1)[:, None], atol=1e-6)
@@ -96,7 +98,7 @@ def test_centering_leaves_no_mean_and_unit_length() -> None:
 def test_a_text_in_two_languages_has_a_row_for_each() -> None:
     pool = corpus()
     plain, place = Hashed().passages(pool)
-    vectors, column = posthoc.Removed(Hashed(), posthoc.centering).passages(pool)
+    vectors, column = language_removal.Removed(Hashed(), language_removal.centering).passages(pool)
     at = {d: int(column[i]) for i, d in enumerate(pool.doc_id)}
     assert place[pool.doc_id.index("dx")] == place[pool.doc_id.index("ex")]
     assert not np.allclose(vectors[at["dx"]], vectors[at["ex"]])
@@ -107,13 +109,13 @@ def test_a_text_in_two_languages_has_a_row_for_each() -> None:
 def test_queries_are_centred_on_their_own_mean() -> None:
     texts = [f"{x} question {i}" for i in range(20) for x in "de"]
     langs = ["de" if t.startswith("d") else "en" for t in texts]
-    found = posthoc.Removed(Hashed(), posthoc.centering).queries(texts, langs)
+    found = language_removal.Removed(Hashed(), language_removal.centering).queries(texts, langs)
     plain = Hashed().encode(texts)
     for lang in ("de", "en"):
         rows = [i for i, x in enumerate(langs) if x == lang]
         expected = plain[rows] - plain[rows].mean(axis=0)
         np.testing.assert_allclose(found[rows], expected / np.linalg.norm(expected, axis=1)[:, None], atol=1e-6)
-    twice = posthoc.Removed(Hashed(), posthoc.centering).queries([*texts, *texts], [*langs, *langs])
+    twice = language_removal.Removed(Hashed(), language_removal.centering).queries([*texts, *texts], [*langs, *langs])
     assert np.array_equal(twice, np.concatenate([found, found]))
 
 
@@ -121,18 +123,20 @@ def test_queries_are_centred_on_their_own_mean() -> None:
 def test_lir_is_numpys_singular_vectors_projected_out(rank: int) -> None:
     pool = corpus()
     before = by_language(pool, *Hashed().passages(pool))
-    after = by_language(pool, *posthoc.Removed(Hashed(), posthoc.lir(rank)).passages(pool))
+    after = by_language(pool, *language_removal.Removed(Hashed(), language_removal.lir(rank)).passages(pool))
     for lang in ("de", "en"):
         x = before[lang].astype(np.float64)
         _, _, vt = np.linalg.svd(x, full_matrices=False)
         expected = x.copy()
         for v in vt[:rank]:
             expected -= np.outer(x @ v, v)
-        np.testing.assert_allclose(posthoc.lir(rank)(before[lang], lang, "passage") @ vt[:rank].T, 0, atol=1e-6)
+        np.testing.assert_allclose(
+            language_removal.lir(rank)(before[lang], lang, "passage") @ vt[:rank].T, 0, atol=1e-6
+        )
         np.testing.assert_allclose(after[lang], expected / np.linalg.norm(expected, axis=1)[:, None], atol=1e-5)
     np.testing.assert_allclose(after["fi"], before["fi"], atol=1e-7)
     with pytest.raises(BenchError, match="less than the dimensions of the vectors, 6; got 6"):
-        posthoc.lir(DIM)(before["de"], "de", "passage")
+        language_removal.lir(DIM)(before["de"], "de", "passage")
 
 
 def pool_of(has: np.ndarray) -> TrainData:
@@ -149,13 +153,13 @@ def test_shift_makes_the_means_of_parallel_passages_coincide() -> None:
     has = np.ones((60, 3), np.bool_)
     has[40:, 1] = False
     has[LEAST - 1 :, 2] = False
-    pairs = posthoc.parallel_passages(pool_of(has), "en")
+    pairs = train_data.parallel_passages(pool_of(has), "en")
     assert set(pairs) == {"de"}
     here, there = pairs["de"]
     assert sorted(there) == sorted({f"en {i // 2}" for i in range(40)})
     assert all(int(d.split()[1]) // 2 == int(e.split()[1]) for d, e in zip(here, there, strict=True))
     encode = Hashed().encode
-    shift = posthoc.shift(posthoc.offsets(encode, pairs))
+    shift = language_removal.shift(language_removal.offsets(encode, pairs))
     moved = shift(encode(here), "de", "passage")
     np.testing.assert_allclose(moved.mean(axis=0), encode(there).mean(axis=0), atol=1e-6)
     assert not np.allclose(encode(here).mean(axis=0), encode(there).mean(axis=0), atol=1e-2)
@@ -165,11 +169,11 @@ def test_shift_makes_the_means_of_parallel_passages_coincide() -> None:
 
 def test_shift_needs_parallel_texts() -> None:
     with pytest.raises(BenchError, match="one of de, en, fi; got 'xx'"):
-        posthoc.parallel_passages(pool_of(np.ones((20, 3), np.bool_)), "xx")
+        train_data.parallel_passages(pool_of(np.ones((20, 3), np.bool_)), "xx")
     alone = np.zeros((60, 3), np.bool_)
     alone[np.arange(60), np.arange(60) % 3] = True
     with pytest.raises(BenchError, match="shift needs 10 training items in en and another language"):
-        posthoc.parallel_passages(pool_of(alone), "en")
+        train_data.parallel_passages(pool_of(alone), "en")
 
 
 def test_expressions_read_back() -> None:

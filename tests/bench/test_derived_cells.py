@@ -9,10 +9,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from bench import records, resolve
+from bench.analysis.strategies import find
 from bench.cli import main
-from bench.compare import find
 from bench.errors import BenchError
+from bench.plan import resolve
+from bench.store import json_files
+from bench.store.cells import read_cells
+from bench.store.scores import read_scores
 
 SMALL = ("--steps", "10", "--batch-size", "16", "--task", "demo-dev", "--experiment", "small", "--baselines", "none")
 DERIVED = "centering(mono),merge(mono, cross),lir(mono),shift(mono),lir(untrained, rank=2)"
@@ -42,7 +45,7 @@ def bits(cell: Path) -> str:
 def test_what_is_derived_from_stands_beside_it(folder: Path) -> None:
     cells = sorted(c.name.split("-")[0] for c in (folder / "results" / "small").glob("*-s0"))
     assert cells == ["centering", "lir", "lir", "merge", "mono", "shift", "untrained"]
-    config = records.read_json(next((folder / "results" / "small").glob("shift-*")) / "config.json")
+    config = json_files.read_json(next((folder / "results" / "small").glob("shift-*")) / "config.json")
     assert config["trained"] is True
     assert config["parents"] == [
         {"cell": cell_of(folder, "mono").name, "strategy": "mono(language_temperature=None)", "steps": 10}
@@ -65,14 +68,14 @@ def test_merged_parents_share_the_steps_and_the_weights_are_their_mean(folder: P
 
 
 def test_a_derived_cell_ranks_otherwise_than_its_parent(folder: Path) -> None:
-    cells = records.read_cells(folder / "results" / "small")
+    cells = read_cells(folder / "results" / "small")
     assert len({bits(c.path) for c in cells}) == len(cells) == 7
 
 
 def test_the_same_expression_gives_the_same_bits(folder: Path, tmp_path: Path) -> None:
     again = ["run", "--strategy", DERIVED, *SMALL, "--no-report", *places(tmp_path)]
     assert main(again) == 0
-    before, after = (records.read_cells(p / "results" / "small") for p in (folder, tmp_path))
+    before, after = (read_cells(p / "results" / "small") for p in (folder, tmp_path))
     assert [c.path.name for c in before] == [c.path.name for c in after]
     assert [bits(c.path) for c in before] == [bits(c.path) for c in after]
 
@@ -92,7 +95,7 @@ def test_a_finished_cell_is_reused_and_scored_on_more_without_training(
 
 
 def test_no_derived_cell_is_caught_by_the_name_of_its_parent(folder: Path) -> None:
-    cells = records.read_cells(folder / "results" / "small")
+    cells = read_cells(folder / "results" / "small")
     for name, kind in (
         ("mono", "mono"),
         ("merge(mono,cross)", "merge"),
@@ -135,7 +138,7 @@ def test_runs_are_exported_as_they_were_scored(folder: Path, name: str) -> None:
     assert main([*export, *places(folder)]) == 0
     run = list(ir_measures.read_trec_run(str(out / "demo-dev.el-de.run")))
     qrels = list(ir_measures.read_trec_qrels(str(out / "demo-dev.el-de.qrels")))
-    table = records.read_scores(cell_of(folder, name) / "scores" / "demo-dev@2.parquet").to_pylist()
+    table = read_scores(cell_of(folder, name) / "scores" / "demo-dev@2.parquet").to_pylist()
     stored = [row["nDCG@10"] for row in table if (row["q_lang"], row["d_lang"]) == ("el", "de")]
     assert ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10] == pytest.approx(np.mean(stored), abs=1e-6)
 

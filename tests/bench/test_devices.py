@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.config import Settings
-from bench.devices import require_equal
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
-from bench.models import load_encoder
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.train import train
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.training.devices import require_equal
+from bench.training.loop import train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
 from tests.bench.launching import launch

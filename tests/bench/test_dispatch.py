@@ -1,6 +1,7 @@
 """Whatever becomes of cells on their nodes: each is finished once, parents first, and who fails takes nobody along."""
 
 import random
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -8,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import dispatch, lock
-from bench.claims import Left
-from bench.config import Settings
-from bench.dispatch import RETRIES, Dispatch, Outcome, Ticket
 from bench.errors import BenchError
-from bench.job import Job
-from bench.lock import Lock, Watch
+from bench.plan.settings import Settings
+from bench.running import dispatch
+from bench.running.dispatch import RETRIES, Dispatch, Outcome, Ticket
+from bench.running.jobs import Job, Left
+from bench.store import locks
+from bench.store.locks import Lock, Watch
 
 KINDS = ("finished", "elsewhere", "held", "apart", "lost", "failed")
 
@@ -51,7 +52,7 @@ class Scripted:
         script = self.script.get(ticket.job.label, [])
         kind = script.pop(0) if script else "finished"
         if ticket.files is not None:
-            assert isinstance(lock.attempt(self.folder / name, Watch()), lock.Owner), "who sent files holds the lock"
+            assert isinstance(locks.attempt(self.folder / name, Watch()), locks.Owner), "who sent files holds the lock"
             for parent in ticket.job.parents:
                 assert f"{parent.name}/done" in ticket.files
             if kind in ("held", "apart", "elsewhere"):
@@ -120,7 +121,7 @@ def test_a_held_cell_is_left_for_the_end_and_waited_for_there(tmp_path: Path) ->
 
 def test_a_cell_for_a_node_apart_waits_for_the_lock_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, said = family(), list[str]()
-    held = lock.attempt(tmp_path / jobs[0].name, Watch())
+    held = locks.attempt(tmp_path / jobs[0].name, Watch())
     assert isinstance(held, Lock)
     nodes = Scripted(tmp_path, {"a": ["apart", "apart"]})
     naps: list[float] = []
@@ -130,7 +131,7 @@ def test_a_cell_for_a_node_apart_waits_for_the_lock_here(tmp_path: Path, monkeyp
         if len(naps) == 3:
             held.release()
 
-    monkeypatch.setattr(dispatch.time, "sleep", nap)
+    monkeypatch.setattr(time, "sleep", nap)
     assert dispatched(nodes, jobs, said, []) == 6
     assert len(naps) == 3
     assert [t.files for t in nodes.sent if t.job.label == "a"] == [None, {}]

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import estimate as module
 from bench.cli import main
-from bench.config import load_plan
 from bench.errors import BenchError
-from bench.estimate import estimate
-from bench.experiment import Grid, build_grid
+from bench.plan.presets import load_plan
+from bench.running import estimate as module
+from bench.running.estimate import estimate
+from bench.running.grid import Grid, build_grid
 
 
 def grid(tmp_path: Path, **more: object) -> Grid:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from ir_measures import AP, RR, R, nDCG
 
-from bench import leaderboard, records
+from bench.analysis.means import read_means
 from bench.cli import main
-from bench.protocol import POOL
+from bench.store import cells
+from bench.store.scores import POOL
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,7 @@ def trec(folder: Path, cell: str, *more: str) -> int:
 @pytest.mark.parametrize("cell", ["mono", "char-tfidf"])
 def test_ir_measures_reads_what_is_stored(folder: Path, cell: str) -> None:
     assert trec(folder, cell, "--depth", "100000") == 0
-    means = {
-        m.cell.path.name.split("-")[0]: m
-        for m in leaderboard.read_means(records.read_cells(folder / "results" / "small"))
-    }
+    means = {m.cell.path.name.split("-")[0]: m for m in read_means(cells.read_cells(folder / "results" / "small"))}
     stored = means[cell.split("-")[0]].pairs
     for q_lang, d_lang in (("en", "en"), ("de", "zh"), ("vi", POOL)):
         stem = f"demo-dev.{q_lang}-{'all' if d_lang == POOL else d_lang}"
@@ -73,11 +71,7 @@ def test_mteb_reads_its_result_files(folder: Path) -> None:
     assert main(["export", "mteb", "small", "--out", str(folder / "mteb"), *places(folder)]) == 0
     (path,) = (folder / "mteb").glob("bench__mono-*/*/demo-dev.json")
     result = TaskResult.from_disk(path)
-    (means,) = (
-        m
-        for m in leaderboard.read_means(records.read_cells(folder / "results" / "small"))
-        if m.cell.label != "char-tfidf"
-    )
+    (means,) = (m for m in read_means(cells.read_cells(folder / "results" / "small")) if m.cell.label != "char-tfidf")
     subsets = {s["hf_subset"]: s for s in result.scores["test"]}
     assert len(subsets) == sum(d != POOL for _, d in means.pairs)
     assert subsets["en"]["ndcg_at_10"] == means.pairs["en", "en"]["nDCG@10"]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import checkpoint, lock, records
 from bench.cli import main
 from bench.errors import BenchError
-from bench.memory import enough_memory
+from bench.store import cells, checkpoints, locks
+from bench.store.environment import enough_memory
 
 STRATEGIES = "mono,cross"
 
@@ -32,7 +32,7 @@ def run(folder: Path, *more: str) -> int:
 def bits(folder: Path) -> dict[str, tuple[str, str]]:
     """Of each finished cell, the hash of its weights and the bits of its scores."""
     found = {}
-    for cell in records.read_cells(folder / "small"):
+    for cell in cells.read_cells(folder / "small"):
         if cell.done is not None:
             scores = (cell.path / "scores" / "demo-dev@2.parquet").read_bytes()
             found[cell.path.name] = (str(cell.done["weights_sha256"]), hashlib.sha256(scores).hexdigest())
@@ -121,7 +121,7 @@ def test_whichever_file_cannot_be_put_in_place(
 def test_a_cell_that_needs_too_much_memory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench import gradcache, train
+    from bench.training.gradcache import plain_gradients
 
     calls: list[int] = []
 
@@ -129,9 +129,9 @@ def test_a_cell_that_needs_too_much_memory(
         calls.append(1)
         if len(calls) > 4:
             torch.empty(2**55)
-        return gradcache.plain_gradients(*arguments)  # type: ignore[arg-type]
+        return plain_gradients(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(train, "plain_gradients", hungry)
+    monkeypatch.setattr("bench.training.loop.plain_gradients", hungry)
     assert run(tmp_path) == 2
     require_one_line(capsys, "cross-", "not enough memory", "--micro-batch N", "Finished cells are kept")
     assert [name.split("-")[0] for name in bits(tmp_path)] == ["mono"]
@@ -148,12 +148,12 @@ def test_other_errors_are_not_taken_for_too_little_memory() -> None:
 def test_a_clock_that_jumps_moves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, tuple[str, str]]
 ) -> None:
-    monkeypatch.setattr(lock, "BEAT", 0.001)
+    monkeypatch.setattr(locks, "BEAT", 0.001)
     jumps = itertools.cycle([0.0, 4e9, 1e9, 2e9])
     monkeypatch.setattr(time, "time", lambda: next(jumps))
     assert run(tmp_path) == 0
     assert bits(tmp_path) == undisturbed
-    for cell in records.read_cells(tmp_path / "small"):
+    for cell in cells.read_cells(tmp_path / "small"):
         seconds = json.loads((cell.path / "done").read_text())["seconds"]
         assert all(0 <= value < 1e6 for value in seconds.values())
 
@@ -163,10 +163,10 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path: Path) ->
     log.write_text("")
     small, large = {"model": {"a": torch.zeros(10)}}, {"model": {"a": torch.zeros(100_000)}}
     state = {"owner": {}, "batches_sha256": "", "resumed_at": [], "scalars": {"optimizer": {}, "scheduler": {}}}
-    checkpoint.write(tmp_path / "kept", 1, state, small, log)
+    checkpoints.write(tmp_path / "kept", 1, state, small, log)
     with room_for_files_of(10_000), pytest.raises(BenchError, match="cannot be written"):
-        checkpoint.write(tmp_path / "kept", 2, state, large, log)
+        checkpoints.write(tmp_path / "kept", 2, state, large, log)
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["step-00000001"]
-    found = checkpoint.find(tmp_path / "kept", {})
+    found = checkpoints.find(tmp_path / "kept", {})
     assert found is not None
     assert found.step == 1

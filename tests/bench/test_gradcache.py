@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.config import Settings
-from bench.encoder import Encoder, Kind
-from bench.gradcache import Represents, cached_gradients, plain_gradients
-from bench.loss import info_nce
-from bench.models import load_encoder
-from bench.schedule import TrainData, combine
-from bench.work import Work
+from bench.data.corpus import Kind
+from bench.data.train_data import TrainData, combine
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.models.passes import Work
+from bench.plan.settings import Settings
+from bench.training.gradcache import Represents, cached_gradients, plain_gradients
+from bench.training.loss import info_nce
 from tasks.demo import DemoSource
 
 CPU = torch.device("cpu")

@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 from made_up import make_cell, make_experiment, undrawn
 
-from bench import config, derived_cell, export, records, resolve
+from bench import export
 from bench.cli import main
-from bench.data import cite
+from bench.data.catalogue import cite
 from bench.errors import BenchError
-from bench.protocol import FILE, read_protocol
-from bench.report import write_report
-from bench.shapes import file_name
+from bench.plan import presets, resolve
+from bench.plan.protocol import read_protocol
+from bench.report.report import write_report
+from bench.running import stored
+from bench.store import cells, json_files
+from bench.store.cells import PROTOCOL
+from bench.store.json_files import file_name
+from bench.store.scores import score_path
 from strategies import StrategyError
 from tasks import TaskError
 
@@ -64,7 +69,7 @@ def test_nothing_but_a_class_of_the_right_kind_is_called(tmp_path: Path) -> None
 )
 def test_an_experiment_is_one_folder_for_every_command(name: str, tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="an experiment's name is"):
-        config.load_plan(None, {"experiment": name})
+        presets.load_plan(None, {"experiment": name})
     for command in (["leaderboard", name], ["report", name], ["compare", "a", "b", f"--experiment={name}"],
                     ["data", "cite", name], ["export", "mteb", name, "--out", str(tmp_path / "out")],
                     ["export", "trec", name, "x", "--task", "demo", "--out", str(tmp_path / "out")]):  # fmt: skip
@@ -89,13 +94,13 @@ def test_what_is_no_name_of_a_file(name: str, tmp_path: Path) -> None:
         file_name(name, "a set")
     if name:
         with pytest.raises(BenchError, match="name and version of a task becomes the name of a file"):
-            records.score_path(tmp_path, name, "1")
+            score_path(tmp_path, name, "1")
 
 
 def test_long_labels_make_short_folders() -> None:
-    assert len(records.cell_name("A" * 3000 + "()", {}, 0)) < 130
-    assert records.cell_name("../../x()", {}, 0).startswith("x-")
-    assert records.cell_name("\n", {}, 0).startswith("cell-")
+    assert len(cells.cell_name("A" * 3000 + "()", {}, 0)) < 130
+    assert cells.cell_name("../../x()", {}, 0).startswith("x-")
+    assert cells.cell_name("\n", {}, 0).startswith("cell-")
 
 
 def changed(path: Path, change: Callable[[Any], None]) -> None:
@@ -115,13 +120,13 @@ def test_code_that_stored_results_name_is_not_run(tmp_path: Path, monkeypatch: p
         changed(make_cell(folder, f"{label}()", 0, 0.1) / "config.json",
                 lambda c, name=name: c.update(strategy=name, sources={"evil.py:A": {}, "evil:A": {}}))  # fmt: skip
     claim = {"a": "evil.py:A()", "b": "mono", "superior": ["cross"], "non_inferior": []}
-    records.write_json(folder / FILE, {"primary": [claim]})
+    json_files.write_json(folder / PROTOCOL, {"primary": [claim]})
     scores = next(folder.rglob("toy@1.parquet"))
     shutil.copy(scores, scores.with_name("evil.py:A@1.parquet"))
     assert read_protocol(folder).primary[0].a == "evil.py:A()"
     rows, _ = cite(folder)
     assert ["evil.py:A", "train", "unknown", "unknown"] in rows
-    monkeypatch.setattr("bench.plots._save", undrawn)
+    monkeypatch.setattr("bench.report.plots._save", undrawn)
     write_report(folder, tmp_path / "out")
     assert not sprung.exists()
     with pytest.raises(BenchError, match="code that stored results name is not run"):
@@ -137,7 +142,7 @@ def test_a_derived_cell_names_a_parent_beside_it(tmp_path: Path) -> None:
             derived={"kind": "lir", "what": "w", "parameters": {"rank": 1}},
             parents=[{"cell": parent, "strategy": "mono()", "steps": 1}]))  # fmt: skip
         with pytest.raises(BenchError, match=message):
-            derived_cell.stored(cell, code=False)
+            stored.stored(cell, code=False)
 
 
 @pytest.mark.parametrize("derived", [
@@ -149,7 +154,7 @@ def test_a_derived_cell_names_a_parent_beside_it(tmp_path: Path) -> None:
 def test_a_derived_cell_that_says_no_way(
     tmp_path: Path, derived: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(derived_cell, "_encoder", lambda path, code: Still())
+    monkeypatch.setattr(stored, "_encoder", lambda path, code: Still())
     parent = make_cell(tmp_path / "made", "mono()", 0, 0.1)
     cell = make_cell(tmp_path / "made", "lir(mono(), rank=1)", 0, 0.1)
     parents = [{"cell": parent.name, "strategy": "mono()", "steps": 1}]
@@ -158,7 +163,7 @@ def test_a_derived_cell_that_says_no_way(
         if content is not None:
             (cell / "offsets.safetensors").write_bytes(content)
         with pytest.raises(BenchError, match=r"derived in no known way|offsets\.safetensors: not readable"):
-            derived_cell.stored(cell, code=False)
+            stored.stored(cell, code=False)
 
 
 class Still:
@@ -239,9 +244,9 @@ def test_a_report_is_not_written_through_a_link_and_the_folder_of_all_may_be_one
 def test_a_link_in_the_place_of_the_file_that_is_written_aside(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("x")
     (tmp_path / f".a.json.partial-{os.getpid()}").symlink_to(tmp_path / "kept")
-    records.write_json(tmp_path / "a.json", {"a": 1})
+    json_files.write_json(tmp_path / "a.json", {"a": 1})
     assert (tmp_path / "kept").read_text() == "x"
-    assert records.read_json(tmp_path / "a.json") == {"a": 1}
+    assert json_files.read_json(tmp_path / "a.json") == {"a": 1}
 
 
 def test_messages_cannot_steer_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import BenchError
-from bench.kept import Kept
+from bench.store.arrays import Kept
 
 ARRAY = np.arange(600, dtype=np.float32).reshape(60, 10)
 OWNER: dict[str, object] = {"weights": "a", "length": 64, "packages": ["torch 2"]}

@@ -8,12 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bench import compare, leaderboard, records, report
+from bench.analysis import compare, leaderboard
+from bench.analysis.set_scores import read_sets
 from bench.cli import main
 from bench.errors import BenchError
-from bench.protocol import POOL
-from bench.score import COLUMNS
-from bench.values import read_sets
+from bench.evaluation.score import COLUMNS
+from bench.report import report
+from bench.store.cells import read_cells
+from bench.store.scores import POOL
 from tests.bench.made_up import make_cell, make_experiment
 
 
@@ -24,7 +26,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_means_are_macro_over_pairs_and_seeds(results: Path) -> None:
-    (of,) = read_sets(records.read_cells(results / "made"))
+    (of,) = read_sets(read_cells(results / "made"))
     rows = {r.label: r for r in leaderboard.leaderboard(of, "AP")}
     per_seed = []
     for cell in (c for c in of.cells if c.label == "mono()"):
@@ -39,7 +41,7 @@ def test_means_are_macro_over_pairs_and_seeds(results: Path) -> None:
 
 
 def test_strategies_that_cannot_be_told_apart_share_a_rank(results: Path) -> None:
-    (of,) = read_sets(records.read_cells(results / "made"))
+    (of,) = read_sets(read_cells(results / "made"))
     ranks = {r.label: r.rank for r in leaderboard.leaderboard(of, "AP")}
     assert ranks == {"cross": 1, "hybrid": 1, "mono": 3}
     by_distance = leaderboard.leaderboard(of, "AP", sort="rank distance")
@@ -48,7 +50,7 @@ def test_strategies_that_cannot_be_told_apart_share_a_rank(results: Path) -> Non
 
 
 def test_medians_and_the_gap(results: Path) -> None:
-    (of,) = read_sets(records.read_cells(results / "made"))
+    (of,) = read_sets(read_cells(results / "made"))
     row = next(r for r in leaderboard.leaderboard(of, "AP") if r.label == "mono")
     found = []
     for cell in (c for c in of.cells if c.label == "mono()"):
@@ -64,7 +66,7 @@ def test_medians_and_the_gap(results: Path) -> None:
 
 
 def test_columns_of_languages(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (of,) = read_sets(records.read_cells(results / "made"))
+    (of,) = read_sets(read_cells(results / "made"))
     rows = leaderboard.by_language(of, "AP", "multi")
     assert list(rows[0].mean) == ["ar", "de", "en"]
     whole = {r.label: r.mean["multi"] for r in leaderboard.leaderboard(of, "AP")}
@@ -83,7 +85,7 @@ def test_columns_of_languages(results: Path, capsys: pytest.CaptureFixture[str])
 
 def test_data_of_two_versions_are_never_in_one_table(results: Path) -> None:
     make_cell(results / "made", "english()", 0, 0.2, version="2")
-    found = read_sets(records.read_cells(results / "made"))
+    found = read_sets(read_cells(results / "made"))
     assert len(found) == 2
     assert all(of.name.startswith("toy@") for of in found)
 
@@ -93,7 +95,7 @@ def test_a_file_of_an_older_version_is_refused_by_name(results: Path) -> None:
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["MRC@10"]), path)
     with pytest.raises(BenchError, match="no column MRC@10"):
-        [leaderboard.leaderboard(of, "AP") for of in read_sets(records.read_cells(results / "made"))]
+        [leaderboard.leaderboard(of, "AP") for of in read_sets(read_cells(results / "made"))]
 
 
 def test_other_queries_are_refused(results: Path) -> None:
@@ -101,14 +103,14 @@ def test_other_queries_are_refused(results: Path) -> None:
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
     with pytest.raises(BenchError, match="answer different queries"):
-        read_sets(records.read_cells(results / "made"))
+        read_sets(read_cells(results / "made"))
 
 
 def test_constant_scores_tie(tmp_path: Path) -> None:
     for label in ("mono()", "cross()"):
         for seed in (0, 1):
             make_cell(tmp_path / "made", label, seed, None)
-    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    (of,) = read_sets(read_cells(tmp_path / "made"))
     assert [r.rank for r in leaderboard.leaderboard(of, "AP")] == [1, 1]
 
 
@@ -117,7 +119,7 @@ def test_one_question_is_shown_and_not_judged(results: Path, tmp_path: Path) -> 
         table = pq.read_table(path)
         kept = np.array([g == "3" for g in table["group"].to_pylist()])
         pq.write_table(table.filter(pa.array(kept)), path)
-    cells = records.read_cells(results / "made")
+    cells = read_cells(results / "made")
     (of,) = read_sets(cells)
     assert {r.rank for r in leaderboard.leaderboard(of, "AP")} == {0}
     with pytest.raises(BenchError, match="at least two parallel questions"):
@@ -129,7 +131,7 @@ def test_one_question_is_shown_and_not_judged(results: Path, tmp_path: Path) -> 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     with pytest.raises(BenchError, match="'python -m bench run' makes them"):
-        read_sets(records.read_cells(tmp_path / "made"))
+        read_sets(read_cells(tmp_path / "made"))
 
 
 def test_made_up_cells_have_every_column(results: Path) -> None:

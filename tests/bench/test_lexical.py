@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.lexical import BM25, CharTfidf, words
-from bench.search import build_corpus
-from bench.words import units
+from bench.data.corpus import build_corpus
+from bench.data.words import units
+from bench.models.lexical import BM25, CharTfidf, words
 
 PASSAGES = {
     "en": {
@@ -69,7 +69,7 @@ def test_char_tfidf_is_cosine_of_sklearns_vectors() -> None:
 
 
 def test_scifact_as_anserini_scores_it(data_root: Path) -> None:
-    from bench.score import score
+    from bench.evaluation.score import score
     from tasks import named
 
     if not (data_root / "scifact").is_dir():

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from bench import lock, records
 from bench.cli import main
 from bench.errors import BenchError
-from bench.lock import Lock, Owner, Watch
+from bench.store import locks
+from bench.store.cells import read_cells
+from bench.store.locks import Lock, Owner, Watch
 from tests.bench.workers.meeting import wait_until
 
 MEETING = Path(__file__).parent / "workers" / "meeting.py"
 ROOT = Path(__file__).parents[2]
-HERE = Owner("0" * 16, lock.machine(), "here", os.getpid(), lock.started(os.getpid()))
+HERE = Owner("0" * 16, locks.machine(), "here", os.getpid(), locks.started(os.getpid()))
 ELSEWHERE = HERE._replace(machine="another machine", host="elsewhere")
 
 
@@ -37,7 +38,7 @@ def dead() -> Owner:
 
 def put(path: Path, owner: Owner, after: str = "") -> Path:
     """A lock as ``owner`` would have put it; returns the file that beats."""
-    folder = lock._successor(path, after)
+    folder = locks._successor(path, after)
     folder.mkdir(parents=True)
     file = folder / owner.token
     file.write_text(json.dumps(owner._asdict()))
@@ -46,7 +47,7 @@ def put(path: Path, owner: Owner, after: str = "") -> Path:
 
 @contextmanager
 def taken(path: Path, watch: Watch | None = None) -> Iterator[Lock]:
-    found = lock.attempt(path, watch or Watch())
+    found = locks.attempt(path, watch or Watch())
     assert isinstance(found, Lock), found
     yield found
     found.release()
@@ -55,10 +56,10 @@ def taken(path: Path, watch: Watch | None = None) -> Iterator[Lock]:
 def test_a_held_lock_names_its_process_and_a_released_one_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "cell"
     with taken(path) as held:
-        found = lock.attempt(path, Watch())
+        found = locks.attempt(path, Watch())
         assert isinstance(found, Owner)
         assert found.pid == os.getpid()
-        assert records.read_cells(tmp_path) == []
+        assert read_cells(tmp_path) == []
         held.require_held()
     assert list(tmp_path.iterdir()) == []
     with taken(path) as again:
@@ -74,7 +75,7 @@ def test_a_dead_process_is_followed_by_exactly_one(tmp_path: Path, dead: Owner) 
 
             def race(path: Path = path, gate: threading.Barrier = gate) -> Lock | Owner:
                 gate.wait()
-                return lock.attempt(path, Watch())
+                return locks.attempt(path, Watch())
 
             found = [f.result() for f in [pool.submit(race) for _ in range(8)]]
             (held,) = [f for f in found if isinstance(f, Lock)]
@@ -90,7 +91,7 @@ def test_many_take_it_in_turns_and_never_two_at_once(tmp_path: Path, dead: Owner
 
     def work(number: int) -> None:
         for _ in range(10):
-            while isinstance(found := lock.attempt(path, Watch()), Owner):
+            while isinstance(found := locks.attempt(path, Watch()), Owner):
                 pass
             assert inside.acquire(blocking=False), "two at once"
             seen.append(number)
@@ -108,9 +109,9 @@ def test_a_lock_put_behind_one_that_was_given_back_is_none(tmp_path: Path, dead:
     """Somebody saw a dead lock, was slow, and puts his behind it when it is gone and another stands."""
     path = tmp_path / "cell"
     with taken(path):
-        late = lock._put(lock._successor(path, dead.token))
-        assert lock._head(path) != late.owner.token
-        assert isinstance(lock.attempt(path, Watch()), Owner)
+        late = locks._put(locks._successor(path, dead.token))
+        assert locks._head(path) != late.owner.token
+        assert isinstance(locks.attempt(path, Watch()), Owner)
 
 
 @pytest.mark.parametrize("empty", [True, False])
@@ -128,7 +129,7 @@ def test_what_killed_processes_left_on_the_way_is_cleared(tmp_path: Path, dead: 
     asides[0].mkdir()
     (tmp_path / "[cell]").mkdir()
     with taken(tmp_path / "other"):
-        lock.tidy(tmp_path)
+        locks.tidy(tmp_path)
         assert sorted(p.name for p in tmp_path.iterdir()) == [".other.lock", "[cell]"]
 
 
@@ -139,7 +140,7 @@ def test_who_is_cleared_away_on_the_way_tries_again(tmp_path: Path, monkeypatch:
     def cleared_first(self: Path, *arguments: object, **named: object) -> int:
         if not told:
             told.append(self)
-            lock._clear(path)
+            locks._clear(path)
         return whole(self, *arguments, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Path, "write_text", cleared_first)
@@ -158,13 +159,13 @@ def test_a_pid_that_is_used_again_is_not_its_predecessor(tmp_path: Path) -> None
 
 def test_a_killed_process_counts_as_dead_before_its_parent_knows() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    start = lock.started(child.pid)
-    assert lock.runs(child.pid, start)
+    start = locks.started(child.pid)
+    assert locks.runs(child.pid, start)
     child.kill()
-    wait_until(lambda: not lock.runs(child.pid, start), "the end of a killed process")
+    wait_until(lambda: not locks.runs(child.pid, start), "the end of a killed process")
     child.communicate()
-    assert not lock.runs(child.pid, start)
-    assert not lock.runs(2**40, start)
+    assert not locks.runs(child.pid, start)
+    assert not locks.runs(2**40, start)
 
 
 class Clock:
@@ -184,10 +185,10 @@ def test_another_machine_lives_while_its_time_changes_whatever_it_says(tmp_path:
         file.write_bytes(b'{"pid": 1e999')
     for time_told in (0, 4_000_000_000, 17, 4_000_000_000, 18):  # its clock jumps, back and forth
         os.utime(file, (time_told, time_told))
-        assert isinstance(lock.attempt(path, watch), Owner)
-        clock.now += lock.SILENCE - 1
-        assert isinstance(lock.attempt(path, watch), Owner)
-    assert isinstance(lock.attempt(path, Watch(clock)), Owner), "who has just come has heard nothing yet"
+        assert isinstance(locks.attempt(path, watch), Owner)
+        clock.now += locks.SILENCE - 1
+        assert isinstance(locks.attempt(path, watch), Owner)
+    assert isinstance(locks.attempt(path, Watch(clock)), Owner), "who has just come has heard nothing yet"
     clock.now += 2
     with taken(path, watch) as held:
         assert held.after is not None
@@ -198,15 +199,15 @@ def test_a_living_process_of_this_machine_needs_no_beat(tmp_path: Path) -> None:
     path, clock = tmp_path / "cell", Clock()
     os.utime(put(path, HERE), (0, 0))
     watch = Watch(clock)
-    assert isinstance(lock.attempt(path, watch), Owner)
+    assert isinstance(locks.attempt(path, watch), Owner)
     clock.now += 1e9
-    assert isinstance(lock.attempt(path, watch), Owner)
+    assert isinstance(locks.attempt(path, watch), Owner)
 
 
 def test_the_holder_beats_and_learns_that_it_was_taken_for_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "BEAT", 0.01)
+    monkeypatch.setattr(locks, "BEAT", 0.01)
     path = tmp_path / "cell"
     with taken(path) as held:
         (file,) = tmp_path.glob(".cell.lock/*")
@@ -230,7 +231,7 @@ def test_tokens_that_follow_each_other_in_a_circle_end(tmp_path: Path) -> None:
     path = tmp_path / "cell"
     put(path, ELSEWHERE)
     put(path, ELSEWHERE, after=ELSEWHERE.token)
-    assert isinstance(lock.attempt(path, Watch()), Owner)
+    assert isinstance(locks.attempt(path, Watch()), Owner)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
@@ -243,7 +244,7 @@ def test_a_folder_without_room_or_rights_is_one_line(
 
     monkeypatch.setattr(os, step, refuse)
     with pytest.raises(BenchError, match=rf"cannot be written \({os.strerror(number)}\)"):
-        lock.attempt(tmp_path / "cell", Watch())
+        locks.attempt(tmp_path / "cell", Watch())
     monkeypatch.undo()
     assert list(tmp_path.iterdir()) == []
 
@@ -347,6 +348,6 @@ def test_overwriting_waits_for_a_cell_in_work(
         looks.append(True)
         return len(looks) < 2
 
-    monkeypatch.setattr(lock, "runs", until_looked_at_twice)
+    monkeypatch.setattr(locks, "runs", until_looked_at_twice)
     assert main([*arguments(tmp_path, STRATEGIES[0]), "--overwrite", "--no-report"]) == 0
     assert f"{name}: in work elsewhere (process {os.getpid()} on here), waited for" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional
 
-from bench.loss import info_nce
+from bench.training.loss import info_nce
 
 
 def unit(*shape: int) -> torch.Tensor:

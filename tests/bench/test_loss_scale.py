@@ -5,19 +5,19 @@ import dataclasses
 import pytest
 import torch
 
-from bench import loss_scale
-from bench.config import Settings
-from bench.loss_scale import FIRST, LossScale
-from bench.models import load_encoder
-from bench.optimizer import Optimizers
-from bench.schedule import Audit, combine, schedule
-from bench.train import Step, train
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import combine
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.training import optimizer as optimizer_
+from bench.training.loop import Step, train
+from bench.training.optimizer import FIRST, LossScale, Optimizers
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
 
 
 def test_the_scale_halves_at_an_overflow_and_doubles_after_a_long_calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss_scale, "PATIENCE", 2)
+    monkeypatch.setattr(optimizer_, "PATIENCE", 2)
     scale = LossScale(True)
     gradient = torch.tensor([FIRST])
     assert scale.unscale([gradient])

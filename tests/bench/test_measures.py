@@ -6,7 +6,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.measures import ABSENT, MEASURES, all_measures, average_precision, ndcg_at, recall_at, reciprocal_rank_at
+from bench.evaluation.measures import (
+    ABSENT,
+    MEASURES,
+    all_measures,
+    average_precision,
+    ndcg_at,
+    recall_at,
+    reciprocal_rank_at,
+)
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from bench import experiment
 from bench.cli import main
+from bench.running import cell
 
 
 def test_no_model_outlives_its_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sentence_transformers import SentenceTransformer
 
-    whole, held = experiment.run_cell, []
+    whole, held = cell.run_cell, []
 
     def counted(*arguments: object, **named: object) -> object:
         held.append(sum(type(thing) is SentenceTransformer for thing in gc.get_objects()))
         return whole(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(experiment, "run_cell", counted)
+    monkeypatch.setattr("bench.running.run.run_cell", counted)
     run = ["run", "--strategy", "mono,cross", "--seeds", "0,1", "--steps", "2", "--baselines", "none", "--no-report"]
     places = ["--results", str(tmp_path / "results"), "--reports", str(tmp_path / "reports")]
     gc.collect()

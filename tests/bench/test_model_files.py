@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from bench import config, derived_cell, records
 from bench.cli import main
-from bench.config import Plan, Settings
 from bench.errors import BenchError
-from bench.job import plain_job, strategy_job
-from bench.model_files import require_safe
-from bench.models import STATIC, find_model, load_encoder
+from bench.models.folder import folder_hash, require_safe
+from bench.models.loading import STATIC, find_model, load_encoder
+from bench.plan import presets
+from bench.plan.settings import Plan, Settings
+from bench.running import stored
+from bench.running.jobs import plain_job, strategy_job
+from bench.store import cells
 from strategies import STRATEGIES
 
 POOLING = "sentence_transformers.sentence_transformer.modules.pooling.Pooling"
@@ -219,12 +221,12 @@ def test_code_of_a_model_runs_with_consent_that_is_recorded(
     assert "'modeling_mine.Mine' is no module of sentence-transformers" in capsys.readouterr().err
     assert not (tmp_path / "results").exists()
     assert main([*run, "--trust-remote-code"]) == 0
-    (cell,) = [c for c in records.read_cells(tmp_path / "results" / "e")]
+    (cell,) = [c for c in cells.read_cells(tmp_path / "results" / "e")]
     assert cell.settings["trust_remote_code"] is True
     assert "--trust-remote-code" in str(cell.config["command"])
     with pytest.raises(BenchError, match="its model runs code of its own; --trust-remote-code consents"):
-        derived_cell.stored(cell.path, code=False)
-    assert derived_cell.stored(cell.path, code=True)[1] == (cell.done or {})["weights_sha256"]
+        stored.stored(cell.path, code=False)
+    assert stored.stored(cell.path, code=True)[1] == (cell.done or {})["weights_sha256"]
 
 
 def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> None:
@@ -233,17 +235,17 @@ def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> No
     names = {plain_job("m", s, about).name for s in (Settings(), trusting)}
     names |= {strategy_job(STRATEGIES["mono"](), 0, Plan(settings=s), {}, about).name for s in (Settings(), trusting)}
     assert len(names) == 4
-    before = records.folder_hash(own_code, code=True)
+    before = folder_hash(own_code, code=True)
     (own_code / "modeling_mine.py").write_text(OWN_CODE + "\n")
-    assert records.folder_hash(own_code, code=True) != before
-    assert records.folder_hash(own_code) == records.folder_hash(own_code, code=False) != before
+    assert folder_hash(own_code, code=True) != before
+    assert folder_hash(own_code) == folder_hash(own_code, code=False) != before
 
 
 def test_no_preset_consents(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text("[settings]\ntrust_remote_code = true\n")
     with pytest.raises(BenchError, match="consented to by --trust-remote-code alone"):
-        config.load_plan(str(tmp_path / "p.toml"), {})
-    assert config.load_plan("demo", {"trust_remote_code": True}).settings.trust_remote_code
+        presets.load_plan(str(tmp_path / "p.toml"), {})
+    assert presets.load_plan("demo", {"trust_remote_code": True}).settings.trust_remote_code
 
 
 def test_code_on_the_hub_is_not_even_fetched_without_consent(monkeypatch: pytest.MonkeyPatch) -> None:

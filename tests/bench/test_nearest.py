@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import indexes, nearest, shards
 from bench.cli import main
 from bench.errors import BenchError
-from bench.measures import ABSENT, MISSED
-from bench.nearest import Faiss
-from bench.ranking import Ranking
-from bench.records import read_about
-from bench.shards import Shards
+from bench.evaluation import faiss_search
+from bench.evaluation.faiss_search import Faiss
+from bench.evaluation.measures import ABSENT, MISSED
+from bench.evaluation.ranks import Ranking
+from bench.store import shards
+from bench.store.scores import read_about
+from bench.store.shards import Shards
 from tests.bench.test_tiles import Large
 
 
@@ -32,8 +33,8 @@ def large() -> Large:
 def on_disk(large: Large, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """The same vectors in shards of 128, searched in blocks of 250, 16 queries at a time."""
     monkeypatch.setattr(shards, "SHARD", 128)
-    monkeypatch.setattr(indexes, "LARGE", 250)
-    monkeypatch.setattr(nearest, "ASKED", 16)
+    monkeypatch.setattr(faiss_search, "LARGE", 250)
+    monkeypatch.setattr(faiss_search, "ASKED", 16)
     return large.kept(tmp_path)
 
 
@@ -62,8 +63,8 @@ def test_an_index_reports_the_recall_that_it_has(large: Large, on_disk: Shards, 
 
 
 def test_recall_is_below_one_where_an_index_misses(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexes, "ENOUGH", 0)
-    monkeypatch.setattr(indexes, "VISITED", 1000)  # one list of a query
+    monkeypatch.setattr(faiss_search, "ENOUGH", 0)
+    monkeypatch.setattr(faiss_search, "VISITED", 1000)  # one list of a query
     how = Faiss("ivf", 100)
     found, exact = rank(how, large, large.vectors), large.rank(large.vectors)
     assert 0 < np.mean(how.recalls) < 0.7
@@ -77,7 +78,7 @@ def test_an_index_on_disk_is_built_once_for_every_depth(
     first = rank(Faiss(kind, 50), large, on_disk)
     names = {path.name for path in on_disk.folder.glob(f"{kind}-*")}
     assert len(names) == 2 + 3 + 1  # blocks of 250 of 400, 600 and 200 passages
-    monkeypatch.setattr(indexes, "build", None)
+    monkeypatch.setattr(faiss_search, "build", None)
     for ours, theirs in zip(rank(Faiss(kind, 50), large, on_disk), first, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     rank(Faiss(kind, 100), large, on_disk)
@@ -88,7 +89,7 @@ def test_an_index_of_other_settings_or_a_damaged_one_is_refused(
 ) -> None:
     rank(Faiss("ivf", 50), large, on_disk)
     with monkeypatch.context() as patch:
-        patch.setattr(indexes, "LISTS", 9)
+        patch.setattr(faiss_search, "LISTS", 9)
         with pytest.raises(BenchError, match=r"ivf-\w+\.safetensors: foreign, made with lists 4, and this is 9"):
             rank(Faiss("ivf", 50), large, on_disk)
     path = next(on_disk.folder.glob("ivf-*.safetensors"))
@@ -101,10 +102,10 @@ def test_no_more_than_a_block_of_passages_and_queries_at_once(
     large: Large, on_disk: Shards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, passages = [], []
-    whole = indexes.Block.nearest
+    whole = faiss_search.Block.nearest
     take = Shards.__getitem__
 
-    def noted(self: indexes.Block, queries: np.ndarray, exactly: bool) -> tuple[np.ndarray, np.ndarray]:
+    def noted(self: faiss_search.Block, queries: np.ndarray, exactly: bool) -> tuple[np.ndarray, np.ndarray]:
         asked.append(len(queries))
         return whole(self, queries, exactly)
 
@@ -112,9 +113,9 @@ def test_no_more_than_a_block_of_passages_and_queries_at_once(
         passages.append(len(rows))
         return take(self, rows)
 
-    monkeypatch.setattr(indexes.Block, "nearest", noted)
+    monkeypatch.setattr(faiss_search.Block, "nearest", noted)
     monkeypatch.setattr(Shards, "__getitem__", taken)
-    monkeypatch.setattr(nearest, "SAMPLE", 10)
+    monkeypatch.setattr(faiss_search, "SAMPLE", 10)
     rank(Faiss("ivf", 50), large, on_disk)
     assert max(asked) == 16
     assert max(passages) == 250
@@ -122,8 +123,8 @@ def test_no_more_than_a_block_of_passages_and_queries_at_once(
 
 @pytest.mark.parametrize(("n", "expected"), [(1, 1), (38, 1), (100, 2), (10_000, 256), (131_072, 1448), (10**6, 4000)])
 def test_inverted_lists_have_enough_passages_to_learn_from(n: int, expected: int) -> None:
-    assert indexes.lists(n) == expected
-    assert n / indexes.lists(n) >= min(n, indexes.TRAINED_ON)
+    assert faiss_search.lists(n) == expected
+    assert n / faiss_search.lists(n) >= min(n, faiss_search.TRAINED_ON)
 
 
 def test_the_recall_of_ivf_is_recorded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bench.config import Settings
+from bench.data.batches import Audit, schedule
+from bench.data.negatives import Negatives
+from bench.data.overlap import find_overlaps
+from bench.data.train_data import TrainData, combine, without
 from bench.errors import BenchError
-from bench.loss import info_nce
-from bench.models import load_encoder
-from bench.negatives import Negatives
-from bench.overlap import find_overlaps, without
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.train import Step, train
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.training.loop import Step, train
+from bench.training.loss import info_nce
 from strategies import STRATEGIES, Batch
 from tasks import EvalSet, TaskError
 from tasks.check import check_source

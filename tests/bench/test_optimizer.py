@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench import optimizer
-from bench.optimizer import RowAdamW, clip, large_embeddings
+from bench.training import row_adamw
+from bench.training.optimizer import clip
+from bench.training.row_adamw import RowAdamW, large_embeddings
 
 
 def rates(steps: int) -> list[float]:
@@ -63,7 +64,7 @@ def test_rows_that_wait_for_long_are_those_of_adamw(monkeypatch: pytest.MonkeyPa
     whole = RowAdamW._replay_long
 
     def noted(self: RowAdamW, weight: torch.Tensor, rows: torch.Tensor, last: torch.Tensor, done: int) -> None:
-        replayed.append(int(((last > 0) & (last < done - optimizer.HORIZON)).sum()))
+        replayed.append(int(((last > 0) & (last < done - row_adamw.HORIZON)).sum()))
         whole(self, weight, rows, last, done)
 
     monkeypatch.setattr(RowAdamW, "_replay_long", noted)
@@ -97,7 +98,7 @@ def test_clipping_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_large_tables_that_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizer, "LARGE", 100)
+    monkeypatch.setattr(row_adamw, "LARGE", 100)
     small, large, tied = nn.Embedding(10, 2), nn.Embedding(200, 2), nn.Embedding(300, 2)
     head = nn.Linear(2, 300, bias=False)
     head.weight = tied.weight

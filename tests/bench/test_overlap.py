@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
-from bench.overlap import find_overlaps, without
+from bench.data.overlap import find_overlaps
+from bench.data.train_data import without
 from tasks import EvalSet, TrainSet
 
 CHINESE = "国人民银行成立于一九四八年十二月一日总行设在北京市西城区"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import parcel
 from bench.errors import BenchError
+from bench.store import copies
 
 NAME = st.text("abc-.", min_size=1, max_size=5).filter(lambda name: not name.startswith("."))
 PATHS = st.lists(NAME, min_size=1, max_size=3).map(lambda parts: "/".join(["cell-a", *parts]))
@@ -22,12 +22,12 @@ def whole(paths: list[str]) -> bool:
 @given(st.dictionaries(PATHS, st.binary(max_size=20), min_size=1).filter(lambda files: whole(list(files))))
 def test_what_is_packed_is_unpacked(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
     folder = tmp_path_factory.mktemp("parcel")
-    parcel.unpack(files, folder / "one")
-    assert parcel.pack(folder / "one", ["cell-a", "cell-b"]) == files
-    parcel.store(files, folder / "two", "cell-a")
-    assert parcel.pack(folder / "two", ["cell-a"]) == files
-    parcel.store({"cell-a/done": b"later"}, folder / "two", "cell-a")
-    assert parcel.pack(folder / "two", ["cell-a"]) == {"cell-a/done": b"later"}
+    copies.unpack(files, folder / "one")
+    assert copies.pack(folder / "one", ["cell-a", "cell-b"]) == files
+    copies.store(files, folder / "two", "cell-a")
+    assert copies.pack(folder / "two", ["cell-a"]) == files
+    copies.store({"cell-a/done": b"later"}, folder / "two", "cell-a")
+    assert copies.pack(folder / "two", ["cell-a"]) == {"cell-a/done": b"later"}
     assert [p.name for p in (folder / "two").iterdir()] == ["cell-a"]
 
 
@@ -36,8 +36,8 @@ def test_what_is_packed_is_unpacked(tmp_path_factory: pytest.TempPathFactory, fi
     "cell-a\\..\\up", "c:up", "cell-a/\0", "..",
 ])  # fmt: skip
 def test_a_path_that_leads_elsewhere_is_refused_and_nothing_is_stored(tmp_path: Path, name: str) -> None:
-    for put in (lambda: parcel.store({"cell-a/done": b"", name: b""}, tmp_path, "cell-a"),
-                lambda: parcel.unpack({name: b""}, tmp_path)):  # fmt: skip
+    for put in (lambda: copies.store({"cell-a/done": b"", name: b""}, tmp_path, "cell-a"),
+                lambda: copies.unpack({name: b""}, tmp_path)):  # fmt: skip
         with pytest.raises(BenchError, match="nothing of it was stored"):
             put()
     assert list(tmp_path.iterdir()) == []
@@ -45,7 +45,7 @@ def test_a_path_that_leads_elsewhere_is_refused_and_nothing_is_stored(tmp_path: 
 
 def test_only_the_cell_that_was_run_is_stored(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="the cell it ran, cell-a; got 'cell-b/done'"):
-        parcel.store({"cell-a/done": b"", "cell-b/done": b""}, tmp_path, "cell-a")
+        copies.store({"cell-a/done": b"", "cell-b/done": b""}, tmp_path, "cell-a")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -56,4 +56,4 @@ def test_links_and_what_is_being_written_stay_behind(tmp_path: Path) -> None:
     (cell / "done").write_bytes(b"1")
     (tmp_path / "secret").write_bytes(b"2")
     (cell / "link").symlink_to(tmp_path / "secret")
-    assert parcel.pack(tmp_path, ["cell-a"]) == {"cell-a/done": b"1"}
+    assert copies.pack(tmp_path, ["cell-a"]) == {"cell-a/done": b"1"}

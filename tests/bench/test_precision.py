@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import experiment, precision
-from bench.config import load_plan
 from bench.errors import BenchError
+from bench.models import precision
+from bench.plan.presets import load_plan
+from bench.running import grid
 
 
 class Clock:
@@ -52,11 +53,9 @@ def test_fp16_needs_a_gpu() -> None:
 def test_cells_are_named_after_what_was_resolved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for resolved in ("bf16", "float32"):
         monkeypatch.setattr(precision, "speedup", lambda said=resolved: {"bf16": 2.0, "float32": 1.0}[said])
-        monkeypatch.setattr(experiment, "BUILT_IN", {})
+        monkeypatch.setattr(grid, "BUILT_IN", {})
         names = {
-            asked: [
-                job.name for job in experiment.build_grid(load_plan("demo", {"precision": asked}), None, tmp_path).jobs
-            ]
+            asked: [job.name for job in grid.build_grid(load_plan("demo", {"precision": asked}), None, tmp_path).jobs]
             for asked in ("auto", "bf16", "float32")
         }
         assert names["auto"] == names[resolved]

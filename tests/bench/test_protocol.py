@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.config import load_plan
 from bench.errors import BenchError
-from bench.protocol import Claim, Protocol, keep_protocol, read_protocol
+from bench.plan.presets import load_plan
+from bench.plan.protocol import Claim, Protocol, keep_protocol, read_protocol
 
 
 def test_what_a_preset_states_is_kept_and_read_back(tmp_path: Path) -> None:

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from bench import search
+from bench.data.corpus import Corpus, build_corpus
 from bench.errors import BenchError
-from bench.measures import ABSENT, MISSED, all_measures
-from bench.nearest import Faiss
-from bench.ranking import Exact
+from bench.evaluation.exact_search import Exact
+from bench.evaluation.faiss_search import Faiss
+from bench.evaluation.measures import ABSENT, MISSED, all_measures
 
 SIZES = {"ar": 300, "de": 500, "en": 40}
 
 
 @pytest.fixture
-def corpus() -> search.Corpus:
-    return search.build_corpus({lang: {f"{lang}/{i}": str(i) for i in range(n)} for lang, n in SIZES.items()})
+def corpus() -> Corpus:
+    return build_corpus({lang: {f"{lang}/{i}": str(i) for i in range(n)} for lang, n in SIZES.items()})
 
 
 def unit(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -24,7 +24,7 @@ def unit(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 @pytest.fixture
-def case(corpus: search.Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def case(corpus: Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Vectors of 700 distinct passages, the row of each column, 30 queries, up to 4 relevant columns of each."""
     rng = np.random.default_rng(3)
     passages, queries = unit(rng, 700), unit(rng, 30)
@@ -35,7 +35,7 @@ def case(corpus: search.Corpus) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     return passages, place, queries, relevant
 
 
-def test_flat_is_exact_to_its_depth_and_beyond_it_adds_nothing(corpus: search.Corpus, case) -> None:  # type: ignore[no-untyped-def]
+def test_flat_is_exact_to_its_depth_and_beyond_it_adds_nothing(corpus: Corpus, case) -> None:  # type: ignore[no-untyped-def]
     passages, place, queries, relevant = case
     exact = Exact(passages, place, corpus).rank(queries, relevant, 10)
     whole = Faiss("flat", 10_000)(passages, place, corpus).rank(queries, relevant, 10)
@@ -62,7 +62,7 @@ def test_ap_of_a_cut_run_is_that_of_ir_measures() -> None:
         assert ours[str(measure)][0] == pytest.approx(value, abs=1e-12)
 
 
-def test_hnsw_reports_the_recall_that_it_has(corpus: search.Corpus, case) -> None:  # type: ignore[no-untyped-def]
+def test_hnsw_reports_the_recall_that_it_has(corpus: Corpus, case) -> None:  # type: ignore[no-untyped-def]
     passages, place, queries, relevant = case
     how = Faiss("hnsw", 20)
     found = how(passages, place, corpus).rank(queries, relevant, 20)
@@ -73,6 +73,6 @@ def test_hnsw_reports_the_recall_that_it_has(corpus: search.Corpus, case) -> Non
     assert np.mean(how.recalls) > 0.9
 
 
-def test_sparse_vectors_are_refused(corpus: search.Corpus) -> None:
+def test_sparse_vectors_are_refused(corpus: Corpus) -> None:
     with pytest.raises(BenchError, match="lexical baselines are ranked with --index exact"):
         Faiss("flat", 10)(sparse.csr_matrix((840, 3)), np.arange(840), corpus)

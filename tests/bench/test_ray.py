@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench import ray_engine
 from bench.cli import main
+from bench.running import ray_engine
 from tests.bench.test_lock import outcome
 
 HAS_RAY = importlib.util.find_spec("ray") is not None

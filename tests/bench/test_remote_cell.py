@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import lock, parcel, ray_engine, records
-from bench.cell import Request
 from bench.cli import main
-from bench.config import load_plan
-from bench.derived_cell import with_parents
-from bench.experiment import Grid, build_grid
-from bench.lock import Lock, Watch
-from bench.remote_cell import Spec, opened, run_apart, run_shared
+from bench.plan.presets import load_plan
+from bench.running import ray_engine
+from bench.running.grid import Grid, build_grid
+from bench.running.jobs import Request, with_parents
+from bench.running.node import Spec, opened, run_apart, run_shared
+from bench.store import cells, copies, locks
+from bench.store.locks import Lock, Watch
 
 STRATEGIES = "mono,centering(mono)"
 
@@ -39,7 +39,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def bits(folder: Path) -> dict[str, str]:
     """Of each cell, a hash over the scores, the weights and what was drawn."""
     found = {}
-    for cell in records.read_cells(folder):
+    for cell in cells.read_cells(folder):
         digest = hashlib.sha256(str(cell.done and cell.done["weights_sha256"]).encode())
         for name in ("scores/demo-dev@2.parquet", "batches.json", "model/model.safetensors"):
             digest.update((cell.path / name).read_bytes() if (cell.path / name).is_file() else b"")
@@ -68,11 +68,11 @@ def test_a_node_that_does_not_share_the_folder(tmp_path: Path, here: dict[str, s
     spec = a_spec(grid, mark="not seen")
     for job in grid.jobs:
         assert run_shared(spec, job.name, patient=False).kind == "apart"
-        files = parcel.pack(grid.folder, [part.name for part in with_parents([job])])
+        files = copies.pack(grid.folder, [part.name for part in with_parents([job])])
         outcome = run_apart(spec, job.name, files)
         assert outcome.kind == "finished", outcome.text
         assert outcome.files is not None
-        parcel.store(outcome.files, grid.folder, job.name)
+        copies.store(outcome.files, grid.folder, job.name)
     assert bits(grid.folder) == here
 
 
@@ -82,18 +82,18 @@ def test_a_trained_cell_is_sent_along_and_only_scored(tmp_path: Path, here: dict
     assert run_shared(spec, name, patient=False).kind == "finished"
     (grid.folder / name / "done").unlink()
     (grid.folder / name / "scores" / "demo-dev@2.parquet").unlink()
-    outcome = run_apart(spec, name, parcel.pack(grid.folder, [name]))
+    outcome = run_apart(spec, name, copies.pack(grid.folder, [name]))
     assert outcome.files is not None
     log = (grid.folder / name / "steps.jsonl").read_bytes()
     assert outcome.files[f"{name}/steps.jsonl"] == log, "seconds of steps stand in it: another training, another log"
-    parcel.store(outcome.files, grid.folder, name)
+    copies.store(outcome.files, grid.folder, name)
     assert bits(grid.folder) == {name: here[name]}
 
 
 def test_a_cell_that_is_held(tmp_path: Path) -> None:
     grid = a_grid(tmp_path)
     spec, name = a_spec(grid), grid.jobs[0].name
-    held = lock.attempt(grid.folder / name, Watch())
+    held = locks.attempt(grid.folder / name, Watch())
     assert isinstance(held, Lock)
     outcome = run_shared(spec, name, patient=False)
     assert outcome.kind == "held"

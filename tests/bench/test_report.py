@@ -10,14 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import plots, records, report
+from bench.analysis.leaderboard import leaderboard, note_on_seeds
+from bench.analysis.means import means_of
+from bench.analysis.set_scores import read_sets
 from bench.cli import main
-from bench.document import Figure, Table
-from bench.leaderboard import leaderboard, means_of, note_on_seeds
-from bench.pair_section import pair_figures
-from bench.protocol import Protocol, keep_protocol
-from bench.published import published
-from bench.values import read_sets
+from bench.plan.protocol import Protocol, keep_protocol
+from bench.report import plots, report
+from bench.report.document import Figure, Table
+from bench.report.language_pairs import pair_figures
+from bench.report.sets import published
+from bench.store import cells
 from tests.bench.made_up import make_cell, make_experiment, undrawn
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
@@ -97,7 +99,7 @@ def test_unlike_seeds_are_compared_over_those_in_common(tmp_path: Path, monkeypa
     monkeypatch.setattr(plots, "_save", undrawn)
     make_experiment(tmp_path / "made")
     make_cell(tmp_path / "made", "mixed()", 2, 0.1)
-    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    (of,) = read_sets(cells.read_cells(tmp_path / "made"))
     figure = next(b for b in pair_figures(of, tmp_path) if isinstance(b, Figure) and b.name == "toy-differences")
     titles = [panel.title for panel in figure.panels]
     assert titles == ["cross", "hybrid", "mixed, 1 seed"]
@@ -111,7 +113,7 @@ def test_unlike_seeds_are_compared_over_those_in_common(tmp_path: Path, monkeypa
 
 def test_equal_seeds_need_no_note(tmp_path: Path) -> None:
     make_experiment(tmp_path / "made")
-    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    (of,) = read_sets(cells.read_cells(tmp_path / "made"))
     assert note_on_seeds(of) == ""
 
 
@@ -164,7 +166,7 @@ def test_sorting_and_tooltips_in_a_browser(folder: Path, tmp_path: Path) -> None
 
 def test_published_numbers_stand_beside_measured_ones(tmp_path: Path) -> None:
     make_experiment(tmp_path / "made")
-    (of,) = read_sets(records.read_cells(tmp_path / "made"))
+    (of,) = read_sets(cells.read_cells(tmp_path / "made"))
     assert published(of) == []
     measured = {r.label: r.mean["multi"] for r in leaderboard(of, "AP")}
     of.stored = "xquad-r"  # its values are read by now

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import resolve
 from bench.errors import BenchError
+from bench.plan import resolve
 from strategies import StrategyError
 
 PLUGIN = """

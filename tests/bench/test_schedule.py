@@ -4,8 +4,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import combine
 from bench.errors import BenchError
-from bench.schedule import Audit, combine, schedule
 from strategies import Batch, Pool, Strategy
 from strategies.check import parallel_pool
 from strategies.hybrid import Hybrid

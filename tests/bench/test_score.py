@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from bench import ranking, search
-from bench.encoder import distinct_texts, first_appearances
+from bench.data.corpus import Corpus, distinct_texts, first_appearances
 from bench.errors import BenchError
-from bench.protocol import POOL
-from bench.score import COLUMNS, score
-from bench.search import Corpus, Remembering
+from bench.evaluation import exact_search, ranks
+from bench.evaluation.score import COLUMNS, score
+from bench.evaluation.score_table import Remembering
+from bench.store.scores import POOL
 from tasks import EvalSet
 from tests.bench import oracles
 
@@ -146,8 +146,8 @@ def test_vectors_that_are_not_numbers_are_refused(value: float, side: str) -> No
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     case = oracles.draw_case(7, {"ar": 30, "de": 25, "en": 12}, {"ar": 9, "en": 4}, 2, parallel=False)
     whole = score(case.evalset, case)
-    monkeypatch.setattr(search, "BLOCK", 140)
-    monkeypatch.setattr(ranking, "TOGETHER", 2)
+    monkeypatch.setattr(ranks, "BLOCK", 140)
+    monkeypatch.setattr(exact_search, "TOGETHER", 2)
     for a, b in zip(whole, score(case.evalset, case), strict=True):
         assert a[:3] == b[:3]
         np.testing.assert_equal(a.values, b.values)

@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from bench import encoder as encoders
-from bench import search, shards
 from bench.cli import main
-from bench.config import Settings
-from bench.encoder import Encoder
+from bench.data import corpus as corpus_
+from bench.data.corpus import CHUNK, Corpus, build_corpus
 from bench.errors import BenchError
-from bench.models import load_encoder
-from bench.search import Corpus
-from bench.sharded import Sharded
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.models.sharded import Sharded
+from bench.plan.settings import Settings
+from bench.store import shards
 from tasks.demo import DemoDev
 from tests.bench.launching import launch
 
@@ -36,18 +36,18 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
     (evalset,) = DemoDev().load(None)
-    return search.build_corpus(evalset.passages)
+    return build_corpus(evalset.passages)
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of 256 passages."""
     monkeypatch.setattr(shards, "SHARD", 256)
-    monkeypatch.setattr(encoders, "CHUNK", 256)
+    monkeypatch.setattr(corpus_, "CHUNK", 256)
 
 
 def test_a_shard_is_what_passes_together_in_memory() -> None:
-    assert shards.SHARD == encoders.CHUNK
+    assert shards.SHARD == CHUNK
 
 
 @pytest.mark.usefixtures("small")
@@ -102,7 +102,7 @@ def test_everything_that_decides_the_vectors_has_a_folder_of_its_own(encoder: En
         folder(),
         folder({"weights": "others"}),
         folder(OWNER | {"threads": 2}),
-        folder(texts=search.build_corpus(changed)),
+        folder(texts=build_corpus(changed)),
         folder(passage_prompt="passage: "),
         folder(passage_length=32),
     ]

@@ -9,25 +9,27 @@ import pyarrow.parquet as pq
 import pytest
 from made_up import make_cell, undrawn
 
-from bench import checkpoint, leaderboard, records
-from bench.compare import compare
+from bench.analysis import leaderboard
+from bench.analysis.compare import compare
+from bench.analysis.set_scores import read_sets
 from bench.errors import BenchError
-from bench.report import write_report
-from bench.resume import stored_states
-from bench.shapes import require_shape
-from bench.values import read_sets
+from bench.report.report import write_report
+from bench.store import checkpoints, json_files
+from bench.store.cells import read_cells
+from bench.store.json_files import require_shape
+from bench.training.resume import stored_states
 
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("bench.plots._save", undrawn)
+    monkeypatch.setattr("bench.report.plots._save", undrawn)
     make_cell(tmp_path / "made", "mono()", 0, 0.0)
     return make_cell(tmp_path / "made", "hybrid()", 0, 0.1)
 
 
 def use(cell: Path) -> None:
     """Read an experiment in every way."""
-    cells = records.read_cells(cell.parent)
+    cells = read_cells(cell.parent)
     leaderboard.leaderboard(read_sets(cells)[0], "AP")
     compare(cells, "hybrid", "mono", None, 0.01)
     write_report(cell.parent, cell.parent.parent / "report")
@@ -136,10 +138,10 @@ def test_a_checkpoint_whose_digest_fits(tmp_path: Path, change: dict[str, Any], 
     path.mkdir(parents=True)
     save_file({"t": torch.ones(1)}, path / "training.safetensors")
     state = STATE | change
-    (path / "state.json").write_text(json.dumps({**state, "sha256": records.hash64(state)}))
+    (path / "state.json").write_text(json.dumps({**state, "sha256": json_files.hash64(state)}))
 
     def resumed() -> None:
-        found = checkpoint.find(tmp_path / "c", {"cell": "c"})
+        found = checkpoints.find(tmp_path / "c", {"cell": "c"})
         assert found is not None
         stored_states(found)
 
@@ -154,7 +156,7 @@ def test_a_state_that_is_none(tmp_path: Path, text: str) -> None:
     path.mkdir(parents=True)
     (path / "state.json").write_text(text)
     with pytest.raises(BenchError, match="damaged"):
-        checkpoint.find(tmp_path / "c", {})
+        checkpoints.find(tmp_path / "c", {})
 
 
 def test_shapes_say_where() -> None:

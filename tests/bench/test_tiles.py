@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import ranking, search, shards, tiles
+from bench.data import corpus
+from bench.data.corpus import Corpus
 from bench.errors import BenchError
-from bench.ranking import Exact, Ranking
-from bench.score import score
-from bench.search import Corpus
-from bench.shards import Shards
+from bench.evaluation import exact_search, ranks, tiles
+from bench.evaluation.exact_search import Exact
+from bench.evaluation.ranks import Ranking
+from bench.evaluation.score import score
+from bench.store import shards
+from bench.store.shards import Shards
 from tests.bench import oracles
 from tests.bench.test_score import CASES, cells_of
 
@@ -26,8 +29,8 @@ def small(tile: int, block: int = 40, together: int = 2) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "WIDE", 1)
         patch.setattr(tiles, "TILE", tile)
-        patch.setattr(search, "BLOCK", block)
-        patch.setattr(ranking, "TOGETHER", together)
+        patch.setattr(ranks, "BLOCK", block)
+        patch.setattr(exact_search, "TOGETHER", together)
         yield
 
 
@@ -61,7 +64,7 @@ class Large:
     def __init__(self, seed: int, n: int = 900, distinct: int = 700, asked: int = 21, dim: int = 24) -> None:
         rng = np.random.default_rng(seed)
         sizes = {"ar": n // 3, "de": n // 2, "en": n - n // 3 - n // 2}
-        self.corpus: Corpus = search.build_corpus(
+        self.corpus: Corpus = corpus.build_corpus(
             {lang: {f"{rng.integers(10**6)}/{lang}/{i}": "" for i in range(size)} for lang, size in sizes.items()}
         )
         shown = np.concatenate([np.arange(distinct), rng.integers(0, distinct, n - distinct)])
@@ -109,7 +112,7 @@ def test_scores_of_relevant_passages_are_those_in_their_tiles_to_the_bit() -> No
         row = every.rows(large.relevant)
         score, seen = every.scores(large.queries, row), 0
         for tile in every:
-            for rows, product in search.similarity_blocks(large.queries, tile.vectors):
+            for rows, product in ranks.similarity_blocks(large.queries, tile.vectors):
                 seen += int(tiles.require_same(product, tile, row[rows], score[rows]).sum())
         assert seen == (large.relevant >= 0).sum()
 
@@ -148,14 +151,14 @@ class Counting(Shards):
 
 def test_never_more_than_a_tile_of_passages_and_a_block_of_products(monkeypatch: pytest.MonkeyPatch) -> None:
     products: list[tuple[int, ...]] = []
-    whole = search.similarities
+    whole = ranks.similarities
 
     def noted(queries: np.ndarray, passages: np.ndarray) -> np.ndarray:
         found = whole(queries, passages)
         products.append(found.shape)
         return found
 
-    monkeypatch.setattr(search, "similarities", noted)
+    monkeypatch.setattr(ranks, "similarities", noted)
     large = Large(3, n=9000, distinct=8000, asked=50)
     counting = Counting(large.vectors)
     with small(256, block=256 * 20, together=8):

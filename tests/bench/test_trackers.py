@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import trackers
 from bench.cli import main
 from bench.errors import BenchError
-from bench.trackers import require_trackers, tracking
-from bench.train import Step
+from bench.training import trackers
+from bench.training.loop import Step
+from bench.training.trackers import require_trackers, tracking
 
 RUN = [
     "run", "--strategy", "mono", "--steps", "3", "--batch-size", "16", "--task", "demo-dev", "--baselines", "none",

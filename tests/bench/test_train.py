@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.config import Settings
-from bench.encoder import Encoder
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
-from bench.models import load_encoder
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.train import Step, learning_rate_share, train
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.training.loop import Step, learning_rate_share, train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
 

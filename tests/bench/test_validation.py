@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from torch import nn
 
-from bench import checkpoint, validation
 from bench.cli import main
-from bench.config import Settings
-from bench.encoder import Encoder
+from bench.data.batches import Audit, schedule
+from bench.data.loading import few_groups
+from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
-from bench.models import load_encoder
-from bench.resume import Keeper
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.train import Step, train
-from bench.validation import Validator, few_groups, mean_ap
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.store import checkpoints
+from bench.training import validation
+from bench.training.loop import Step, train
+from bench.training.resume import Keeper
+from bench.training.validation import Validator, mean_ap
 from strategies import STRATEGIES
 from tasks import EvalSet
 from tasks.demo import DemoSource
@@ -54,7 +57,7 @@ def trained(
     if keep is not None:
         lines = keep.with_name("steps.jsonl")
         lines.write_text("")
-        keeper = Keeper(keep, 2, {}, lines, audit, checkpoint.find(keep, {}))
+        keeper = Keeper(keep, 2, {}, lines, audit, checkpoints.find(keep, {}))
 
     def log(step: Step) -> None:
         if step.step == killed:

@@ -20,16 +20,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from bench import plots
-from bench.config import Settings
-from bench.memory import peak_mb
-from bench.models import load_encoder
-from bench.nearest import SAMPLE, Faiss
-from bench.ranking import Exact, Search
-from bench.score import TOP, score
-from bench.search import Corpus, Remembering, build_corpus
-from bench.sharded import Sharded
-from bench.shards import SHARD, Shards
+from bench.data.corpus import Corpus, build_corpus
+from bench.evaluation.exact_search import Exact
+from bench.evaluation.faiss_search import SAMPLE, Faiss
+from bench.evaluation.ranks import Search
+from bench.evaluation.score import TOP, score
+from bench.evaluation.score_table import Remembering
+from bench.models.loading import load_encoder
+from bench.models.sharded import Sharded
+from bench.plan.settings import Settings
+from bench.report import plots
+from bench.store.environment import peak_mb
+from bench.store.shards import SHARD, Shards
 from tasks.beir import miracl_lite
 from tasks.streamed import Streamed
 

@@ -21,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from bench import resolve
-from bench.config import Settings
-from bench.encoder import Encoder
+from bench.data.corpus import Corpus
 from bench.errors import EXPECTED
-from bench.models import load_encoder
-from bench.precision import resolve as resolve_precision
-from bench.score import score
-from bench.search import Corpus
+from bench.evaluation.score import score
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.models.precision import resolve as resolve_precision
+from bench.plan import resolve
+from bench.plan.settings import Settings
 from tasks import EvalSet
 
 Floats = NDArray[np.float32]

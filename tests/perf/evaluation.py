@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from planted import DIM, Planted
 
-from bench.config import Settings
-from bench.encoder import Encoder
+from bench.data.corpus import build_corpus
 from bench.errors import BenchError
-from bench.measures import MEASURES
-from bench.memory import peak_mb, restart_peak
-from bench.protocol import POOL
-from bench.score import Rows, score
-from bench.search import build_corpus, similarity_blocks
+from bench.evaluation.measures import MEASURES
+from bench.evaluation.ranks import similarity_blocks
+from bench.evaluation.score import Rows, score
+from bench.models.encoder import Encoder
+from bench.plan.settings import Settings
+from bench.store.environment import peak_mb, restart_peak
+from bench.store.scores import POOL
 from tasks import EvalSet, TaskError
 from tasks.lareqa import MLQAR, XQuADR
 
@@ -236,7 +237,7 @@ def table(options: argparse.Namespace) -> list[list[str]]:
     if "b" in options.parts:
         lines += beside_ir_measures(options.data_root, options.rounds)
     if "c" in options.parts:
-        from bench.models import load_encoder
+        from bench.models.loading import load_encoder
 
         langs = tuple(options.langs.split(",")) if options.langs else None
         (evalset,) = XQuADR(langs=langs).load(options.data_root)

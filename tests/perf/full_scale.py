@@ -19,10 +19,10 @@ import full_scale_counts as counts
 import numpy as np
 from full_scale_counts import GPUS, LABSE, MIRACL, PASSAGES, PER_HOST, SMALL, THREADS, XLMR, Measured, Searched
 
-from bench.config import Settings
-from bench.optimizer import HORIZON
-from bench.overlap import RUN
-from bench.shards import SHARD
+from bench.data.overlap import RUN
+from bench.plan.settings import Settings
+from bench.store.shards import SHARD
+from bench.training.row_adamw import HORIZON
 
 
 def prose(text: str) -> str:

@@ -12,15 +12,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.config import Settings
-from bench.cost import Flops
-from bench.encoder import first_appearances
-from bench.overlap import CHARACTERS, PHRASE, RUN
-from bench.score import COLUMNS
-from bench.search import build_corpus
-from bench.tiles import Tiles
-from bench.words import units
-from bench.work import Work
+from bench.data.corpus import build_corpus, first_appearances
+from bench.data.overlap import CHARACTERS, PHRASE, RUN
+from bench.data.words import units
+from bench.evaluation.score import COLUMNS
+from bench.evaluation.tiles import Tiles
+from bench.models.passes import Work
+from bench.plan.settings import Settings
+from bench.training.cost import Flops
 from tasks import facts
 from tasks.beir import climate_fever, miracl_lite
 from tasks.named import BEIR
@@ -357,7 +356,7 @@ def replay() -> float:
     """Microseconds of the processor for one missed step of one row of an embedding of 768 dimensions."""
     import torch
 
-    from bench.optimizer import HORIZON, RowAdamW
+    from bench.training.row_adamw import HORIZON, RowAdamW
 
     steps, table = HORIZON, torch.nn.Embedding(2, 768)
     optimizer = RowAdamW([table], 3e-5, 1e-2)

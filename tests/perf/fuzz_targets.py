@@ -16,13 +16,19 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mutate as m
+import pyarrow as pa
 import torch._dynamo  # noqa: F401  # it makes a cache when it is imported, which is no doing of an input
 
-from bench import checkpoint, config, lock, records, resolve
+import bench
 from bench.errors import BenchError
-from bench.protocol import read_protocol
+from bench.plan import resolve, settings
+from bench.plan.presets import load_plan
+from bench.plan.protocol import read_protocol
+from bench.report import plots
+from bench.store import cells, checkpoints, json_files, locks, scores
 from tasks import Source, Task
 from tasks.beir import BeirFolder
+from tasks.files import sha256
 from tasks.hub_sources import SquadFolder
 from tasks.lareqa import MLQAR
 from tasks.parallel_jsonl import ParallelJsonl, from_path
@@ -218,8 +224,8 @@ def preset(data: bytes, folder: Path) -> Read:
     written(folder / "mine.toml", data)
 
     def read() -> None:
-        plan = config.load_plan(str(folder / "mine.toml"), {"experiment": None})
-        assert plan == config.load_plan(str(folder / "mine.toml"), {}) or plan != plan
+        plan = load_plan(str(folder / "mine.toml"), {"experiment": None})
+        assert plan == load_plan(str(folder / "mine.toml"), {}) or plan != plan
         for text in plan.strategies:
             resolve.recipe(text)
         for text in plan.tasks:
@@ -280,7 +286,7 @@ def task_of(text: str) -> None:
     """A task and where its scores would be kept."""
     task = resolve.task(text)
     if not text.startswith("mteb:"):
-        path = records.score_path(Path("cell"), task.name, task.version)
+        path = scores.score_path(Path("cell"), task.name, task.version)
         assert path.parent == Path("cell") / "scores"
         with contextlib.suppress(BenchError):
             task.files(Path())
@@ -307,7 +313,7 @@ def cell_files() -> dict[str, bytes]:
         about = json.loads((derived / "config.json").read_text())
         about["derived"] = {"kind": "lir", "parameters": {"rank": 1}, "what": "w", "languages": ["en"]}
         about["parents"] = [{"cell": "mono-0", "strategy": "mono()", "steps": 10}]
-        records.write_json(derived / "config.json", about)
+        json_files.write_json(derived / "config.json", about)
         made_up.QUESTIONS = before
         return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -328,7 +334,7 @@ def cell_folder(of: str) -> str:
 
 VALIDATED = lines(*({"step": step, "mean": 0.5, "sets": {"a": {"mono": 0.5}}} for step in (5, 10)))
 FINDINGS = b"## Findings\n\n| a | b |\n|---|---|\n| <b>1</b> | [2](x) |\n\n```\ncode\n```\n"
-LOCK = plain({"machine": lock.machine(), "host": "h", "pid": 1, "start": "2"})
+LOCK = plain({"machine": locks.machine(), "host": "h", "pid": 1, "start": "2"})
 
 
 def locked(data: bytes, folder: Path) -> Read:
@@ -338,8 +344,8 @@ def locked(data: bytes, folder: Path) -> Read:
     written(place / "0123456789abcdef", data)
 
     def read() -> None:
-        found = lock.attempt(folder / "out" / "cell", lock.Watch())
-        if isinstance(found, lock.Owner):
+        found = locks.attempt(folder / "out" / "cell", locks.Watch())
+        if isinstance(found, locks.Owner):
             raise BenchError("in work elsewhere")
         found.release()
 
@@ -373,30 +379,31 @@ def results(data: bytes, folder: Path, name: str, of: str = "hybrid") -> Read:
 
 
 def _board(experiment: Path) -> None:
-    from bench import leaderboard
-    from bench.values import read_sets
+    from bench.analysis import leaderboard as leaderboard_
+    from bench.analysis.leaderboard import by_language, render
+    from bench.analysis.set_scores import read_sets
 
-    for of in read_sets(records.read_cells(experiment)):
-        rows = leaderboard.leaderboard(of, of.main)
+    for of in read_sets(cells.read_cells(experiment)):
+        rows = leaderboard_.leaderboard(of, of.main)
         for form in ("markdown", "json", "csv", "latex"):
-            leaderboard.render(rows, of.main, form).encode()
-        leaderboard.by_language(of, of.main, of.layout.settings()[-1])
+            render(rows, of.main, form).encode()
+        by_language(of, of.main, of.layout.settings()[-1])
 
 
 def _compared(experiment: Path) -> None:
-    from bench.compare import compare
+    from bench.analysis.compare import compare
 
-    compare(records.read_cells(experiment), "hybrid", "mono", None, read_protocol(experiment).margin)
+    compare(cells.read_cells(experiment), "hybrid", "mono", None, read_protocol(experiment).margin)
 
 
 def _reported(experiment: Path, out: Path) -> None:
-    from bench.report import write_report
+    from bench.report.report import write_report
 
     write_report(experiment, out, html=True)
 
 
 def _cited(experiment: Path) -> None:
-    from bench.data import cite
+    from bench.data.catalogue import cite
 
     cite(experiment)
 
@@ -404,7 +411,7 @@ def _cited(experiment: Path) -> None:
 @contextlib.contextmanager
 def without_pictures() -> Any:
     """Within the block no figure is drawn: that takes a second and reads nothing. Empty files stand for them."""
-    from bench import plots
+    pass
 
     def undrawn(*arguments: Any, **named: Any) -> str:
         (path,) = (a for a in arguments if isinstance(a, Path))
@@ -466,7 +473,7 @@ def _odd_column(column: pa.ChunkedArray, rng: Random) -> pa.Array:
     return pa.array([rng.choice(wild) if rng.randint(0, 3) == 0 else v for v in values])
 
 
-STATIC = Path(config.__file__).parent / "models" / "demo-static"
+STATIC = Path(bench.__file__).parent / "models" / "demo-static"
 MODULES = json.loads((STATIC / "modules.json").read_text())
 MODEL_FILES = (
     (MODULES, "modules.json"),
@@ -496,9 +503,9 @@ def model(data: bytes, folder: Path) -> Read:
     written(own / (name.decode() if name.decode() in {path for _, path in MODEL_FILES} else "modules.json"), rest)
 
     def read() -> None:
-        from bench.models import load_encoder
+        from bench.models.loading import load_encoder
 
-        encoder = load_encoder(config.Settings(model=str(own)), 0)
+        encoder = load_encoder(settings.Settings(model=str(own)), 0)
         assert encoder.prompt["query"] is not None
 
     return read
@@ -506,9 +513,9 @@ def model(data: bytes, folder: Path) -> Read:
 
 def _state() -> bytes:
     state = {"schema": 1, "step": 3, "owner": {"cell": "c"}, "batches_sha256": "0", "resumed_at": [],
-             "files": {"steps.jsonl": records.sha256(Path(__file__))},
+             "files": {"steps.jsonl": sha256(Path(__file__))},
              "scalars": {"optimizer": {"dict": [["a", {"tensor": "t"}]]}, "scheduler": {"list": [1]}}}  # fmt: skip
-    return plain({**state, "sha256": records.hash64(state)})
+    return plain({**state, "sha256": json_files.hash64(state)})
 
 
 def state_file(data: bytes, rng: Random) -> bytes:
@@ -518,7 +525,7 @@ def state_file(data: bytes, rng: Random) -> bytes:
         state = json.loads(changed)
         if rng.randint(0, 4) and isinstance(state, dict):
             state.pop("sha256", None)
-            return plain({**state, "sha256": records.hash64(state)})
+            return plain({**state, "sha256": json_files.hash64(state)})
     except (ValueError, RecursionError):
         pass
     return changed
@@ -529,7 +536,7 @@ def state(data: bytes, folder: Path) -> Read:
     import torch
     from safetensors.torch import save_file
 
-    from bench.resume import stored_states
+    from bench.training.resume import stored_states
 
     place = folder / "cell" / "step-00000003"
     written(place / "state.json", data)
@@ -538,7 +545,7 @@ def state(data: bytes, folder: Path) -> Read:
         save_file({"t": torch.ones(1)}, place / "training.safetensors")
 
     def read() -> None:
-        found = checkpoint.find(folder / "cell", {"cell": "c"})
+        found = checkpoints.find(folder / "cell", {"cell": "c"})
         assert found is not None
         assert found.step == 3
         stored_states(found)

@@ -22,12 +22,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.config import Settings
-from bench.encoder import Encoder
-from bench.gradcache import cached_gradients, plain_gradients
-from bench.loss import info_nce
-from bench.memory import peak_mb, restart_peak
-from bench.models import load_encoder
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.store.environment import peak_mb, restart_peak
+from bench.training.gradcache import cached_gradients, plain_gradients
+from bench.training.loss import info_nce
 
 
 def texts(rows: int) -> tuple[list[str], list[str]]:

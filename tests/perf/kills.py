@@ -26,8 +26,8 @@ import torch
 from tabulate import tabulate
 
 from bench.cli import main as bench
-from bench.config import Settings
-from bench.models import load_encoder
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
 
 RUN = [
     "run", "--strategy", "mono,centering(mono)", "--model", "demo-transformer", "--languages", "en,de", "--steps", "12",
@@ -63,15 +63,15 @@ class Phase(NamedTuple):
 
 PHASES = [
     Phase("reading", "tasks.files", "", "sha256"),
-    Phase("training", "bench.train", "", "pair_counts"),
-    Phase("training: checkpoint", "bench.checkpoint", "", "sync"),
-    Phase("training: validation", "bench.validation", "", "mean_ap"),
-    Phase("encoding", "bench.encoder", "Encoder", "embed"),
-    Phase("scoring", "bench.score", "", "_pair"),
+    Phase("training", "bench.training.loop", "", "pair_counts"),
+    Phase("training: checkpoint", "bench.store.writing", "", "sync"),
+    Phase("training: validation", "bench.training.validation", "", "mean_ap"),
+    Phase("encoding", "bench.models.encoder", "Encoder", "embed"),
+    Phase("scoring", "bench.evaluation.score", "", "_pair"),
     Phase("locking", "os", "", "rename"),
     Phase("writing", "os", "", "replace"),
     Phase("writing: scores", "pyarrow.parquet", "", "write_table"),
-    Phase("reporting", "bench.plots", "", "_save"),
+    Phase("reporting", "bench.report.plots", "", "_save"),
 ]
 
 

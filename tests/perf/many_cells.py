@@ -23,8 +23,9 @@ import torch
 from kills import make_data
 from tabulate import tabulate
 
-from bench import experiment, plots
 from bench.cli import main as bench
+from bench.report import plots
+from bench.running import cell
 
 STRATEGIES = ("mono", "cross")
 SHARES = (0.1, 0.2, 0.5, 1.0)
@@ -44,7 +45,7 @@ class Meter:
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self.memory: list[float] = []
-        self._inner = experiment.run_cell
+        self._inner = cell.run_cell
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         start = time.perf_counter()
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--figure", type=Path, help="draw the memory after every cell beside this path")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    experiment.run_cell = meter = Meter()  # type: ignore[assignment]
+    cell.run_cell = meter = Meter()  # type: ignore[assignment]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

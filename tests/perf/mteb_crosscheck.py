@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.score import score
-from bench.search import Corpus, Ranker, build_corpus
+from bench.data.corpus import Corpus, Ranker, build_corpus
+from bench.evaluation.score import score
 from tasks import EvalSet
 
 OURS_TO_MTEB = {"nDCG@10": "ndcg_at_10", "R@100": "recall_at_100", "R@10": "recall_at_10", "RR@10": "mrr_at_10"}
@@ -105,9 +105,9 @@ def main() -> None:
     """Print both, digit by digit, and fail where they differ by more than 1e-4."""
     from tabulate import tabulate
 
-    from bench.config import Settings
-    from bench.models import load_encoder
-    from bench.resolve import task
+    from bench.models.loading import load_encoder
+    from bench.plan.resolve import task
+    from bench.plan.settings import Settings
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.encoder import distinct_texts
-from bench.search import Corpus, Floats, Ints, build_corpus
+from bench.data.corpus import Corpus, Floats, Ints, build_corpus, distinct_texts
 from tasks import EvalSet
 
 DIM, CONCEPT, LANGUAGE = 384, 0.6, 0.5

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.writing import written_aside
+from bench.store.writing import written_aside
 
 HERE = Path(__file__).parent
 

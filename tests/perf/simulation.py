@@ -11,7 +11,7 @@ import numpy as np
 from tabulate import tabulate
 from tqdm import tqdm
 
-from bench import stats
+from bench.analysis import statistics
 
 CASES = [
     (seeds, clusters, of_seeds)
@@ -37,14 +37,16 @@ def case(seeds: int, clusters: int, of_seeds: float, rounds: int) -> list[str]:
     flips = covered = found = wrong = plain = 0
     for _ in range(rounds):
         differences = draw(rng, seeds, clusters, of_seeds, skewed=True)
-        interval = stats.bootstrap(differences, rng, draws=1000)
+        interval = statistics.bootstrap(differences, rng, draws=1000)
         covered += interval.low <= 0 <= interval.high
-        wrong += stats.verdict(interval, 0.0) == "superior"
-        flips += float(stats.sign_flip(differences.mean(axis=0)[:, None], rng, 1000)[0]) <= 0.05
+        wrong += statistics.verdict(interval, 0.0) == "superior"
+        flips += float(statistics.sign_flip(differences.mean(axis=0)[:, None], rng, 1000)[0]) <= 0.05
         resampled = naive(differences, rng)
         plain += resampled[0] <= 0 <= resampled[1]
-        effect = stats.detectable(differences)
-        found += stats.verdict(stats.Interval(interval.low + effect, interval.high + effect), 0.0) == "superior"
+        effect = statistics.detectable(differences)
+        found += (
+            statistics.verdict(statistics.Interval(interval.low + effect, interval.high + effect), 0.0) == "superior"
+        )
     numbers = (covered, plain, flips, wrong, found)
     return [str(seeds), f"{clusters:,}", f"{of_seeds:g}", *(f"{n / rounds:.3f}" for n in numbers)]
 

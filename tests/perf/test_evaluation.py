@@ -7,10 +7,10 @@ import pytest
 from evaluation import OURS_TO_MTEB, ir_measures_round, main, mteb_round
 from planted import Planted
 
-from bench.config import Settings
-from bench.models import load_encoder
-from bench.protocol import POOL
-from bench.score import score
+from bench.evaluation.score import score
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.store.scores import POOL
 from tasks import EvalSet
 from tasks.demo import DemoDev
 

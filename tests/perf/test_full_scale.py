@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 from transformers import BertConfig, BertModel
 
-from bench import data, packed, resolve
 from bench.cli import _parser
-from bench.config import Settings, load_plan
-from bench.cost import count
-from bench.experiment import build_grid
-from bench.models import load_encoder
+from bench.data import catalogue
+from bench.models import packed_attention
+from bench.models.loading import load_encoder
+from bench.plan import resolve
+from bench.plan.presets import load_plan
+from bench.plan.settings import Settings
+from bench.running.grid import build_grid
+from bench.training.cost import count
 
 OPTIONS = Namespace(search_seconds=14.1, encode_seconds=78.6, peak_mb=719)
 
@@ -44,7 +47,7 @@ def test_the_closed_formulas_are_what_is_counted() -> None:
             intermediate_size=inner, max_position_embeddings=64,
         )
     )  # fmt: skip
-    assert packed.prepare(encoder.model)
+    assert packed_attention.prepare(encoder.model)
     tiny = counts.Architecture("tiny", layers, h, inner, heads, old.vocab_size, 64, 2)
     assert count(encoder) == tiny.flops
     assert tiny.parameters == sum(p.numel() for p in encoder.model.parameters())
@@ -149,7 +152,7 @@ def test_commands_are_understood() -> None:
         for name in resolve.split(getattr(options, "task", None) or ""):
             assert resolve.task(name).name.startswith(("miracl", "climate-fever"))
         if " data fetch " in command:
-            data.find(options.name)
+            catalogue.find(options.name)
 
 
 def test_sections_say_what_was_computed(measured: counts.Measured) -> None:

@@ -3,8 +3,8 @@
 import pytest
 from mteb_crosscheck import Once, mteb_scores, our_scores
 
-from bench.config import Settings
-from bench.models import load_encoder
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
 from tasks import EvalSet
 from tasks.demo import DemoDev
 

@@ -22,14 +22,15 @@ import torch
 from tabulate import tabulate
 from torch.utils.data import SequentialSampler
 
-from bench import resolve
-from bench.config import Settings
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import TrainData, combine
 from bench.errors import EXPECTED
-from bench.memory import peak_mb, restart_peak
-from bench.models import load_encoder
-from bench.precision import resolve as resolve_precision
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.train import Step, train
+from bench.models.loading import load_encoder
+from bench.models.precision import resolve as resolve_precision
+from bench.plan import resolve
+from bench.plan.settings import Settings
+from bench.store.environment import peak_mb, restart_peak
+from bench.training.loop import Step, train
 from strategies import Batch
 
 

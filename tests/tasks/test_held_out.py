@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import resolve
 from bench.cli import main
-from bench.config import load_plan
-from bench.experiment import build_grid, load_training
+from bench.data.loading import load_training
+from bench.plan import resolve
+from bench.plan.presets import load_plan
+from bench.running.grid import build_grid
 from tasks import SOURCES, TaskError
 from tasks.check import check_task
 from tasks.held_out import HeldOut, held_out
@@ -29,12 +30,13 @@ def test_a_twentieth_of_the_groups_and_all_their_items() -> None:
 def test_no_query_of_it_is_trained_on(tmp_path: Path) -> None:
     grid = build_grid(load_plan("demo", {"tasks": ("held-out:demo",), "hold_out": True}), None, tmp_path)
     (evalset,) = grid.tasks[0].load(None)
-    data = load_training(grid, [], lambda text: None)
+    data = load_training(grid.plan, grid.sources, grid.root, [], lambda text: None)
     trained = {t for column in data.query.values() for t in column} | {t for c in data.passage.values() for t in c}
     asked = [t for part in evalset.queries.values() for t in part.values()]
     assert len(asked) > 100
     assert not trained & set(asked)
-    whole = load_training(build_grid(load_plan("demo", {}), None, tmp_path), [], lambda text: None)
+    other = build_grid(load_plan("demo", {}), None, tmp_path)
+    whole = load_training(other.plan, other.sources, other.root, [], lambda text: None)
     assert data.pool.n_items == whole.pool.n_items - len(held_out(SOURCES["demo"]().load(None), "demo"))
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import safetensors.numpy  # noqa: F401
 
-from bench.kept import Kept
+from bench.store.arrays import Kept
 from tests.bench.workers.forked import in_a_process
 
 ARRAY = np.arange(600, dtype=np.float32).reshape(60, 10)
-WATCHED = ("kept.py", "records.py", "writing.py", "checkpoint.py")
+WATCHED = ("arrays.py", "json_files.py", "writing.py", "checkpoints.py")
 
 
 def killed_at(line: int) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import torch
 
-from bench import checkpoint, models, train
 from bench.cli import main
-from bench.config import Settings
+from bench.models import loading
+from bench.plan.settings import Settings
+from bench.store import checkpoints
+from bench.training import loop
 from tests.bench.workers.forked import in_a_process
 
 STEPS, EVERY = 9, 2
@@ -89,9 +91,9 @@ def import_all() -> None:
     import pyarrow.parquet  # noqa: F401
     import safetensors.torch  # noqa: F401
 
-    from bench import experiment, score_table  # noqa: F401
+    import bench.running.run  # noqa: F401
 
-    models.load_encoder(Settings(model="demo-transformer"), 0).encode(["a"], "query")
+    loading.load_encoder(Settings(model="demo-transformer"), 0).encode(["a"], "query")
 
 
 def everything(root: Path) -> list[dict[str, object]]:
@@ -106,10 +108,10 @@ def everything(root: Path) -> list[dict[str, object]]:
         assert in_a_process(lambda m=micro, w=whole: run(root, w, *m)) == 0  # type: ignore[misc]
         for step in sorted(random.Random(len(micro)).sample(range(STEPS), 3)):
             at = [step // EVERY * EVERY] if step >= EVERY else []
-            found.append(trial(root, micro, train, "pair_counts", step + 1, at))
+            found.append(trial(root, micro, loop, "pair_counts", step + 1, at))
             found[-1]["whole"] = outcome(root, whole)
     synced = 7  # per checkpoint: five files, their folder, the one above
-    found.append(trial(root, micro, checkpoint, "sync", synced + 3, [EVERY]))
+    found.append(trial(root, micro, checkpoints, "sync", synced + 3, [EVERY]))
     found[-1]["whole"] = outcome(root, whole)
     return found
 

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import torch
 
-from bench import encoder, processes, search, shards
-from bench.config import Settings
-from bench.models import load_encoder
-from bench.sharded import Sharded
-from bench.shards import Shards
+from bench import processes
+from bench.data import corpus as corpora
+from bench.data.corpus import build_corpus
+from bench.models import encoder
+from bench.models.loading import load_encoder
+from bench.models.sharded import Sharded
+from bench.plan.settings import Settings
+from bench.store import shards
+from bench.store.shards import Shards
 from tasks.demo import DemoDev
 
 SIZE = 256
@@ -19,7 +23,7 @@ SIZE = 256
 def main(out: Path) -> None:
     torch.set_num_threads(1)
     processes.join()
-    shards.SHARD = encoder.CHUNK = SIZE
+    shards.SHARD = corpora.CHUNK = encoder.CHUNK = SIZE
     written: list[str] = []
     write = Shards.write
 
@@ -31,7 +35,7 @@ def main(out: Path) -> None:
 
     Shards.write = noted  # type: ignore[assignment, method-assign]
     (evalset,) = DemoDev().load(None)
-    corpus = search.build_corpus(evalset.passages)
+    corpus = build_corpus(evalset.passages)
     ranker = Sharded(load_encoder(Settings(model="demo-transformer"), 0), out / "shards", {"weights": "of the demo"})
     if processes.is_first():
         vectors, place = ranker.passages(corpus)

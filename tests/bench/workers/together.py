@@ -12,14 +12,16 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from bench import checkpoint, processes
-from bench.config import Settings
-from bench.devices import Devices
+from bench import processes
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
-from bench.models import load_encoder
-from bench.resume import Keeper
-from bench.schedule import Audit, TrainData, combine, schedule
-from bench.train import Step, train
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.store import checkpoints
+from bench.training.devices import Devices
+from bench.training.loop import Step, train
+from bench.training.resume import Keeper
 from strategies import STRATEGIES, Batch
 from tasks.demo import DemoSource
 
@@ -63,7 +65,7 @@ def run(
     keeper = None
     if keep is not None:
         keep.with_name("steps.jsonl").write_text("")
-        found_there = processes.agreed(lambda: checkpoint.find(keep, {}))
+        found_there = processes.agreed(lambda: checkpoints.find(keep, {}))
         keeper = Keeper(keep, 2, {}, keep.with_name("steps.jsonl"), audit, found_there)
     train(encoder, data, itertools.islice(batches, apart, None), settings, 0, log, keeper)
     losses = [step.loss for step in steps]

@@ -1,0 +1,1 @@
+"""What stored scores say: means, tests, leaderboard, comparisons."""

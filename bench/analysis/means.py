@@ -1,0 +1,175 @@
+"""Macro means over languages, values per question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.analysis.set_scores import Floats, Ints, Layout, SetScores, read_sets
+from bench.errors import BenchError
+from bench.evaluation.bias import BIAS, IN_POOL
+from bench.evaluation.measures import MEASURES
+from bench.store.cells import Cell
+from bench.store.scores import POOL
+
+
+def macro_weights(pair: Ints) -> Floats:
+    """Of each row, its weight in the macro mean over the language pairs that occur in ``pair`` (n_rows,)."""
+    sizes = np.bincount(pair)
+    return 1.0 / (np.count_nonzero(sizes) * sizes[pair])
+
+
+def per_cluster(layout: Layout, rows: NDArray[np.bool_], values: Floats) -> Floats:
+    """One number per parallel question, whose mean is the macro mean over language pairs of the chosen rows.
+
+    Rows are weighted so that it also holds where questions exist in some languages only.
+
+    Args:
+        layout: of the rows.
+        rows: (n_rows,), which count.
+        values: (n_rows,).
+
+    Returns:
+        (n_clusters with a chosen row,).
+    """
+    _, cluster = np.unique(layout.cluster[rows], return_inverse=True)
+    n = int(cluster.max()) + 1
+    return np.asarray(n * np.bincount(cluster, macro_weights(layout.pair[rows]) * values[rows], n), np.float64)
+
+
+DEFINED_ONLY = ("same_language_nonrelevant@10", "TLR@10", "own_language_first", "MRC@10", "PEER")
+"""Means of these are over the queries for which they are defined."""
+
+
+def pair_means(of: SetScores, cell: Cell, measures: tuple[str, ...]) -> dict[tuple[str, str], dict[str, float]]:
+    """Means over queries for each language pair; NaN where a measure is not defined."""
+    key = (cell.path.name, measures)
+    if key not in of.means:
+        of.means[key] = _pair_means(of, cell, measures)
+    return of.means[key]
+
+
+def _pair_means(of: SetScores, cell: Cell, measures: tuple[str, ...]) -> dict[tuple[str, str], dict[str, float]]:
+    of.load(cell, measures)
+    pair, n = of.layout.pair, len(of.layout.pairs)
+    sizes = np.bincount(pair, minlength=n)
+    found: dict[str, Floats] = {}
+    for name in measures:
+        values = of.values(cell, name)
+        if name in DEFINED_ONLY:
+            known = ~np.isnan(values)
+            counted = np.bincount(pair[known], minlength=n)
+            total = np.bincount(pair[known], values[known], n)
+            found[name] = np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
+        else:
+            found[name] = np.bincount(pair, values, n) / sizes
+    if "rank_distance" in measures:
+        distance = of.values(cell, "rank_distance")
+        found["rank_distance_median"] = np.array([np.median(distance[pair == i]) for i in range(n)])
+    return {p: {name: float(values[i]) for name, values in found.items()} for i, p in enumerate(of.layout.pairs)}
+
+
+def finite(of: SetScores, cell: Cell, measure: str, rows: NDArray[np.bool_]) -> Floats:
+    """Values (n_rows,) of a measure that is a number for every chosen row.
+
+    Raises:
+        BenchError: some are not.
+    """
+    values = of.values(cell, measure)
+    if not np.isfinite(values[rows]).all():
+        doing = "score the cells again" if measure in MEASURES else "it is not defined for all queries of this set"
+        raise BenchError(f"{of.name}: {measure} is not a number for some query of {cell.path.name}; {doing}")
+    return values
+
+
+def clustered(of: SetScores, pairs: Sequence[tuple[Cell, Cell]], measure: str, rows: NDArray[np.bool_]) -> Floats:
+    """Paired differences of the chosen rows: (n_seeds, n_clusters), macro over language pairs.
+
+    Raises:
+        BenchError: a value is not a number, or there is one parallel question.
+    """
+    differences = np.stack([
+        per_cluster(of.layout, rows, finite(of, x, measure, rows) - finite(of, y, measure, rows)) for x, y in pairs
+    ])  # fmt: skip
+    if differences.shape[1] < 2:
+        raise BenchError(f"{of.name}: a comparison needs at least two parallel questions; this set has one")
+    return differences
+
+
+Pair = tuple[str, str]
+
+
+Keep = Callable[[str, str], bool]
+
+
+COLUMNS = {
+    "rank distance": "rank_distance",
+    "median rank distance": "rank_distance_median",
+    "log2 rank distance": "rank_distance_log2",
+    "same-language@10": "same_language@10",
+    "same-language@10, non-relevant": "same_language_nonrelevant@10",
+    "TLR@10": "TLR@10",
+    "own language first": "own_language_first",
+    "MRC@10": "MRC@10",
+    "PEER": "PEER",
+}
+"""Language bias as tables name it, and the per-query column it is the mean of."""
+
+
+GAP = "H1 - H2"
+"""The strong-weak gap, over all language pairs."""
+
+
+class Means(NamedTuple):
+    """Means over queries of one cell on one evaluation set, for each (q_lang, d_lang); d_lang is ``*`` for the pool."""
+
+    cell: Cell
+    set_name: str
+    main: str
+    note: str
+    passages: dict[str, int]
+    pairs: dict[Pair, dict[str, float]]
+
+
+def read_means(cells: Iterable[Cell]) -> list[Means]:
+    """Means of every finished cell on every set that it was scored on."""
+    return [m for of in read_sets(list(cells)) for m in means_of(of)]
+
+
+def means_of(of: SetScores) -> list[Means]:
+    """Means of every cell on one set."""
+    names = (*MEASURES, *((IN_POOL, *BIAS) if has_pool(of) else ()))
+    return [Means(c, of.name, of.main, of.note, of.passages, pair_means(of, c, names)) for c in of.cells]
+
+
+def has_pool(of: SetScores) -> bool:
+    """Whether the set has a pool of several languages."""
+    return any(d == POOL for _, d in of.layout.pairs)
+
+
+def setting_means(means: Means, measure: str, keep: Keep = lambda q, d: True) -> dict[str, float]:
+    """Macro mean over language pairs in each setting, and the bias measures' macro mean over query languages.
+
+    Args:
+        means: of one cell and set.
+        measure: one of ``MEASURES``.
+        keep: which (q_lang, d_lang) count; for the pool d_lang is ``*``. Settings without any pair are NaN.
+    """
+    kept = {pair: values for pair, values in means.pairs.items() if keep(*pair)}
+    pooled = [v for (_, d), v in kept.items() if d == POOL]
+    single = [v for (_, d), v in kept.items() if d != POOL]
+    return {
+        "mono": _mean(v[measure] for (q, d), v in kept.items() if q == d),
+        "cross": _mean(v[measure] for (q, d), v in kept.items() if d not in (q, POOL)),
+        "multi": _mean(v[measure] for v in pooled),
+        **{name: _mean(v[column] for v in pooled) for name, column in COLUMNS.items()},
+        GAP: _mean(v["AP"] - v[IN_POOL] for v in single if IN_POOL in v),
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = list(values)
+    return float(np.mean(found)) if found else float("nan")

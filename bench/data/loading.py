@@ -1,0 +1,125 @@
+"""Tasks and training data of a plan, read and held against each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.data.overlap import Overlap, find_overlaps
+from bench.data.train_data import TrainData, combine, without
+from bench.errors import BenchError
+from bench.plan.settings import TRAINED_IN_PAPER, Plan
+from bench.store.json_files import file_name
+from tasks import EvalSet, Source, Task, TrainSet
+from tasks.files import checksums
+from tasks.held_out import evalset_of, held_out
+
+
+class LoadedTask(NamedTuple):
+    """A task with its sets in memory and the checksums of what was read."""
+
+    task: Task
+    sets: list[EvalSet]
+    files: dict[str, str]
+
+
+GROUPS = 32
+"""Groups of a source that are scored: enough to tell a learning curve, few enough to be scored often."""
+
+
+def few_groups(evalset: EvalSet, languages: Sequence[str], groups: int = GROUPS) -> EvalSet | None:
+    """At most so many groups of a set in some languages, chosen by a hash of their names; None where none is left."""
+    of = evalset.group or {}
+    kept = {lang: evalset.queries[lang] for lang in languages if lang in evalset.queries}
+    names = {of[q] for part in kept.values() for q in part}
+    chosen = set(sorted(names, key=lambda g: hashlib.blake2b(g.encode()).digest())[:groups])
+    queries = {lang: few for lang, part in kept.items() if (few := {q: t for q, t in part.items() if of[q] in chosen})}
+    asked = {q for part in queries.values() for q in part}
+    wanted = {d for q in asked for d in evalset.relevant[q]}
+    passages = {
+        lang: few for lang in queries if (few := {d: t for d, t in evalset.passages[lang].items() if d in wanted})
+    }
+    there = {d for part in passages.values() for d in part}
+    relevant = {q: {d: g for d, g in evalset.relevant[q].items() if d in there} for q in sorted(asked)}
+    if not queries:
+        return None
+    return EvalSet(evalset.name, queries, passages, relevant, {q: of[q] for q in sorted(asked)}, evalset.main)
+
+
+Say = Callable[[str], None]
+
+
+def load_training(
+    plan: Plan, sources: Sequence[Source], root: Path | None, tasks: Sequence[LoadedTask], say: Say
+) -> TrainData:
+    """The items of all sources in the training languages; languages that no source has are named.
+
+    Raises:
+        BenchError: items share text with a test set, and the plan does not say what to do with them.
+    """
+    sets = [s.load(root) for s in sources]
+    validated = _validated(plan, sources, sets)
+    if plan.settings.hold_out:
+        sets = [without(t, held_out(t, s.name)) for s, t in zip(sources, sets, strict=True)]
+    overlaps = guard(plan, sources, sets, tasks, say)
+    if plan.overlap == "drop":
+        found = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
+        sets = [without(train, items) for train, items in zip(sets, found, strict=True)]
+    data = combine(sets, plan.settings.languages, plan.settings.train_weights)
+    data = dataclasses.replace(data, overlaps=tuple(o.summary() for o in overlaps), held_out=validated)
+    counts = data.pool.has.sum(axis=0).tolist()
+    listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
+    say(f"training items: {data.pool.n_items:,} ({listed})")
+    absent = [lang for lang in plan.settings.languages if lang not in data.pool.langs]
+    unknown = [lang for lang in absent if lang not in TRAINED_IN_PAPER]
+    if unknown:
+        offered = ", ".join(data.pool.langs)
+        raise BenchError(f"no source has the training language {unknown[0]!r}; of those asked for they have {offered}")
+    if absent:
+        say(f"no training items in {', '.join(absent)}: not trained on")
+    return data
+
+
+def _validated(plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet]) -> tuple[EvalSet, ...]:
+    """What is scored while training: a few held-out groups of every source, in the training languages."""
+    if not plan.settings.validate_every:
+        return ()
+    pass
+
+    whole = [evalset_of(train, source.name) for source, train in zip(sources, sets, strict=True)]
+    few = [few_groups(evalset, plan.settings.languages) for evalset in whole]
+    return tuple(evalset for evalset in few if evalset is not None)
+
+
+def guard(
+    plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say: Say
+) -> list[Overlap]:
+    """What the sources share with the test sets; refused unless the plan allows it."""
+    found: list[Overlap] = []
+    for source, train in zip(sources, sets, strict=True):
+        tested = [s for t in tasks if t.task.name not in source.apart_from for s in t.sets]
+        found += find_overlaps([(source.name, train)], tested) if tested else []
+    for o in found:
+        seen = f"{len(o.items):,} of {o.of:,} items of {o.source} share a run of words with {o.set_name}"
+        if plan.overlap == "refuse":
+            raise BenchError(
+                f"never train on what is tested: {seen}, e.g. {o.example[:60]!r}; --overlap drop leaves them out, "
+                "--overlap keep trains on them"
+            )
+        say(f"{seen}: {'left out' if plan.overlap == 'drop' else 'kept'}")
+    return found
+
+
+def load_task(task: Task, root: Path | None) -> LoadedTask:
+    """Read a task once for all cells.
+
+    Raises:
+        BenchError: a set's name could not be that of a file: figures and exports are named after it.
+    """
+    sets = list(task.load(root))
+    for evalset in sets:
+        file_name(evalset.name, f"task {task.name}: the name of a set")
+    return LoadedTask(task, sets, checksums(task.files(root)))

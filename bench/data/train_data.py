@@ -1,0 +1,149 @@
+"""All sources as one pool with its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import randomness
+from bench.errors import BenchError
+from bench.plan.derived import LEAST, TEXTS
+from strategies.contract import Batch, Pool
+from tasks import TrainSet
+from tasks.contract import EvalSet
+
+
+def without(train: TrainSet, items: Collection[int]) -> TrainSet:
+    """The training set without these items."""
+    kept = [i for i in range(len(train.group)) if i not in items]
+    return TrainSet(
+        langs=train.langs,
+        query={lang: [column[i] for i in kept] for lang, column in train.query.items()},
+        passage={lang: [column[i] for i in kept] for lang, column in train.passage.items()},
+        group=[train.group[i] for i in kept],
+        negative={lang: [column[i] for i in kept] for lang, column in train.negative.items()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainData:
+    """The texts behind a pool: ``query[lang][item]`` and ``passage[lang][item]``, None where one is missing.
+
+    ``negative[lang][item]`` are hard negatives; {} where no source has any.
+
+    ``overlaps`` says what the guard against training on test data found; ``held_out`` is what training validates on.
+    """
+
+    pool: Pool
+    query: dict[str, list[str | None]]
+    passage: dict[str, list[str | None]]
+    negative: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    overlaps: tuple[dict[str, object], ...] = ()
+    held_out: tuple[EvalSet, ...] = ()
+
+    def negatives_of(self, item: int, lang: str) -> tuple[str, ...]:
+        """The hard negatives of an item in a language."""
+        return self.negative[lang][item] if lang in self.negative else ()
+
+    def queries(self, batch: Batch) -> list[str]:
+        """The query text of every row."""
+        return _rows(self.query, self.pool.langs, batch.item, batch.q_lang)
+
+    def passages(self, batch: Batch) -> list[str]:
+        """The passage text of every row."""
+        return _rows(self.passage, self.pool.langs, batch.item, batch.d_lang)
+
+
+def _rows(texts: dict[str, list[str | None]], langs: tuple[str, ...], item: np.ndarray, lang: np.ndarray) -> list[str]:
+    rows = [texts[langs[code]][i] for i, code in zip(item.tolist(), lang.tolist(), strict=True)]
+    return [text for text in rows if text is not None]
+
+
+def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = ()) -> TrainData:
+    """One pool of all items of ``sets`` in ``languages``; items and languages left with nothing drop out.
+
+    With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
+    share a group, so they never meet in a batch.
+    """
+    offered = {lang for s in sets for lang in s.langs}
+    langs = tuple(lang for lang in languages if lang in offered)
+    if not langs:
+        raise BenchError(f"no source has a training language of {list(languages)}; they have {sorted(offered)}")
+    query: dict[str, list[str | None]] = {lang: [] for lang in langs}
+    passage: dict[str, list[str | None]] = {lang: [] for lang in langs}
+    hard = any(texts for s in sets for column in s.negative.values() for texts in column)
+    negative: dict[str, list[tuple[str, ...]]] = {lang: [] for lang in langs} if hard else {}
+    groups: list[np.ndarray] = []
+    first_group = 0
+    for s in sets:
+        for lang in langs:
+            query[lang] += s.query.get(lang) or [None] * len(s.group)
+            passage[lang] += s.passage.get(lang) or [None] * len(s.group)
+            if hard:
+                negative[lang] += s.negative.get(lang) or [()] * len(s.group)
+        groups.append(np.asarray(s.group, dtype=np.int64) + first_group)
+        first_group += max(s.group, default=-1) + 1
+    has = np.array([[t is not None for t in query[lang]] for lang in langs]).T
+    source = np.repeat(np.arange(len(sets)), [len(s.group) for s in sets])
+    data = _drop_empty(TrainData(Pool(langs, has, np.concatenate(groups), source), query, passage, negative))
+    return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
+
+
+def _weighted(source: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """Items, repeated so that the shares of the sources are proportional to ``weights``; the same for every seed."""
+    of = [np.flatnonzero(source == s) for s in range(len(weights))]
+    empty = [str(s + 1) for s, items in enumerate(of) if not len(items)]
+    if empty:
+        raise BenchError(f"source number {empty[0]} has no item in the training languages, so it can have no weight")
+    unit = max(len(items) / weight for items, weight in zip(of, weights, strict=True))
+    rng = randomness.generator(0, "weights")
+    parts = []
+    for items, weight in zip(of, weights, strict=True):
+        times, rest = divmod(round(weight * unit), len(items))
+        parts += [np.tile(items, times), np.sort(rng.choice(items, rest, replace=False))]
+    return np.concatenate(parts)
+
+
+def _drop_empty(data: TrainData) -> TrainData:
+    used = np.flatnonzero(data.pool.has.any(axis=0))
+    return _select(data, np.flatnonzero(data.pool.has.any(axis=1)), tuple(data.pool.langs[i] for i in used))
+
+
+def _select(data: TrainData, items: NDArray[np.int64], langs: tuple[str, ...]) -> TrainData:
+    pool = data.pool
+    query = {lang: [data.query[lang][i] for i in items] for lang in langs}
+    passage = {lang: [data.passage[lang][i] for i in items] for lang in langs}
+    columns = np.array([pool.langs.index(lang) for lang in langs], np.int64)
+    has = np.ascontiguousarray(pool.has[np.ix_(items, columns)])
+    negative = {lang: [data.negative[lang][i] for i in items] for lang in langs if lang in data.negative}
+    return TrainData(Pool(langs, has, pool.group[items], pool.source[items]), query, passage, negative)
+
+
+def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Language -> passages in it, and the same passages in ``source``: at most ``TEXTS``, the same for every seed.
+
+    Items are walked in one shuffled order; a passage in ``source`` that came up for the language before is passed over.
+
+    Raises:
+        BenchError: no item exists in ``source``, or too few in it and another language.
+    """
+    langs = data.pool.langs
+    if source not in langs:
+        raise BenchError(f"shift moves passages to a training language, one of {', '.join(langs)}; got {source!r}")
+    order = randomness.generator(0, "parallel passages").permutation(data.pool.n_items)
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for i, lang in enumerate(langs):
+        both = order[data.pool.has[order, i] & data.pool.has[order, langs.index(source)]]
+        pairs: dict[str, str] = {}
+        for item in both.tolist():
+            here, there = data.passage[lang][item], data.passage[source][item]
+            if here is not None and there is not None and len(pairs) < TEXTS:
+                pairs.setdefault(there, here)
+        if lang != source and len(pairs) >= LEAST:
+            found[lang] = (list(pairs.values()), list(pairs))
+    if not found:
+        raise BenchError(f"shift needs {LEAST} training items in {source} and another language; no language has them")
+    return found

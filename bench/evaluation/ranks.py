@@ -1,0 +1,191 @@
+"""Similarities to ranks; ties settled once and here; what a search gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from bench.data.corpus import Corpus, Floats, Ints, Passages, Vectors
+from bench.errors import BenchError
+from bench.evaluation.measures import ABSENT
+
+NOT_A_NUMBER = "a similarity is not a number: the model's vectors hold NaN or infinity, retrain it"
+
+
+BLOCK = 1 << 24
+"""Similarities held at once (64 MB in float32)."""
+
+
+def similarity_blocks(queries: Vectors, passages: Vectors) -> Iterator[tuple[slice, Floats]]:
+    """Blocks of rows of ``queries @ passages.T``; queries (n, dim), passages (m, dim), both dense or both sparse.
+
+    Raises:
+        BenchError: a similarity is not a number.
+    """
+    for rows in query_blocks(queries.shape[0], passages.shape[0]):
+        yield rows, similarities(queries[rows], passages)
+
+
+def query_blocks(n: int, width: int) -> Iterator[slice]:
+    """The rows of ``n`` queries in blocks, so that the similarities to ``width`` passages are at most ``BLOCK``."""
+    height = max(1, BLOCK // width)
+    for start in range(0, n, height):
+        yield slice(start, min(start + height, n))
+
+
+def similarities(queries: Vectors, passages: Vectors) -> Floats:
+    """``queries @ passages.T``, (n, m), dense.
+
+    Raises:
+        BenchError: a similarity is not a number.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # refused below, in one line
+        product = queries @ passages.T
+    block: Floats = product.toarray() if sparse.issparse(product) else product
+    if not np.isfinite(block).all():
+        raise BenchError(NOT_A_NUMBER)
+    return np.ascontiguousarray(block, dtype=np.float32)
+
+
+class Sought(NamedTuple):
+    """Relevant passages whose ranks are counted; arrays are (n, R).
+
+    Attributes:
+        score: float32. Their similarities.
+        tie: int64. Their places among all passages when ordered by doc_id descending.
+        lang: int64. Their languages; -1 is padding.
+    """
+
+    score: Floats
+    tie: Ints
+    lang: Ints
+
+    def of(self, rows: slice) -> Sought:
+        """Those of some queries."""
+        return Sought(self.score[rows], self.tie[rows], self.lang[rows])
+
+
+def ranks(block: Floats, relevant: Ints, corpus: Corpus) -> tuple[Ints, Ints]:
+    """1-based ranks of the relevant passages, among those of their own language and in the pool of all languages.
+
+    Args:
+        block: similarities, (n, n_docs).
+        relevant: columns of the relevant passages of each row, (n, R), padded with -1.
+        corpus: the columns.
+
+    Returns:
+        int64, (n, R), twice; ``ABSENT`` where ``relevant`` is padding.
+    """
+    score = np.take_along_axis(block, np.maximum(relevant, 0), axis=1)
+    own, pool = before(block, sought(score, relevant, corpus), relevant >= 0, corpus)
+    return padded(own + 1, relevant), padded(pool + 1, relevant)
+
+
+def sought(score: Floats, relevant: Ints, corpus: Corpus) -> Sought:
+    """The relevant columns (n, R), padded with -1, of which the similarities are known."""
+    lang = np.where(relevant >= 0, language_of(relevant, corpus), -1)
+    return Sought(score, corpus.tie[np.maximum(relevant, 0)], lang)
+
+
+def before(block: Floats, those: Sought, here: NDArray[np.bool_], corpus: Corpus) -> tuple[Ints, Ints]:
+    """How many passages of a block stand before each of those that are sought.
+
+    They are counted, not sorted: a row and its comparisons stay in the processor's cache.
+
+    Args:
+        block: similarities, (n, width).
+        those: (n, R).
+        here: whether each is itself in the block, (n, R).
+        corpus: the block's columns.
+
+    Returns:
+        int64, (n, R), twice: among the passages of its own language, and among all; 0 for padding.
+    """
+    own, pool = np.zeros_like(those.lang), np.zeros_like(those.lang)
+    together = max(1, BLOCK // block.shape[1])
+    lang = np.maximum(those.lang, 0)
+    starts, stops = corpus.segment[lang], corpus.segment[lang + 1]
+    for i, row in enumerate(block):
+        slots = np.flatnonzero(those.lang[i] >= 0)
+        for part in (slots[j : j + together] for j in range(0, len(slots), together)):
+            selves = int(np.count_nonzero(here[i, part]))
+            first = _first(row, those.score[i, part, None], those.tie[i, part, None], selves, corpus.tie)
+            pool[i, part] = [np.count_nonzero(found) for found in first]
+            segments = zip(first, starts[i, part].tolist(), stops[i, part].tolist(), strict=True)
+            own[i, part] = [np.count_nonzero(found[start:stop]) for found, start, stop in segments]
+    return own, pool
+
+
+def _first(row: Floats, score: Floats, tie: Ints, selves: int, ties: Ints) -> NDArray[np.bool_]:
+    """Which of a row's passages, (width,) with ``ties``, stand before those of ``score`` and ``tie`` (R, 1).
+
+    ``selves`` of the latter are in the row. The result is (R, width).
+    """
+    first, tied = row > score, row == score
+    if np.count_nonzero(tied) > selves:  # more than each with itself
+        first |= tied & (ties < tie)
+    return first
+
+
+def top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:
+    """Columns of the k best passages of each row, best first, (n, min(k, n_docs))."""
+    k = min(k, block.shape[1])
+    if k == block.shape[1]:
+        return np.stack([np.lexsort((corpus.tie, -row)) for row in block])
+    value, column = (t.numpy() for t in torch.topk(torch.from_numpy(block), k + 1, dim=1))
+    order = np.lexsort((corpus.tie[column[:, :k]], -value[:, :k]), axis=1)
+    best = np.take_along_axis(column[:, :k], order, axis=1)
+    for row in np.flatnonzero(value[:, k] == value[:, k - 1]):
+        best[row] = _best(block[row], value[row, k], k, corpus)
+    return best
+
+
+def _best(row: Floats, last: np.float32, k: int, corpus: Corpus) -> Ints:
+    """The k best columns of a row in which the k-th score is ``last`` and more than k passages have that or better."""
+    above, tied = np.flatnonzero(row > last), np.flatnonzero(row == last)
+    wanted = k - len(above)
+    first = tied[np.argpartition(corpus.tie[tied], wanted - 1)[:wanted]]
+    found = np.concatenate([above, first])
+    return found[np.lexsort((corpus.tie[found], -row[found]))]
+
+
+def language_of(columns: Ints, corpus: Corpus) -> Ints:
+    """Language index of each column; 0 for padding."""
+    return np.searchsorted(corpus.segment, np.maximum(columns, 0), side="right") - 1
+
+
+def padded(ranks: Ints, relevant: Ints) -> Ints:
+    """``ranks`` with ``ABSENT`` where ``relevant`` is padding."""
+    return np.where(relevant >= 0, ranks, ABSENT)
+
+
+class Ranking(NamedTuple):
+    """Of the queries of one language.
+
+    Attributes:
+        own: int64, (n, R). 1-based rank of each relevant passage among those of its own language.
+        pool: int64, (n, R). Its rank in the pool of all languages.
+        top: int64, (n, K). Columns of the K best passages of the pool, best first.
+
+    Ranks are ``ABSENT`` where ``relevant`` is padding, and ``MISSED`` where a cut run does not answer the passage.
+    """
+
+    own: Ints
+    pool: Ints
+    top: Ints
+
+
+class Searcher(Protocol):
+    """Ranks the passages of one corpus."""
+
+    def rank(self, queries: Vectors, relevant: Ints, k: int) -> Ranking:
+        """Rank for ``queries`` (n, dim), whose relevant columns are (n, R), padded with -1; the k best are listed."""
+
+
+Search = Callable[[Passages, Ints, Corpus], Searcher]
+"""Vectors of the distinct passages, for each column its row among them, the corpus: something that ranks it."""

@@ -1,0 +1,1 @@
+"""What ranks: encoders, lexical baselines, and what is made of them."""

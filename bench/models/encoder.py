@@ -1,0 +1,183 @@
+"""Texts to unit vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from bench.data.corpus import CHUNK, Kind, distinct_texts, first_appearances
+from bench.models import packed_attention
+from bench.models.passes import Pass, Work, filled, padded_right, passes
+from bench.plan.settings import Settings
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from bench.data.corpus import Corpus
+
+POSITIONS = {"cpu": 1 << 11, "cuda": 1 << 16}
+"""Positions, padding included, that pass the model together in encoding: on a CPU few enough to stay in its cache."""
+
+
+TRAINED_TOGETHER = 1 << 12
+"""Tokens that pass without padding together in training, about: sums over many more are less exact in float32."""
+
+
+ENCODED_TOGETHER = 64
+"""Texts that pass together where a model does not pad, or pads on the left."""
+
+
+class Encoder:
+    """Maps texts to unit vectors. ``kind`` chooses the prompt and the length limit.
+
+    Attributes:
+        model: as sentence-transformers opens it.
+        prompt: in front of every text of a kind.
+        length: tokens kept of a text of a kind.
+        packs: whether texts pass the model without padding.
+        apart: whether a batch may pass the model in several parts in training.
+    """
+
+    def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
+        self.model = model
+        own = model.prompts
+        self.prompt: dict[Kind, str] = {
+            "query": _first(settings.query_prompt, own.get("query")),
+            "passage": _first(settings.passage_prompt, own.get("passage"), own.get("document")),
+        }
+        self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
+        self.apart = True
+        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
+        limit = model.max_seq_length
+        self._limit = int(limit) if limit is not None and np.isfinite(limit) else None
+        self.packs = packed_attention.prepare(model)
+
+    def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
+        """Token ids (and mask) of ``texts``, cut to the length limit of their kind."""
+        if self._limit is None:
+            features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
+        else:
+            self.model.max_seq_length = min(self._limit, self.length[kind])
+            features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
+            self.model.max_seq_length = self._limit
+        return {k: v.to(self.model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
+
+    def embed(self, features: dict[str, Tensor]) -> Tensor:
+        """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
+        with self.layers():
+            vectors = self.model(features)["sentence_embedding"]
+        return functional.normalize(vectors.float(), dim=-1)
+
+    def layers(self) -> AbstractContextManager[None]:
+        """The layers' precision; around several passes, weights are cast once for all of them."""
+        return torch.autocast(self.model.device.type, self._half, enabled=self._half is not None)
+
+    def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
+        """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much passed the model.
+
+        Texts pass without padding, or those of like length together: the same vectors up to rounding, for less work.
+        """
+        features = self.features(texts, kind)
+        if self._limit is None:
+            tokens = features["input_ids"].numel() if "input_ids" in features else 0
+            return self.embed(features), Work(len(texts), tokens, tokens, 0)
+        mask = features["attention_mask"]
+        tokens = int(mask.sum())
+        if self.packs:
+            parts = list(filled(mask, TRAINED_TOGETHER if self.apart else tokens, packs=True))
+            work = Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
+        else:
+            parts = passes(mask) if self.apart else [Pass(torch.arange(len(texts)), None)]
+            shapes = [part.of(features)["attention_mask"].shape for part in parts]
+            work = Work(len(texts), tokens, sum(n * w for n, w in shapes), sum(n * w**2 for n, w in shapes))
+        vectors = torch.cat([self.embed(self._own(part, features)) for part in parts])
+        order = torch.cat([part.rows for part in parts])
+        return vectors[torch.argsort(order).to(vectors.device)], work
+
+    def _own(self, part: Pass, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What passes the model of a batch's features."""
+        return packed_attention.pack(self.model, features, part.rows) if self.packs else part.of(features)
+
+    def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
+        distinct = first_appearances(corpus.texts(), len(corpus.doc_id))
+        return self._encode(distinct.of(corpus.texts()), distinct.size, "passage"), distinct.place
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, in the order of ``texts``; an encoder needs no ``langs``."""
+        return self.encode(texts, "query")
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, in the order of ``texts``; each distinct text is encoded once."""
+        distinct, inverse = distinct_texts(texts)
+        return self._encode(iter(distinct), len(distinct), kind)[inverse]
+
+    def _encode(self, texts: Iterator[str], at_most: int, kind: Kind) -> NDArray[np.float32]:
+        """Encode a stream of at most ``at_most`` texts; only ``CHUNK`` of them are held at once."""
+        out = np.empty((0, 0), np.float32)
+        done = 0
+        with progress(at_most, kind) as bar:
+            while chunk := list(islice(texts, CHUNK)):
+                vectors = self.encode_chunk(chunk, kind, bar)
+                if not out.size:
+                    out = np.empty((at_most, vectors.shape[1]), np.float32)
+                out[done : done + len(chunk)] = vectors
+                done += len(chunk)
+        return out[:done]
+
+    def encode_chunk(self, texts: list[str], kind: Kind, bar: tqdm[NoReturn]) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, of at most ``CHUNK`` texts: what passes together decides the last bits."""
+        out = np.empty((0, 0), np.float32)
+        self.model.eval()
+        with torch.inference_mode(), self.layers():
+            for rows, vectors in self._passes(texts, kind):
+                if not out.size:
+                    out = np.empty((len(texts), vectors.shape[1]), np.float32)
+                out[rows] = vectors
+                bar.update(len(rows))
+        return out
+
+    def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
+        features = None if self._limit is None else self.features(texts, kind)
+        if features is not None and (self.packs or padded_right(features["attention_mask"])):
+            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), self.packs):
+                yield part.rows.numpy(), self.embed(self._own(part, features)).cpu().numpy()
+            return
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
+        for start in range(0, len(texts), ENCODED_TOGETHER):
+            rows = order[start : start + ENCODED_TOGETHER]
+            yield np.array(rows), self.embed(self.features([texts[i] for i in rows], kind)).cpu().numpy()
+
+    def weights_hash(self) -> str:
+        """sha256 over the names and values of all weights."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write a folder that ``SentenceTransformer(folder)`` opens, with the prompts that were used."""
+        self.model.prompts |= {"query": self.prompt["query"], "passage": self.prompt["passage"]}
+        self.model.save_pretrained(str(folder), create_model_card=False)
+
+
+def progress(texts: int, kind: Kind) -> tqdm[NoReturn]:
+    """A bar on stderr, where that is a terminal."""
+    return tqdm(total=texts, desc=f"encode {kind}", unit="text", disable=None)
+
+
+def _first(*choices: str | None) -> str:
+    return next((c for c in choices if c), "") if choices[0] is None else choices[0]

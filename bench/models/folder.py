@@ -1,0 +1,170 @@
+"""What a model's folder may hold: no pickle, no code; its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+
+from bench.errors import BenchError
+from tasks import TaskError
+from tasks.files import is_file, listed, read_value, sha256
+
+FLAG = "--trust-remote-code"
+
+
+OWN = re.compile(r"sentence_transformers(\.\w+)*\.(models|modules)(\.\w+)*\.[A-Z]\w*")
+"""Modules of sentence-transformers, by the names of this version and of older ones."""
+
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+"""Endings of files that run code when they are opened."""
+
+
+ADAPTER = "adapter_config.json"
+
+
+def require_safe(folder: Path, code: bool) -> None:
+    """Refuse a model folder whose opening would run code or read what is not in it.
+
+    A pickle that lies beside safetensors (an optimiser's state, older weights) is never opened, so it may stay.
+
+    Args:
+        folder: of the model.
+        code: whether the user consents to code that it brings or names.
+
+    Raises:
+        BenchError: weights as a pickle, a module that is no part of sentence-transformers, a path that leaves the
+            folder, an adapter of another model, or a file that cannot be read.
+    """
+    if not any(folder.rglob("*.safetensors")):
+        pickles = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix in PICKLES)
+        seen = f"; {', '.join(pickles[:3])} would run code when opened" if pickles else ""
+        raise BenchError(
+            f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them{seen}"
+        )
+    modules = _modules(folder)
+    for place, kind in modules:
+        _require_own(kind, code, f"{folder / 'modules.json'}")
+        _require_safe_module(folder, place, kind, code)
+    if not modules:
+        _require_safe_module(folder, "", "sentence_transformers.models.Transformer", code)
+
+
+def _modules(folder: Path) -> list[tuple[str, str]]:
+    """(Path below the folder, type) of every module; none where there is no modules.json."""
+    path = folder / "modules.json"
+    if not is_file(path):
+        return []
+    found = _read(path)
+    if not isinstance(found, list) or not found:
+        raise BenchError(f"{path}: a list of modules is expected, as sentence-transformers writes it")
+    modules = []
+    for module in found:
+        place, kind = (module.get("path"), module.get("type")) if isinstance(module, dict) else (None, None)
+        if not isinstance(place, str) or not isinstance(kind, str):
+            raise BenchError(f"{path}: a module has a path and a type, both text; got {module!r:.200}")
+        modules.append((_inside(place, path), kind))
+    return modules
+
+
+def _require_safe_module(folder: Path, place: str, kind: str, code: bool) -> None:
+    own = folder / place
+    _require_weights(folder, own)
+    if is_file(own / ADAPTER):
+        raise BenchError(f"{own / ADAPTER}: an adapter names the weights of another model; merge it into them first")
+    for path in listed(own, "*.json"):
+        if path.name.startswith("sentence_") and path.name.endswith("_config.json"):
+            _require_paths_inside(_read(path), path)
+    name = kind.rpartition(".")[2]
+    if name in ("Router", "Asym"):
+        _require_safe_routes(folder, place, code)
+    if name == "WordEmbeddings":
+        path = own / "wordembedding_config.json"
+        _require_own(_text_of(path, "tokenizer_class"), code, str(path))
+    activation = _text_of(own / "config.json", "activation_function") if name == "Dense" else "torch.nn."
+    if not code and not activation.startswith("torch.nn."):
+        raise BenchError(
+            f"{own / 'config.json'}: the activation {activation!r:.80} is not torch's, and sentence-transformers would "
+            f"take another in its place; {FLAG} imports it"
+        )
+
+
+def _require_weights(folder: Path, own: Path) -> None:
+    """Refuse a module whose weights are a pickle alone."""
+    pickles = listed(own, "pytorch_model*.bin")
+    if pickles and not listed(own, "*.safetensors"):
+        raise BenchError(
+            f"{pickles[0]}: weights as a pickle run code when opened and are refused; convert them to safetensors"
+        )
+
+
+def _require_safe_routes(folder: Path, place: str, code: bool) -> None:
+    """The modules within a router, which stand in folders below its own."""
+    paths = [folder / place / name for name in ("router_config.json", "config.json")]
+    path = next((p for p in paths if is_file(p)), None)
+    value = _read(path) if path else None
+    types = value.get("types") if isinstance(value, dict) else None
+    if path is None or not isinstance(types, dict) or not all(isinstance(kind, str) for kind in types.values()):
+        raise BenchError(f"{paths[0]}: a router says the types of its modules there")
+    for name, kind in types.items():
+        _require_own(kind, code, str(path))
+        inner = _inside(name, path)
+        if inner in ("", "."):
+            raise BenchError(f"{path}: a router's modules have folders of their own; got {name!r}")
+        _require_safe_module(folder, str(PurePosixPath(place, inner)), kind, code)
+
+
+def _require_own(kind: str, code: bool, where: str) -> None:
+    if not code and not OWN.fullmatch(kind):
+        raise BenchError(
+            f"{where}: {kind!r:.200} is no module of sentence-transformers; opening the model would run code that it "
+            f"names. {FLAG} allows that, is recorded, and makes other cells"
+        )
+
+
+def _inside(place: str, path: Path) -> str:
+    pure = PurePosixPath(place)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in place or not (place.isprintable() or not place):
+        raise BenchError(f"{path}: a module's path stays in the model's folder; got {place!r:.200}")
+    return place
+
+
+def _require_paths_inside(value: object, path: Path) -> None:
+    """Refuse options of the library that lead out of the folder, or to another model's tokenizer."""
+    if isinstance(value, dict):
+        if value.get("tokenizer_name_or_path") is not None:
+            raise BenchError(
+                f"{path}: names another tokenizer by tokenizer_name_or_path; put it into the model's folder"
+            )
+        for inner in value.values():
+            _require_paths_inside(inner, path)
+    elif isinstance(value, list):
+        for inner in value:
+            _require_paths_inside(inner, path)
+    elif isinstance(value, str) and (value.startswith(("/", "~", "\\")) or ".." in PurePosixPath(value).parts):
+        raise BenchError(f"{path}: {value!r:.200} leads out of the model's folder; put what it names there")
+
+
+def _text_of(path: Path, key: str) -> str:
+    value = _read(path) if is_file(path) else {}
+    found = value.get(key, "torch.nn.") if isinstance(value, dict) else None
+    if not isinstance(found, str):
+        raise BenchError(f"{path}: {key} is text; got {found!r:.80}")
+    return found
+
+
+def _read(path: Path) -> object:
+    try:
+        return read_value(path)
+    except TaskError as error:
+        raise BenchError(str(error)) from None
+
+
+def folder_hash(folder: Path, code: bool = False) -> str:
+    """sha256 over names and contents of a model folder: weights, tokenizer, configuration; code where it may run."""
+    kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if code else ()))
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path).encode())
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""Baselines that match characters and words, and know no language: what they solve, a shared script solves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from bench.data.corpus import Corpus, Ints
+from bench.data.words import is_character, units
+from bench.errors import BenchError
+
+K1, B = 0.9, 0.4
+"""BM25's parameters as in Anserini and the BEIR paper."""
+
+
+STEMMERS = {
+    "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "porter", "es": "spanish", "fi": "finnish",
+    "fr": "french", "hi": "hindi", "hu": "hungarian", "id": "indonesian", "it": "italian", "nl": "dutch",
+    "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+"""Language -> Snowball algorithm."""
+
+
+class CharTfidf:
+    """Character 2- to 4-grams within words, sublinear TF-IDF fitted on the passages; rows have unit length."""
+
+    def __init__(self) -> None:
+        self._vectorizer: Any = None
+
+    def passages(self, corpus: Corpus) -> tuple[sparse.csr_matrix, Ints]:
+        """Sparse, (n_docs, vocabulary)."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
+        return self._vectorizer.fit_transform(corpus.texts()), np.arange(len(corpus.doc_id))
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> sparse.csr_matrix:
+        """Sparse, (n, vocabulary)."""
+        return self._vectorizer.transform(texts)
+
+
+class BM25:
+    """BM25 (Robertson and Zaragoza 2009) as bm25s computes it, Lucene's variant, k1 = 0.9, b = 0.4.
+
+    Every language has an index of its own, with its own document frequencies and lengths; a pool of several languages
+    is ranked by these scores as they are. Words are stemmed where Snowball knows the language (English: Porter), as
+    Anserini does; no word is dropped.
+
+    Raises:
+        BenchError: bm25s or PyStemmer is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import bm25s  # noqa: F401
+            import Stemmer
+        except ImportError as error:
+            raise BenchError(
+                f"bm25 needs a package more ({error.name}): pip install 'batch-strategy-bench[bm25]'"
+            ) from None
+        self._column: dict[str, int] = {}
+        self._stemmer = {lang: Stemmer.Stemmer(name) for lang, name in STEMMERS.items()}
+
+    def passages(self, corpus: Corpus) -> tuple[sparse.csr_matrix, Ints]:
+        """Sparse, (n_docs, vocabulary): the score that each word adds to each passage."""
+        import bm25s
+
+        parts = []
+        self._column = {}
+        for lang in corpus.langs:
+            ids: dict[str, int] = {}
+            texts = (text for _, text in corpus.passages[lang].items())
+            tokens = [[ids.setdefault(w, len(ids)) for w in self._stemmed(text, lang)] for text in texts]
+            index = bm25s.BM25(method="lucene", k1=K1, b=B)
+            index.index((tokens, ids), show_progress=False)
+            columns = np.array([self._column.setdefault(word, len(self._column)) for word in ids], np.int64)
+            scores = index.scores
+            part = sparse.csc_matrix(
+                (scores["data"], scores["indices"], scores["indptr"]), shape=(len(tokens), len(scores["indptr"]) - 1)
+            ).tocoo()
+            parts.append((part.data, part.row, columns[part.col], len(tokens)))
+        rows = [
+            sparse.csr_matrix((data, (row, column)), shape=(n, len(self._column)), dtype=np.float32)
+            for data, row, column, n in parts
+        ]
+        return sparse.vstack(rows, format="csr"), np.arange(len(corpus.doc_id))
+
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> sparse.csr_matrix:
+        """Sparse, (n, vocabulary): how often each word of the index comes up."""
+        found = [self._stemmed(text, lang) for text, lang in zip(texts, langs, strict=True)]
+        pairs = [(i, self._column[w]) for i, stems in enumerate(found) for w in stems if w in self._column]
+        rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+        ones = np.ones(len(pairs), np.float32)
+        return sparse.csr_matrix((ones, (rows, columns)), shape=(len(texts), len(self._column)))
+
+    def _stemmed(self, text: str, lang: str) -> list[str]:
+        stemmer = self._stemmer.get(lang.partition("-")[0])
+        return words(text) if stemmer is None else stemmer.stemWords(words(text))
+
+
+def words(text: str) -> list[str]:
+    """Words; where a script puts no blanks between them, pairs of adjacent characters."""
+    found: list[str] = []
+    run: list[str] = []
+    for unit in [*units(text), ""]:
+        if unit and is_character(unit):
+            run.append(unit)
+            continue
+        found += run if len(run) == 1 else [a + b for a, b in pairwise(run)]
+        run = []
+        found += [unit] if unit else []
+    return found

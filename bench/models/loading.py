@@ -1,0 +1,156 @@
+"""Where an encoder comes from: built in, a folder, or the Hub. safetensors only, and no code without consent."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench import randomness
+from bench.errors import BenchError
+from bench.models.encoder import Encoder
+from bench.models.folder import FLAG, require_safe
+from bench.plan.settings import BUILT_IN, Settings
+from tasks.files import is_folder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+STATIC = Path(__file__).parent / "demo-static"
+
+
+HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+
+
+def find_model(name: str, fetch: bool = True, code: bool = False) -> Path | None:
+    """The folder that holds a model's files; a Hub model is fetched into the Hub's cache if it is not there.
+
+    Args:
+        name: built in, a folder, or on the Hub.
+        fetch: else nothing is fetched, and the result is None for a Hub model that is not in the cache.
+        code: whether the user consents to code that comes with the model.
+
+    Raises:
+        BenchError: no such model, its weights are not in safetensors form, or opening it would run code.
+    """
+    if name in BUILT_IN:
+        return STATIC
+    folder = Path(name)
+    if not is_folder(folder):
+        if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+            raise BenchError(
+                f"no model {name!r:.200}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}"
+            )
+        files = [*HUB_FILES, *(["*.py"] if code else [])]
+        found = _fetch(name, files) if fetch else _cached(name, files)
+        if found is None:
+            return None
+        folder = found
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
+    require_safe(folder, code)
+    return folder
+
+
+def _cached(name: str, files: list[str]) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
+    except Exception:  # not cached, or not a repository's name: a run will say which
+        return None
+
+
+def _fetch(name: str, files: list[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=files))
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BenchError(
+            f"model {name!r} is neither a folder here nor to be had from the Hub ({reason[:200]}); where there is a "
+            f"network, 'hf download {name}' fetches it"
+        ) from None
+
+
+def load_encoder(settings: Settings, seed: int) -> Encoder:
+    """The encoder that ``settings.model`` names. ``seed`` fixes weights that are not pre-trained.
+
+    Raises:
+        BenchError: no such model here, or it cannot be opened.
+    """
+    quiet_libraries()
+    torch.manual_seed(randomness.derive(seed, "init"))
+    code = settings.trust_remote_code
+    folder = find_model(settings.model, code=code)
+    if folder is None:
+        raise BenchError(f"model {settings.model!r} is not here")
+    model = _transformer_from_scratch() if settings.model == "demo-transformer" else _open(folder, code)
+    return Encoder(model.float(), settings)
+
+
+def quiet_libraries() -> None:
+    """Loading bars and hints of the model libraries are not this program's output."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _open(folder: Path, code: bool) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SentenceTransformer(
+                str(folder), device=device, trust_remote_code=code, local_files_only=not code,
+                model_kwargs={"use_safetensors": True},
+            )  # fmt: skip
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the tokenizers is no Exception
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "trust_remote_code" in str(error):
+            reason = f"it wants code of its own to be run, which {FLAG} allows"
+        raise BenchError(f"{folder}: sentence-transformers cannot open this model ({reason})") from None
+
+
+def _transformer_from_scratch() -> SentenceTransformer:
+    """Two layers of 128 dimensions over the demo tokenizer, randomly initialised (about 1.5 million parameters)."""
+    from safetensors.torch import save_file
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    inner = Tokenizer.from_file(str(STATIC / "tokenizer.json"))
+    inner.post_processor = TemplateProcessing(single="[CLS] $A", special_tokens=[("[CLS]", inner.token_to_id("[CLS]"))])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", model_max_length=128
+    )
+    config = BertConfig(
+        vocab_size=inner.get_vocab_size(),
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=512,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=inner.token_to_id("[PAD]"),
+    )
+    body = BertModel(config, add_pooling_layer=False)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        body.config.save_pretrained(folder)  # the model's own save_pretrained writes in the first process alone
+        save_file(body.state_dict(), f"{folder}/model.safetensors", {"format": "pt"})
+        tokenizer.save_pretrained(folder)
+        transformer = Transformer(folder, max_seq_length=128)
+        return SentenceTransformer(modules=[transformer, Pooling(128, "mean")], device="cpu")

@@ -1,0 +1,276 @@
+"""From what a user writes to an object: built-in name, package.module:Class, path/to/file.py:Class, or entry point."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Generic, NamedTuple, TypeVar
+
+from bench.errors import EXPECTED, BenchError
+from bench.plan.derived import DERIVED, Derived, Recipe, Untrained
+from strategies import STRATEGIES, Strategy
+from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
+from tasks.files import is_file
+from tasks.parallel_jsonl import from_path
+
+T = TypeVar("T")
+
+
+LONGEST = 2000
+"""Characters of an expression."""
+
+
+_PARAMETER = re.compile(r"\s*[A-Za-z_]\w*\s*=")
+
+
+class _Written(NamedTuple):
+    """An expression: ``name``, or ``name(arguments)``."""
+
+    name: str
+    arguments: str
+
+
+def _parsed(text: str) -> _Written | None:
+    """None where it is neither form."""
+    name, bracket, rest = text.strip().partition("(")
+    whole = not bracket or rest.endswith(")")
+    if not name.strip() or ")" in name or not whole or len(text) > LONGEST:
+        return None
+    return _Written(name.strip(), rest[:-1])
+
+
+@contextmanager
+def _in_one_line(text: str) -> Iterator[None]:
+    """What names of no file or too many brackets raise."""
+    try:
+        yield
+    except RecursionError:
+        raise BenchError(f"brackets within brackets too deep; got {text!r:.80}") from None
+    except OSError as error:
+        raise BenchError(f"{text[:80]!r} names nothing that is here ({error.strerror or error})") from None
+
+
+def recipe(text: str, plugins: bool = True) -> Strategy | Derived:
+    """The strategy of an expression, or what is derived from strategies: ``merge(mono, hybrid(alpha=0.3))``.
+
+    Args:
+        text: the expression.
+        plugins: whether code that it names is run. Not for names out of stored results: those may be others' files.
+    """
+    with _in_one_line(text):
+        return _recipe(text, plugins)
+
+
+def _recipe(text: str, plugins: bool) -> Strategy | Derived:
+    written = _parsed(text)
+    kind = DERIVED.get(written.name) if written else None
+    if written is None or kind is None:
+        return strategy(text, plugins)
+    parts = split(written.arguments)
+    parents: tuple[Recipe, ...] = tuple(
+        Untrained() if part == "untrained" else _recipe(part, plugins) for part in parts if not _PARAMETER.match(part)
+    )
+    given = _literals(", ".join(part for part in parts if _PARAMETER.match(part)), "derived strategy", text)
+    known = list(inspect.signature(kind).parameters)[1:]
+    for parameter in given:
+        if parameter not in known:
+            raise BenchError(
+                f"{written.name} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}"
+            )
+    return kind(parents, **given)
+
+
+def signature(text: str, plugins: bool = True) -> str | None:
+    """The full signature of an expression with brackets, or of a built-in's name; None where it is neither."""
+    try:
+        return repr(recipe(text, plugins)) if "(" in text or text in STRATEGIES else None
+    except EXPECTED:
+        return None
+
+
+def strategy(text: str, plugins: bool = True) -> Strategy:
+    """The strategy of an expression such as ``hybrid(alpha=0.3)``.
+
+    Raises:
+        BenchError: there is none, or it is derived from others and draws no batches.
+    """
+    written = _parsed(text)
+    if written is not None and written.name in DERIVED:
+        raise BenchError(f"{text} is derived and draws no batches of its own; check what stands in its brackets")
+    return _build(text, _Kind("strategy", STRATEGIES, {}, "bench.strategies", Strategy), plugins)
+
+
+def task(text: str, plugins: bool = True) -> Task:
+    """The task of an expression such as ``xquad-r``, ``beir:scifact`` or ``mteb:BelebeleRetrieval``."""
+    return _build(text, _Kind("task", TASKS, TASK_FAMILIES, "bench.tasks", Task), plugins)
+
+
+def source(text: str, plugins: bool = True) -> Source:
+    """The training source of a name, or of the path of a .jsonl or .jsonl.gz file."""
+    if text.endswith((".jsonl", ".jsonl.gz")):
+        return from_path(Path(text))
+    return _build(text, _Kind("source", SOURCES, SOURCE_FAMILIES, "bench.sources", Source), plugins)
+
+
+def split(text: str) -> list[str]:
+    """Split at commas outside of brackets and quotes: ``mono,hybrid(alpha=0.3, pairs='row')`` has two parts."""
+    parts, depth, quote, start = [], 0, "", 0
+    for i, sign in enumerate(text):
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        elif sign == "," and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+class _Kind(NamedTuple, Generic[T]):
+    """What can be named.
+
+    Attributes:
+        word: for messages.
+        builtins: by name.
+        families: ``family:name`` is the family's function of the name.
+        entry_group: in which packages offer more.
+        base: what all are.
+    """
+
+    word: str
+    builtins: Mapping[str, Callable[..., T]]
+    families: Mapping[str, Callable[..., T]]
+    entry_group: str
+    base: type[T]
+
+
+def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
+    written = _parsed(text)
+    if written is None:
+        raise BenchError(f"a {kind.word} is written name or name(parameter=value); got {text!r:.200}")
+    name = written.name
+    with _in_one_line(text):
+        make = _find(name, kind, plugins)
+    arguments = _literals(written.arguments, kind.word, text)
+    known = list(inspect.signature(make).parameters)
+    for parameter in arguments:
+        if parameter not in known:
+            raise BenchError(f"{name} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}")
+    try:
+        made = make(**arguments)
+    except EXPECTED:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BenchError(f"{text}: {type(error).__name__}: {error}") from None
+    if not isinstance(made, kind.base):
+        raise BenchError(f"{name}: a {kind.word} plugin makes a {kind.base.__name__}; got {type(made).__name__}")
+    return made
+
+
+def _find(name: str, kind: _Kind[T], plugins: bool) -> Callable[..., T]:
+    """What makes the thing of a name: a built-in, one of a family, or a plugin."""
+    if name in kind.builtins:
+        return kind.builtins[name]
+    family, colon, rest = name.partition(":")
+    if colon and family in kind.families:
+        return partial(kind.families[family], rest.strip())
+    if not plugins:
+        raise BenchError(f"no built-in {kind.word} {name!r}; code that stored results name is not run")
+    if colon:
+        where, _, attribute = name.rpartition(":")
+        module = _load_file(Path(where), kind.word) if where.endswith(".py") else _load_module(where, kind.word)
+        return _class_of(module, attribute, where, kind)
+    points = {point.name: point for point in entry_points(group=kind.entry_group)}
+    if name in points:
+        try:
+            made: Callable[..., T] = points[name].load()
+        except (Exception, SystemExit) as error:
+            raise BenchError(f"{kind.word} plugin {name!r} ({points[name].value}) {_failed(error)}") from None
+        if inspect.isclass(made) and not issubclass(made, kind.base):
+            raise BenchError(f"{name}: {_rule(kind)}")
+        return made
+    known = [*kind.builtins, *points]
+    raise BenchError(f"no {kind.word} {name!r:.200}; there are {_list(known)}{_hint(name, known)}")
+
+
+def _rule(kind: _Kind[T]) -> str:
+    return f"a {kind.word} plugin is a subclass of {kind.base.__module__.split('.')[0]}.{kind.base.__name__}"
+
+
+def _load_module(where: str, kind: str) -> ModuleType:
+    try:
+        return importlib.import_module(where)
+    except (Exception, SystemExit) as error:
+        raise BenchError(f"{kind} plugin {where} {_failed(error)}") from None
+
+
+def _load_file(path: Path, kind: str) -> ModuleType:
+    if not is_file(path):
+        raise BenchError(f"{path}: no such {kind} plugin file")
+    name = f"bench_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise BenchError(f"{path} {_failed(error)}") from None
+    return module
+
+
+def _class_of(module: ModuleType, attribute: str, where: str, kind: _Kind[T]) -> Callable[..., T]:
+    """A class of a module by its name. Nothing else is called: a function may do anything with its arguments."""
+    found = getattr(module, attribute, None)
+    if not inspect.isclass(found):
+        own = {n: v for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__}
+        names = [n for n, v in own.items() if issubclass(v, kind.base)] or list(own)
+        raise BenchError(
+            f"{where} has no {kind.word} class {attribute!r}; it has {_list(names)}{_hint(attribute, names)}"
+        )
+    if not issubclass(found, kind.base):
+        raise BenchError(f"{where}:{attribute}: {_rule(kind)}")
+    return found
+
+
+def _literals(arguments: str, kind: str, text: str) -> dict[str, object]:
+    rule = f"parameters of a {kind} are name=value with plain values (numbers, 'text', None, True)"
+    try:
+        call = ast.parse(f"f({arguments})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            raise BenchError(f"{rule}; got {text!r:.200}")
+        return {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+    except BenchError:
+        raise
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        raise BenchError(f"{rule}; got {text!r:.200}") from None
+
+
+def _failed(error: BaseException) -> str:
+    line = getattr(error, "lineno", None)
+    return f"fails to import: {type(error).__name__}: {error}" + (f" (line {line})" if line else "")
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name[:80], known, n=1)
+    return f". Did you mean {close[0]!r}?" if close else ""

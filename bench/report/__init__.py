@@ -1,0 +1,1 @@
+"""The report, from stored results alone."""

@@ -1,0 +1,53 @@
+"""What every number of a report means, taken from the docstrings of the functions that compute it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+from bench.analysis import statistics
+from bench.evaluation import bias, measures
+from bench.report.document import Block, Heading, Text
+
+TERMS: dict[str, Callable[..., object]] = {
+    "AP": measures.average_precision,
+    "nDCG@10": measures.ndcg_at,
+    "R@k": measures.recall_at,
+    "RR@10": measures.reciprocal_rank_at,
+    "rank distance": bias.rank_distance,
+    "log2 rank distance": bias.rank_distance_log2,
+    "same-language@10": bias.same_language_share,
+    "same-language@10, non-relevant": bias.same_language_nonrelevant,
+    "TLR@10": bias.other_language_recall,
+    "own language first": bias.own_language_first,
+    "MRC@10": bias.mean_rank_correlation,
+    "H1 - H2": bias.alone_in_pool,
+    "PEER": bias.peer,
+    "p (flips)": statistics.sign_flip,
+    "95 % interval": statistics.bootstrap,
+    "verdict": statistics.verdict,
+    "p (Holm)": statistics.holm,
+    "detectable": statistics.detectable,
+}
+
+
+SETTINGS = (
+    "*mono*: query and passage language are the same, mean over languages. *cross*: they differ, mean over all ordered "
+    "pairs. *multi*: every query against the pool of all languages, every parallel answer relevant, mean over query "
+    "languages. All means are macro: over queries, then language pairs, then seeds; ± is the standard deviation over "
+    "seeds."
+)
+
+
+def glossary() -> list[Block]:
+    """The report's last section for readers."""
+    lines = [f"- **{name}**: {_said(function)}" for name, function in TERMS.items()]
+    return [Heading(2, "Glossary"), Text(SETTINGS), Text("\n".join(lines))]
+
+
+def _said(function: Callable[..., object]) -> str:
+    """A docstring without its arguments, on one line, without the marks of code."""
+    text = inspect.getdoc(function) or ""
+    for section in ("Args:", "Returns:", "Raises:"):
+        text = text.split(f"\n{section}")[0]
+    return " ".join(text.replace("``", "`").split())

@@ -1,0 +1,207 @@
+"""The report's figures about language pairs: levels, differences, the strong-weak gap, the trade-off of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.analysis import statistics
+from bench.analysis.leaderboard import leaderboard
+from bench.analysis.means import clustered, has_pool, means_of
+from bench.analysis.set_scores import SetScores
+from bench.analysis.strategies import many, paired_in_common, strategies_of
+from bench.evaluation.bias import IN_POOL
+from bench.report import plots
+from bench.report.document import Block, Figure, Panel, Text
+from bench.store.cells import Cell
+from bench.store.scores import POOL, SETTINGS
+
+Floats = NDArray[np.float64]
+
+
+REFERENCE = ("mono", "english", "untrained")
+"""Differences are taken against the first of these that was run."""
+
+
+def _reference(of: SetScores) -> str | None:
+    names = list(strategies_of(of))
+    return next((x for r in REFERENCE for x in names if x.split("(")[0].split(" ")[0] == r), None)
+
+
+def pair_figures(of: SetScores, folder: Path) -> list[Block]:
+    """Heat maps of one set, drawn into ``folder``."""
+    levels = _matrices(of, lambda v: v[of.main])
+    langs = tuple(sorted(of.passages))
+    shown = [Panel(x, langs, _plain(m)) for x, m in levels.items()]
+    alt = f"{of.name}: mean {of.main} of every language pair, one panel per strategy"
+    blocks: list[Block] = [_heat(folder, f"{of.name}-pairs", shown, f"mean {of.main}", alt)]
+    reference = _reference(of)
+    others = [x for x in levels if x not in (reference, "char-tfidf", "bm25")]
+    if reference is not None and any(_pairs(of, x, reference) for x in others):
+        marks = {x: _significant(of, x, reference) for x in others}
+        panels = [
+            Panel(_counted(of, x, reference), langs, _plain(_difference(of, x, reference)), _flags(marks[x], of, langs))
+            for x in others
+            if _pairs(of, x, reference)
+        ]
+        said = "boxed where distinguishable from 0 (Benjamini-Hochberg over the panel, q = .05)"
+        if not any(marks.values()):
+            said = "with one training per strategy no pair is marked: what another training would give is not known"
+        alt = f"{of.name}: mean {of.main} minus that of {reference}, per language pair; {said}"
+        blocks.append(_heat(folder, f"{of.name}-differences", panels, f"mean {of.main} minus {reference}", alt, True))
+        blocks += _conjunctions(of, others, reference)
+    if has_pool(of):
+        gaps = _matrices(of, lambda v: v["AP"] - v[IN_POOL])
+        panels = [Panel(x, langs, _plain(m)) for x, m in gaps.items()]
+        alt = (
+            f"{of.name}: H1 - H2, the AP that the answers in one language lose when passages of all other languages "
+            "join the pool"
+        )
+        blocks.append(_heat(folder, f"{of.name}-gap", panels, "H1 - H2 (AP)", alt))
+    return blocks
+
+
+def _heat(folder: Path, name: str, panels: list[Panel], label: str, alt: str, difference: bool = False) -> Figure:
+    return Figure(plots.heat_maps(panels, folder / name, label, difference), alt, tuple(panels))
+
+
+def _matrices(of: SetScores, value: Callable[[dict[str, float]], float]) -> dict[str, Floats]:
+    """Strategy -> (n_langs, n_langs), mean over its trainings."""
+    single = _of_cells(of, value)
+    return {x: np.mean([single[c.path.name] for c in cells], axis=0) for x, cells in strategies_of(of).items()}
+
+
+def _of_cells(of: SetScores, value: Callable[[dict[str, float]], float]) -> dict[str, Floats]:
+    """Cell -> (n_langs, n_langs), rows are query languages; NaN where a pair has no question."""
+    langs = sorted(of.passages)
+    return {
+        m.cell.path.name: np.array(
+            [[value(m.pairs[q, d]) if (q, d) in m.pairs else np.nan for d in langs] for q in langs]
+        )
+        for m in means_of(of)
+    }
+
+
+def _difference(of: SetScores, a: str, b: str) -> Floats:
+    """(n_langs, n_langs), mean over the trainings that can be paired."""
+    single = _of_cells(of, lambda v: v[of.main])
+    return np.mean([single[x.path.name] - single[y.path.name] for x, y in _pairs(of, a, b)], axis=0)
+
+
+def _counted(of: SetScores, x: str, reference: str) -> str:
+    """The name, with its seeds where it has not all of the reference's."""
+    n, trained = len(_pairs(of, x, reference)), strategies_of(of)[x][0].config["trained"]
+    if not trained or n == len(strategies_of(of)[reference]):
+        return x
+    return f"{x}, {many(n, 'seed')}"
+
+
+def _plain(matrix: Floats) -> tuple[tuple[float | None, ...], ...]:
+    return tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in matrix)
+
+
+def _pairs(of: SetScores, a: str, b: str) -> list[tuple[Cell, Cell]]:
+    """Cells of two strategies, paired by the seeds that both have."""
+    groups = strategies_of(of)
+    return paired_in_common(groups[a], groups[b])
+
+
+def _tested(of: SetScores, a: str, b: str, rows: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Effect and one-sided p of "a is better than b"; None with fewer than two trainings of both."""
+    pairs = _pairs(of, a, b)
+    if len(pairs) < 2 or len(np.unique(of.layout.cluster[rows])) < 2:
+        return None
+    d = clustered(of, pairs, of.main, rows)
+    error = float(np.sqrt(statistics.variance(d).total))
+    return float(d.mean()), statistics.one_sided(float(d.mean()), error, statistics.freedom(d), 0.0)
+
+
+def _significant(of: SetScores, a: str, b: str) -> set[tuple[str, str]]:
+    """Language pairs on which two strategies differ, Benjamini-Hochberg over all pairs."""
+    found = {
+        pair: tested[1]
+        for i, pair in enumerate(of.layout.pairs)
+        if pair[1] != POOL and (tested := _tested(of, a, b, of.layout.pair == i)) is not None
+    }
+    if not found:
+        return set()
+    two_sided = np.array([min(1.0, 2 * min(p, 1 - p)) for p in found.values()])
+    adjusted = statistics.benjamini_hochberg(two_sided)
+    return {pair for pair, p in zip(found, adjusted, strict=True) if p < 0.05}
+
+
+def _flags(marked: set[tuple[str, str]], of: SetScores, langs: tuple[str, ...]) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple((q, d) in marked for d in langs) for q in langs)
+
+
+def _conjunctions(of: SetScores, others: Sequence[str], reference: str) -> list[Block]:
+    """In how many query languages a strategy is better, for each setting."""
+    langs = sorted({q for q, _ in of.layout.pairs})
+    lines = []
+    for name in others:
+        parts = []
+        for setting in of.layout.settings():
+            rows = of.layout.rows_of(setting)
+            of_lang = [
+                np.isin(of.layout.pair, [i for i, (q, _) in enumerate(of.layout.pairs) if q == lang]) & rows
+                for lang in langs
+            ]
+            found = [t for r in of_lang if r.any() and (t := _tested(of, name, reference, r)) is not None]
+            if found:
+                sure = int((statistics.partial_conjunction(np.array([p for _, p in found])) < 0.05).sum())
+                parts.append(f"{setting} {sure} of {len(found)}")
+        if parts:
+            lines.append(f"{name}: {', '.join(parts)}")
+    if not lines:
+        return []
+    return [Text(
+        f"Better than {reference} in at least so many query languages (partial conjunction, Bonferroni, 5 %; "
+        f"exploratory): {'; '.join(lines)}."
+    )]  # fmt: skip
+
+
+def trade_off(of: SetScores, folder: Path, margin: float) -> list[Block]:
+    """What strategies gain in one setting and lose in another; [] where the set has one setting."""
+    names = [s for s in SETTINGS if s in of.layout.settings()]
+    axes = [(x, y) for x, y in (("mono", "cross"), ("mono", "multi")) if x in names and y in names]
+    if not axes:
+        return []
+    reference = _reference(of)
+    trained = [x for x, cells in strategies_of(of).items() if cells[0].config["trained"]]
+    several = of.layout.n_clusters > 1
+    comparable = [x for x in trained if several and reference and x != reference and _pairs(of, x, reference)]
+    if reference in trained and comparable:
+        assert reference is not None
+        panels = [_relative(of, x, y, reference, comparable) for x, y in axes]
+        alt = (
+            f"{of.name}: what each strategy gains on {reference} in two settings, with 95 % intervals of the paired "
+            f"differences; dotted: the margin of {margin:g}"
+        )
+        drawn: float | None = margin
+    else:
+        rows = leaderboard(of, of.main)
+        panels = [(f"{x} {of.main}", f"{y} {of.main}", [plots.Point(r.label, r.mean[x], r.mean[y]) for r in rows])
+                  for x, y in axes]  # fmt: skip
+        alt, drawn = f"{of.name}: {of.main} in two settings, one point per strategy", None
+    return [Figure(plots.trade_off(panels, folder / f"{of.name}-trade-off", drawn), alt)]
+
+
+def _relative(of: SetScores, x: str, y: str, reference: str, names: list[str]) -> tuple[str, str, list[plots.Point]]:
+    points = [plots.Point(reference, 0.0, 0.0)]
+    for name in names:
+        (dx, ix), (dy, iy) = (_interval(of, name, reference, setting) for setting in (x, y))
+        points.append(plots.Point(_counted(of, name, reference), dx, dy, ix, iy))
+    label = "{} " + f"{of.main} minus that of {reference}"
+    return label.format(x), label.format(y), points
+
+
+def _interval(of: SetScores, a: str, b: str, setting: str) -> tuple[float, tuple[float, float]]:
+    from scipy import stats as distributions
+
+    d = clustered(of, _pairs(of, a, b), of.main, of.layout.rows_of(setting))
+    effect = float(d.mean())
+    half = float(distributions.t.ppf(0.975, statistics.freedom(d)) * np.sqrt(statistics.variance(d).total))
+    return effect, (effect - half, effect + half)

@@ -1,0 +1,106 @@
+"""The report from results alone: its parts in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.analysis.means import has_pool
+from bench.analysis.set_scores import SetScores, read_sets
+from bench.analysis.strategies import short
+from bench.errors import BenchError
+from bench.plan.derived import is_derived
+from bench.plan.protocol import Protocol, read_protocol
+from bench.report.document import Block, Heading, Table, Text, markdown
+from bench.report.glossary import glossary
+from bench.report.primary import out_of_domain, primary_section
+from bench.report.sets import set_section
+from bench.report.shares import share_section
+from bench.report.training import not_run, signature, training_section
+from bench.store import locks
+from bench.store.cells import FINDINGS, Cell, read_cells
+from bench.store.writing import written_aside
+
+
+def reproduce_section(name: str, sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
+    """What makes each table from the stored results; the signature has the commands that made the results."""
+    rows = [["this page, its figures and the primary family", f"`python -m bench report {name}`"]]
+    for a, b in dict.fromkeys((claim.a, claim.b) for claim in protocol.primary):
+        margin = "" if protocol.margin == 0.01 else f" --margin {protocol.margin:g}"
+        rows.append(
+            [
+                f"{a} against {b}, every set and setting",
+                f"`python -m bench compare {a} {b} --experiment {name}{margin}`",
+            ]
+        )
+    for of in sets:
+        rows.append([f"{of.name}", f"`python -m bench leaderboard {name} --set {of.name}`"])
+        if has_pool(of):
+            rows.append([f"{of.name}: language bias", f"`python -m bench leaderboard {name} --set {of.name} --bias`"])
+    said = "From the stored results; the commands that made these are in the signature."
+    return [Heading(2, "Reproduce"), Text(said), Table(("table", "command"), rows, 2)]
+
+
+def write_report(
+    results: Path, folder: Path, html: bool = False, say: Callable[[str], None] = lambda line: None
+) -> Path:
+    """Write the report of an experiment; returns the path of report.md, or of report.html beside it.
+
+    ``say`` is told where another process writes the same report, which is waited for.
+    """
+    cells = [cell for cell in read_cells(results) if cell.done is not None]
+    sets = read_sets(cells)
+    with locks.hold(folder, say), written_aside(folder) as aside:
+        aside.mkdir()
+        blocks = report(results, cells, sets, read_protocol(results), aside)
+        (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")
+        if html:
+            from bench.report.html import page
+
+            (aside / "report.html").write_text(page(blocks, aside), encoding="utf-8")
+    return folder / ("report.html" if html else "report.md")
+
+
+def report(
+    results: Path, cells: Sequence[Cell], sets: Sequence[SetScores], protocol: Protocol, folder: Path
+) -> list[Block]:
+    """The whole report; figures are drawn into ``folder``."""
+    notes = dict.fromkeys(str(c.config["note"]) for c in cells if c.config["note"])
+    blocks: list[Block] = [Heading(1, f"Experiment {results.name}"), *(Text(note) for note in notes)]
+    blocks += primary_section(sets, protocol, folder)
+    blocks += findings(results)
+    blocks += [Heading(2, "What was run"), Text(_what_it_holds(cells))]
+    for of in sets:
+        blocks += set_section(of, folder, protocol.margin)
+    blocks += share_section(sets, folder)
+    blocks += out_of_domain(sets, protocol, folder)
+    blocks += training_section(cells, folder)
+    blocks += not_run(cells, [name for claim in protocol.primary for name in (claim.a, claim.b)])
+    blocks += reproduce_section(results.name, sets, protocol)
+    return [*blocks, *glossary(), *signature(cells)]
+
+
+def findings(results: Path) -> list[Block]:
+    """What its authors wrote into the experiment's folder after they had read the numbers; [] where nothing is."""
+    path = results / FINDINGS
+    if not path.is_file():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path}: not readable ({error}); it is Markdown in UTF-8") from None
+    return [Heading(2, "Findings"), Text("*Written by hand after the runs; all else on this page is generated.*"),
+            Text(text)]  # fmt: skip
+
+
+def _what_it_holds(cells: Sequence[Cell]) -> str:
+    trained = [c for c in cells if c.config["trained"] and not is_derived(c.config)]
+    labels = list(dict.fromkeys(short(c.label) for c in trained))
+    plain = list(dict.fromkeys(short(c.label) for c in cells if not c.config["trained"]))
+    seeds = sorted({c.seed for c in trained})
+    return (
+        f"{len(trained)} trained cells: {', '.join(f'`{x}`' for x in labels) or 'none'}; seeds "
+        f"{', '.join(map(str, seeds)) or 'none'}; rows without training: {', '.join(plain) or 'none'}. All strategies "
+        "share model, data, steps, batch size, optimiser and random streams; only who shares a batch differs. Terms: "
+        "see the glossary."
+    )

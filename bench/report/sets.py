@@ -1,0 +1,180 @@
+"""One evaluation set: leaderboard, bias, subsets, published numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bench.analysis.leaderboard import BRIEF, RANKS, as_table, leaderboard, note_on_seeds
+from bench.analysis.means import COLUMNS, GAP, Keep, has_pool, means_of
+from bench.analysis.set_scores import SetScores
+from bench.analysis.strategies import strategies_of
+from bench.report import plots
+from bench.report.document import Block, Figure, Heading, Table, Text
+from bench.report.language_pairs import pair_figures, trade_off
+from bench.store.json_files import hash8
+from bench.store.scores import POOL, SETTINGS
+from tasks.scripts import SCRIPT
+
+
+def same_script(a: str, b: str) -> bool:
+    """Whether two languages are known to be written in one script."""
+    return a in SCRIPT and SCRIPT.get(a) == SCRIPT.get(b)
+
+
+FILE = Path(__file__).parent / "published.json"
+
+
+PUBLISHED = {"mAP": "AP", "nDCG@10": "nDCG@10"}
+"""The published measures that are compared, and their names here."""
+
+
+OURS = {"X-X-mono": "mono", "X-Y": "cross", "Hybrid": "hybrid"}
+"""Published strategies by their names here."""
+
+
+NOT_COMPARABLE = (
+    "Published: XLM-R and LaBSE, trained on translated question-answer collections. Measured here: the model and data "
+    "of the signature. So levels are not comparable, only the order and the sign of differences"
+)
+
+
+def published(of: SetScores) -> list[Block]:
+    """A table for sets that have published numbers, on the same queries and passages; else []."""
+    stored = json.loads(FILE.read_text(encoding="utf-8"))
+    tables = [t for t in stored["tables"] if t["set"] == of.stored and PUBLISHED.get(t["measure"]) == of.main]
+    if not tables:
+        return []
+    measured = {r.label.split("(")[0]: r.mean for r in reversed(leaderboard(of, of.main))}
+    rows = [[f"published, {t['model']}", t["setting"], *(f"{t['mean'][name]:.3f}" for name in OURS)] for t in tables]
+    for setting in SETTINGS:
+        found = [measured.get(name, {}).get(setting) for name in OURS.values()]
+        if any(v is not None and v == v for v in found):
+            rows.append(["measured here", setting, *("" if v is None else f"{v:.3f}" for v in found)])
+    rows.sort(key=lambda row: SETTINGS.index(row[1]))
+    header = ["", f"mean {of.main}", *(f"{ours} ({theirs})" for theirs, ours in OURS.items())]
+    return [
+        Heading(3, f"{of.name}: published numbers"),
+        Table(header, rows, 2, f"{stored['source']}. {NOT_COMPARABLE}."),
+    ]
+
+
+def set_section(of: SetScores, folder: Path, margin: float) -> list[Block]:
+    """Tables and figures of one set; figures are drawn into ``folder``."""
+    sizes = ", ".join(f"{lang} {n:,}" for lang, n in of.passages.items())
+    kind = "Pool" if has_pool(of) else "Passages"
+    about = f"{kind}: {sum(of.passages.values()):,} ({sizes}). Measure: {of.main}."
+    blocks: list[Block] = [Heading(2, of.name), Text(about)]
+    if of.note:
+        blocks.append(Text(f"Note: {of.note}."))
+    blocks.append(_board(of))
+    if has_pool(of):
+        blocks += [Heading(3, f"{of.name}: language bias"), _bias_table(of)]
+    blocks += _subsets(of)
+    if len(of.passages) > 1:
+        blocks += pair_figures(of, folder)
+        blocks += trade_off(of, folder, margin)
+    if has_pool(of):
+        blocks += _bias_figures(of, folder)
+    return [*blocks, *published(of)]
+
+
+def signature_of(of: SetScores) -> str:
+    """Eight digits that stand for the data and the weights behind a set's numbers."""
+    weights = {c.path.name: str((c.done or {}).get("weights_sha256")) for c in of.cells}
+    return hash8({"set": of.name, "data": of.data, "weights": weights})
+
+
+def _board(of: SetScores) -> Table:
+    header, rows = as_table(leaderboard(of, of.main), of.main)
+    said = f"{RANKS[0].upper()}{RANKS[1:]}{note_on_seeds(of)}"
+    return Table(header, rows, 2, f"{said} Signature {signature_of(of)}.")
+
+
+def _bias_table(of: SetScores) -> Table:
+    columns = ["rank distance", *(c for c in (*COLUMNS, GAP) if c not in BRIEF)]
+    rows = leaderboard(of, of.main)
+    header, cells = as_table(rows, of.main, columns)
+    found: list[str] = []
+    if all(np.isnan(r.mean["PEER"]) for r in rows):
+        found.append("PEER: not applicable, it needs several relevant passages per language")
+    answers = len({d for _, d in of.layout.pairs} - {POOL})
+    found.append(f"own language first: parity is 1/{answers} = {1 / answers:.3f} where every language has one answer")
+    return Table(
+        [h for h in header if h != "rank"],
+        [row[1:] for row in cells],
+        1,
+        f"{'; '.join(found)}. Signature {signature_of(of)}.",
+    )
+
+
+def _subsets(of: SetScores) -> list[Block]:
+    trained = {lang for c in of.cells for lang in _list(c.config["languages"])}
+    langs = set(of.passages)
+    blocks: list[Block] = []
+    unseen = langs - trained
+    if trained & langs and unseen:
+
+        def touches_unseen(q: str, d: str) -> bool:
+            return q in unseen or d in unseen
+
+        header, rows = as_table(leaderboard(of, of.main, touches_unseen), of.main)
+        title = f"{of.name}: languages never trained on ({', '.join(sorted(unseen))})"
+        blocks += [
+            Heading(3, title),
+            Text("Pairs in which one of them takes part."),
+            Table(header, rows, 2, f"Signature {signature_of(of)}."),
+        ]
+    crossing = [same_script(q, d) for q, d in of.layout.pairs if d not in (q, POOL)]
+    if any(crossing) and not all(crossing):
+        title = f"{of.name}: cross-lingual pairs within one script and across scripts"
+        blocks += [Heading(3, title), _script_table(of)]
+    return blocks
+
+
+def _script_table(of: SetScores) -> Table:
+    def within(q: str, d: str) -> bool:
+        return q != d and same_script(q, d)
+
+    def across(q: str, d: str) -> bool:
+        return d not in (q, POOL) and not same_script(q, d)
+
+    keeps: tuple[Keep, Keep] = (within, across)
+    columns = [{r.label: f"{r.mean['cross']:.3f}" for r in leaderboard(of, of.main, k, "cross")} for k in keeps]
+    order = [r.label for r in leaderboard(of, of.main)]
+    header = ["strategy", f"cross {of.main}, same script", f"cross {of.main}, different scripts"]
+    return Table(
+        header, [[label, *(c.get(label, "") for c in columns)] for label in order], 1, f"Signature {signature_of(of)}."
+    )
+
+
+def _bias_figures(of: SetScores, folder: Path) -> list[Block]:
+    langs = tuple(sorted({q for q, d in of.layout.pairs if d == POOL}))
+    means = {m.cell.path.name: m.pairs for m in means_of(of)}
+    groups = strategies_of(of)
+    share = {
+        name: np.mean([[means[c.path.name][lang, POOL]["same_language@10"] for lang in langs] for c in cells], axis=0)
+        for name, cells in groups.items()
+    }
+    label = "share of the top 10 in the query's\nlanguage, minus its share of the pool"
+    file = plots.grouped_bars(langs, share, label, folder / f"{of.name}-same-language")
+    alt = f"{of.name}: same-language share of the top 10 beyond the pool's share, per query language (0: no bias)"
+    blocks: list[Block] = [Figure(file, alt)]
+    rows = of.layout.rows_of("multi")
+    spread = {name: np.mean([of.values(c, "rank_distance_log2")[rows] for c in cells], axis=0)
+              for name, cells in groups.items()}  # fmt: skip
+    known = {name: v[~np.isnan(v)] for name, v in spread.items() if (~np.isnan(v)).any()}
+    if known:
+        file = plots.boxes(known, "log2 rank distance (doublings of depth)", folder / f"{of.name}-rank-distance")
+        alt = (
+            f"{of.name}: how many times the rank doubles from a query's first parallel answer to its last; median, "
+            "quartiles, 5th and 95th percentile over queries, mean over seeds"
+        )
+        blocks.append(Figure(file, alt))
+    return blocks
+
+
+def _list(value: object) -> list[str]:
+    return [str(x) for x in value] if isinstance(value, list) else []

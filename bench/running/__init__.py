@@ -1,0 +1,1 @@
+"""Cells of a plan: named, made, scored; here or on many machines."""

@@ -1,0 +1,76 @@
+"""One cell: made, scored, recorded; done comes last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import processes
+from bench.data.loading import LoadedTask
+from bench.data.train_data import TrainData
+from bench.evaluation.score_table import score_table, scores_of
+from bench.running.jobs import Job, Request
+from bench.running.make import Make, _computed_with
+from bench.store import cells, json_files, scores
+from bench.store.environment import enough_memory, peak_mb, restart_peak
+
+if TYPE_CHECKING:
+    from bench.data.corpus import Ranker
+
+
+def run_cell(
+    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], request: Request, make: Make
+) -> Path:
+    """Make what ranks (train it, unless that is done or there is nothing to train), then score; ``done`` comes last.
+
+    Of several processes all train, and encode where vectors are kept on disk; the first one does the rest.
+
+    Returns:
+        the cell's folder.
+    """
+    path = folder / job.name
+    with enough_memory(job.name):
+        restart_peak()
+        start = time.perf_counter()
+        made = make(job, path, data, request)
+        if made is not None:
+            _score(job, path, made, tasks, request, time.perf_counter() - start)
+    return path
+
+
+def _score(
+    job: Job, path: Path, made: tuple[Ranker, str], tasks: Sequence[LoadedTask], request: Request, making: float
+) -> None:
+    """Score a cell that took so many seconds to make, and write ``done``; other processes than the first help."""
+    ranker, weights = made
+    left = [t for t in tasks if not scores_of(path, t.task, request.plan).is_file()]
+    if request.plan.shards:
+        from bench.models.sharded import on_disk
+
+        ranker = on_disk(ranker, weights, {"model": job.model.get("files"), **_computed_with()}, request.plan)
+    if not processes.is_first():
+        if request.plan.shards:
+            from bench.models.sharded import help_first
+
+            help_first(ranker, left)
+        return
+    first = "train" if job.steps else "load"
+    seconds, peaks = {first: making}, {first: peak_mb()}
+    for loaded in left:
+        restart_peak()
+        start = time.perf_counter()
+        target = scores_of(path, loaded.task, request.plan)
+        table = score_table(loaded, ranker, weights, request.plan)
+        request.require_held()
+        scores.write_scores(target, table)
+        name = f"score {loaded.task.name}"
+        seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
+    before = cells.read_done(path) or {}
+    rounded = {name: round(value, 2) for name, value in seconds.items()}
+    kept = {name: dict(before.get(name) or {}) for name in ("seconds", "peak_memory_mb")}  # type: ignore[call-overload]
+    kept["seconds"].update(rounded)
+    kept["peak_memory_mb"].update(peaks)
+    request.require_held()
+    json_files.write_json(path / "done", {"weights_sha256": weights, **kept})

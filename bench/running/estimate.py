@@ -1,0 +1,172 @@
+"""How long a plan will take, from a few steps of training and a sample of each task's texts."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.data.batches import Audit, schedule
+from bench.data.corpus import Kind, build_corpus
+from bench.data.loading import LoadedTask, load_task, load_training
+from bench.data.train_data import TrainData
+from bench.errors import BenchError
+from bench.evaluation.exact_search import Exact
+from bench.evaluation.tiles import WIDE
+from bench.models.encoder import Encoder
+from bench.models.loading import load_encoder
+from bench.plan.settings import Settings
+from bench.running.grid import Grid
+from bench.running.jobs import Job
+from bench.running.run import set_threads
+from bench.training.loop import Step, train
+from strategies import Batch
+from tasks.contract import Texts
+
+STEPS = 3
+"""Steps that are timed at least, behind one that warms up; more where they are short."""
+
+
+SAMPLE = 256
+"""Texts of a kind that are timed at least; more where they are short."""
+
+
+ENOUGH = 2.0
+"""Seconds after which no more is timed."""
+
+
+MOST = 100
+"""Steps that are timed at most, and how many times ``SAMPLE`` texts."""
+
+
+ASKED = 100
+"""Queries whose ranking is timed."""
+
+
+class Estimate(NamedTuple):
+    """Seconds.
+
+    Attributes:
+        load: reading data, once.
+        step: one step of training.
+        score: task -> scoring one trained cell on it.
+        total: of the whole plan, as far as it is not finished.
+    """
+
+    load: float
+    step: float
+    score: dict[str, float]
+    total: float
+
+    def lines(self) -> list[str]:
+        """For people."""
+        tasks = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.score.items())
+        return [
+            f"estimated from a few steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
+            f"reading data {self.load:.1f} s",
+            f"in all: {_clock(self.total)} (without the report)",
+        ]
+
+
+def estimate(grid: Grid) -> Estimate:
+    """Read the plan's data, train a few steps in memory, time the rest on samples; nothing is written.
+
+    Raises:
+        BenchError: data or the model are not here.
+    """
+    if any(job.model and job.model["files"] is None for job in grid.jobs):
+        raise BenchError(f"model {grid.plan.settings.model!r} is not here yet")
+    set_threads(grid.plan.threads)
+    start = time.perf_counter()
+    todo = grid.unfinished()
+    trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / "model").is_dir()]
+    tasks = [load_task(t, grid.root) for t in grid.tasks]
+    data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
+    load = time.perf_counter() - start
+    start = time.perf_counter()
+    encoder = load_encoder(grid.plan.settings, 0)
+    opening = time.perf_counter() - start
+    step = _step(encoder, grid.plan.settings, trains, data) if data is not None else 0.0
+    score = {t.task.name: _score(encoder, t) for t in tasks}
+    steps = sum(job.steps for job in trains)
+    scored = sum(score[t.name] for _, left in todo for t in left)
+    return Estimate(load, step, score, load + opening * len(todo) + step * steps + scored)
+
+
+def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:
+    """Median seconds of a step of the first strategy."""
+    strategy = next(s for job in jobs for s in (job.strategy, *(p.strategy for p in job.parents)) if s is not None)
+    few = dataclasses.replace(settings, steps=MOST + 1)
+    batches = schedule(strategy, data.pool, few.batch_size, few.steps, 0, Audit(data.pool.langs))
+    seen: list[Step] = []
+    train(encoder, data, _until_enough(batches), few, 0, seen.append)
+    return float(np.mean([settings.batch_size / s.rows_per_s for s in seen[1:]]))
+
+
+def _until_enough(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The first batches, ``STEPS`` and one at least, for about ``ENOUGH`` seconds."""
+    start = time.perf_counter()
+    for done, batch in enumerate(batches):
+        if done > STEPS and time.perf_counter() - start > ENOUGH:
+            return
+        yield batch
+
+
+def _score(encoder: Encoder, loaded: LoadedTask) -> float:
+    """Seconds of encoding all distinct texts of a task and of ranking all queries."""
+    seconds = 0.0
+    corpora: set[int] = set()
+    for evalset in loaded.sets:
+        new = {lang: p for lang, p in evalset.passages.items() if id(p) not in corpora}
+        corpora |= {id(p) for p in new.values()}
+        asked = [text for part in evalset.queries.values() for text in part.values()]
+        seconds += _encode(encoder, asked, len(asked), "query")
+        if new:
+            size = sum(len(p) for p in new.values())
+            every = max(1, size // (MOST * SAMPLE))
+            texts = [text for p in new.values() for _, text in islice(p.items(), 0, None, every)]
+            seconds += _encode(encoder, texts, size, "passage")
+        seconds += _rank(evalset.passages, len(asked))
+    return seconds
+
+
+def _encode(encoder: Encoder, texts: Sequence[str], size: int, kind: Kind) -> float:
+    """Seconds of encoding ``size`` texts like these."""
+    if not texts:
+        return 0.0
+    encoder.encode(texts[:8], kind)
+    wanted, seconds = SAMPLE, 0.0
+    while True:
+        sample = list(texts[:: max(1, len(texts) // wanted)])
+        start = time.perf_counter()
+        encoder.encode(sample, kind)
+        seconds = time.perf_counter() - start
+        if 4 * seconds > ENOUGH or wanted >= min(len(texts), MOST * SAMPLE):
+            return seconds / len(set(sample)) * size
+        wanted *= 4
+
+
+def _rank(passages: Texts, asked: int) -> float:
+    """Seconds of ranking: measured on vectors of 64 random numbers, the counting costs more than the products."""
+    share = min(1.0, WIDE / sum(len(p) for p in passages.values()))
+    if share < 1:  # a part of a large corpus: its vectors are not held, and time grows in proportion
+        passages = {lang: dict.fromkeys(islice(p, ceil(share * len(p))), "") for lang, p in passages.items()}
+    corpus = build_corpus(passages)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((len(corpus.doc_id), 64), np.float32)
+    queries = rng.standard_normal((ASKED, 64), np.float32)
+    relevant = rng.integers(0, len(corpus.doc_id), (ASKED, len(corpus.langs)))
+    start = time.perf_counter()
+    Exact(vectors, np.arange(len(corpus.doc_id)), corpus).rank(queries, relevant, 20)
+    return (time.perf_counter() - start) / ASKED * asked / share
+
+
+def _clock(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {left:02} s"

@@ -1,0 +1,130 @@
+"""Which cells a plan has, and what is left of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import processes
+from bench.errors import BenchError
+from bench.evaluation.score_table import scores_of
+from bench.models import precision
+from bench.plan import resolve
+from bench.plan.derived import Merge, Shift, explained
+from bench.plan.settings import BUILT_IN, Plan
+from bench.running.jobs import (
+    BASELINES,
+    Job,
+    Left,
+    about,
+    describe_model,
+    describe_source,
+    job_of,
+    plain_job,
+    seeds_of,
+    with_parents,
+)
+from bench.store.cells import OFFSETS
+from tasks import Source, Task
+from tasks.held_out import HeldOut
+
+
+def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[Task]:
+    """The tasks that a cell still has to be scored on; all of them where it is not finished."""
+    path = folder / job.name
+    if not (path / "done").is_file():
+        return list(tasks)
+    return [t for t in tasks if not scores_of(path, t, plan).is_file()]
+
+
+def needs_data(job: Job, folder: Path) -> bool:
+    """Whether training texts are needed to make a cell, and not only what is stored of it."""
+    path = folder / job.name
+    if isinstance(job.derived, Shift):
+        return not (path / OFFSETS).is_file()
+    return job.steps > 0 and not (path / "model").is_dir()
+
+
+class Grid(NamedTuple):
+    """A plan, resolved: nothing is trained yet, every name is known to mean something."""
+
+    plan: Plan
+    jobs: list[Job]
+    sources: list[Source]
+    tasks: list[Task]
+    root: Path | None
+    folder: Path
+
+    def left(self, job: Job) -> Left | None:
+        """What is left to do of a cell; None where it is finished."""
+        tasks = missing(job, self.folder, self.tasks, self.plan)
+        if not tasks and (self.folder / job.name / "done").is_file():
+            return None
+        return Left([t.name for t in tasks], needs_data(job, self.folder))
+
+    def unfinished(self) -> list[tuple[Job, list[Task]]]:
+        """The cells that have work left, with the tasks they still have to be scored on."""
+        todo = [(job, missing(job, self.folder, self.tasks, self.plan)) for job in self.jobs]
+        return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / "done").is_file()]
+
+
+def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
+    """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
+    asked, small = plan.settings.precision, plan.settings.model in BUILT_IN
+    resolved = processes.agreed(lambda: precision.resolve(asked, small))
+    plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, precision=resolved))
+    strategies = [resolve.recipe(text) for text in plan.strategies]
+    tasks = [resolve.task(text) for text in plan.tasks]
+    sources = [resolve.source(text) for text in plan.settings.train] if strategies else []
+    wanted = [t.name for t in tasks if isinstance(t, HeldOut)]
+    if wanted and strategies and not plan.settings.hold_out:
+        raise BenchError(f"{wanted[0]} asks for items that are not trained on; add --hold-out")
+    unknown = [name for name in plan.baselines if name not in BASELINES]
+    if unknown:
+        raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
+    code = plan.settings.trust_remote_code
+    model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
+    recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
+    jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
+    if not strategies and not jobs:
+        jobs = [_as_it_is(plan, fetch)]
+    jobs += [job_of(s, seed, plan, recorded, model or {}) for s in strategies for seed in seeds_of(s, plan)]
+    moved = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
+    if plan.shards and moved:
+        raise BenchError(f"{moved[0]} moves the vectors of all passages in memory; run it without --shards")
+    names = [job.name for job in jobs]
+    if len(set(names)) < len(names):
+        raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
+    return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment)
+
+
+def _as_it_is(plan: Plan, fetch: bool) -> Job:
+    """The row of a model that is scored without training, named after its folder."""
+    name = plan.settings.model
+    if name in BASELINES:
+        return plain_job(name, plan.settings, None)
+    path = Path(name)
+    label = path.parent.name if path.name == "model" else path.name
+    model = describe_model(name, fetch, plan.settings.trust_remote_code)
+    return plain_job(label or name, plan.settings, model)
+
+
+def describe(grid: Grid) -> list[list[str]]:
+    """The plan as a table: cell, strategy, seed, steps, rows, tasks left to score, state."""
+    todo = {job.name: tasks for job, tasks in grid.unfinished()}
+    settings = grid.plan.settings
+    table = []
+    for job in grid.jobs:
+        left = ", ".join(t.name for t in todo.get(job.name, [])) or "-"
+        state = "to run" if job.name in todo else "finished"
+        table.append(
+            [job.name, job.label, str(job.seed), str(job.steps), f"{job.steps * settings.batch_size:,}", left, state]
+        )
+    return table
+
+
+def explain(grid: Grid) -> list[str]:
+    """A line per derived strategy of the plan."""
+    return list({job.label: f"{job.label}: {explained(about(job))}" for job in grid.jobs if job.derived}.values())

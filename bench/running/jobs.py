@@ -1,0 +1,228 @@
+"""A cell to be: what names it and what is recorded of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import processes
+from bench.data.train_data import TrainData
+from bench.models import precision
+from bench.models.folder import folder_hash
+from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
+from bench.plan.settings import Plan, Settings
+from bench.store import cells, environment, json_files
+from strategies import Strategy
+from tasks import Source
+from tasks.files import checksums
+
+LEXICAL = ("char-tfidf", "bm25")
+"""Rows that match characters or words."""
+
+
+BASELINES = ("untrained", *LEXICAL)
+
+
+LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_language", "validate_every", "select",
+         "trust_remote_code")  # fmt: skip
+"""Settings that came after the first cells: their defaults must not rename these."""
+
+
+DEFAULTS = Settings()
+
+
+class Job(NamedTuple):
+    """A cell to be: what names it, and what it is made of.
+
+    Attributes:
+        label: the strategy's ``repr``, or what names a row without training.
+        strategy: None for a row without training.
+        seed: the cell's seed.
+        settings: shared by all cells.
+        identity: everything that decides the numbers, but for the seed; hashed into the folder's name.
+        sources: what is recorded of the training sources.
+        model: what is recorded of the model.
+        derived: what a cell is that is made of others.
+        parents: the cells that it is made of.
+    """
+
+    label: str
+    strategy: Strategy | None
+    seed: int
+    settings: Settings
+    identity: dict[str, object]
+    sources: dict[str, object]
+    model: dict[str, object]
+    derived: Derived | None = None
+    parents: tuple[Job, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is training in it, or in what it is made of."""
+        return self.strategy is not None or (self.derived is not None and self.derived.trained)
+
+    @property
+    def steps(self) -> int:
+        """Steps of training that belong to this cell alone."""
+        return self.settings.steps if self.strategy is not None or isinstance(self.derived, Merge) else 0
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return cells.cell_name(self.label, self.identity, self.seed)
+
+
+def describe_source(source: Source, root: Path | None) -> dict[str, object]:
+    """What is recorded of a training source: version, licence, checksums."""
+    files = checksums(source.files(root))
+    return {"version": source.version, "licence": source.licence, "files": files}
+
+
+def describe_model(name: str, fetch: bool, code: bool = False) -> dict[str, object]:
+    """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now).
+
+    With ``code``, its Python files are among them.
+    """
+    from bench.models.loading import find_model
+
+    folder = find_model(name, fetch, code)
+    return {"name": name, "files": folder_hash(folder, code) if folder else None}
+
+
+def strategy_job(
+    strategy: Strategy, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]
+) -> Job:
+    """The cell of a strategy and a seed."""
+    settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
+    for name in LATER:
+        if settings[name] == getattr(DEFAULTS, name):
+            del settings[name]
+    if plan.overlap == "drop":
+        settings["dropped_for"] = sorted(plan.tasks)
+    if plan.settings.model == "demo-transformer":
+        settings["model"] = ["from scratch", model["files"]]
+    identity = {"schema": cells.SCHEMA, "strategy": repr(strategy), "settings": settings}
+    return Job(repr(strategy), strategy, seed, plan.settings, identity, sources, model)
+
+
+def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -> Job:
+    """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
+    kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
+    how = {name: getattr(settings, name) for name in kept}
+    if model and settings.trust_remote_code:
+        how["trust_remote_code"] = True
+    identity = {
+        "schema": cells.SCHEMA,
+        "strategy": label,
+        "settings": how,
+        "model": model["files"] if model else None,
+    }
+    return Job(label, None, 0, settings, identity, {}, model or {})
+
+
+class Request(NamedTuple):
+    """How cells are run.
+
+    Attributes:
+        plan: what is run.
+        command: as recorded.
+        resume: go on from a cell's checkpoint where there is one; else it is discarded.
+        say: prints a line of progress.
+        require_held: refuses to go on where another process took the cell over.
+    """
+
+    plan: Plan
+    command: str
+    resume: bool
+    say: Callable[[str], None]
+    require_held: Callable[[], None] = lambda: None
+
+
+def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, object]:
+    """What config.json holds."""
+    seen, plan = data if job.trained else None, request.plan
+    return {
+        "schema": cells.SCHEMA,
+        "strategy": job.label,
+        "trained": job.trained,
+        "seed": job.seed,
+        "hash": json_files.hash8(job.identity),
+        "settings": dataclasses.asdict(job.settings),
+        "languages": list(seen.pool.langs) if seen is not None else [],
+        "items": seen.pool.n_items if seen is not None else 0,
+        "sources": job.sources,
+        "overlap": {"mode": plan.overlap, "found": list(seen.overlaps)} if seen is not None else {},
+        "model": job.model,
+        "threads": plan.threads,
+        "processes": processes.count(),
+        "bf16_times_faster": precision.measured(),
+        "note": plan.note,
+        "command": request.command,
+        "environment": environment.environment(),
+    }
+
+
+class Left(NamedTuple):
+    """What is left to do of a cell: the tasks to score it on, and whether training texts are needed for it."""
+
+    tasks: list[str]
+    to_train: bool
+
+
+def job_of(recipe: Recipe, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]) -> Job:
+    """The cell of a strategy, or of what is derived from strategies, under a seed."""
+    if isinstance(recipe, Untrained):
+        return plain_job("untrained", plan.settings, model)
+    if not isinstance(recipe, Derived):
+        return strategy_job(recipe, seed, plan, sources, model)
+    of_parents = plan
+    if isinstance(recipe, Merge):
+        steps = recipe.steps_each(plan.settings.steps)
+        of_parents = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, steps=steps))
+    parents = tuple(job_of(p, seed, of_parents, sources, model) for p in recipe.parents)
+    identity: dict[str, object] = {
+        "schema": cells.SCHEMA,
+        "strategy": repr(recipe),
+        "settings": recipe.fixed() | (_texts(plan, sources) if isinstance(recipe, Shift) else {}),
+        "parents": [p.identity for p in parents],
+    }
+    used = sources if recipe.trained or isinstance(recipe, Shift) else {}
+    return Job(repr(recipe), None, seed, plan.settings, identity, used, model, recipe, parents)
+
+
+def _texts(plan: Plan, sources: dict[str, object]) -> dict[str, object]:
+    """What decides which parallel texts there are."""
+    s = plan.settings
+    dropped = sorted(plan.tasks) if plan.overlap == "drop" else []
+    texts = {"train": sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
+    return texts | ({"hold_out": True} if s.hold_out else {})
+
+
+def seeds_of(recipe: Recipe, plan: Plan) -> tuple[int, ...]:
+    """The plan's seeds; 0 alone where nothing is trained: such a row stands beside every seed."""
+    return (0,) if isinstance(recipe, Derived) and not recipe.trained else plan.seeds
+
+
+def with_parents(jobs: list[Job]) -> list[Job]:
+    """Each cell behind the ordinary cells that it needs; merged cells train their parents within themselves."""
+    placed: dict[str, Job] = {}
+    for job in jobs:
+        needed = () if isinstance(job.derived, Merge) else job.parents
+        for part in (*with_parents(list(needed)), job):
+            placed.setdefault(part.name, part)
+    return list(placed.values())
+
+
+def about(job: Job, more: Mapping[str, object] | None = None) -> dict[str, object]:
+    """What is recorded of how a cell is derived; ``derived.explained`` puts it into words."""
+    assert job.derived is not None
+    parents = [{"cell": p.name, "strategy": p.label, "steps": _steps(p)} for p in job.parents]
+    how = {"kind": job.derived.kind, "parameters": job.derived.parameters(), "what": job.derived.what}
+    return {"parents": parents, "derived": {**how, **(more or {})}}
+
+
+def _steps(job: Job) -> int:
+    """Steps of training that a cell rests on."""
+    return job.steps or sum(_steps(p) for p in job.parents)

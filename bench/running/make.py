@@ -1,0 +1,244 @@
+"""What ranks in a cell: trained, merged, moved, or as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import processes
+from bench.data.batches import Audit, schedule
+from bench.data.train_data import TrainData
+from bench.errors import BenchError
+from bench.plan.derived import Merge, Shift
+from bench.running.jobs import Job, Request, about, config_of
+from bench.running.stored import _encoder, _stored_offsets, stored
+from bench.store import cells, checkpoints, environment, json_files
+from bench.store.cells import COST, OFFSETS
+from bench.store.checkpoints import Checkpoint
+from bench.store.writing import written_aside
+from bench.training.cost import Clock
+
+if TYPE_CHECKING:
+    from bench.data.corpus import Ranker
+    from bench.models.encoder import Encoder
+
+Make = Callable[[Job, Path, "TrainData | None", Request], "tuple[Ranker, str] | None"]
+"""Of a cell, its folder, the training data and how cells are run: what ranks, and the hash of its weights.
+
+None in a process that only helped to train it, and does not help to encode.
+"""
+
+
+def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+    """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
+    if job.strategy is not None and not processes.agreed((path / "model").is_dir):
+        return _trained(job, path, data, request)
+    return _ready(job, path, data, request) if processes.is_first() or request.plan.shards else None
+
+
+def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """What ranks without being trained now, and the hash of its weights."""
+    if job.strategy is not None:
+        from bench.models.loading import load_encoder
+
+        if processes.is_first():
+            checkpoints.discard(checkpoints.folder_of(path))
+        encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
+        return encoder, encoder.weights_hash()
+    config = config_of(job, request, data)
+    ranker, weights = _as_it_is(job)
+    if processes.is_first():
+        json_files.write_json(path / "config.json", config)
+    return ranker, weights
+
+
+def _as_it_is(job: Job) -> tuple[Ranker, str]:
+    """A lexical baseline, or the base model, and the hash of its weights."""
+    if not job.model:
+        from bench.models.lexical import BM25, CharTfidf
+
+        return (BM25() if job.label == "bm25" else CharTfidf()), "none"
+    from bench.models.loading import load_encoder
+
+    encoder = load_encoder(job.settings, job.seed)
+    return encoder, encoder.weights_hash()
+
+
+def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """The cell's encoder, trained now, and the hash of its weights; stores config.json, the log and the model."""
+    if data is None:
+        raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
+    from bench.models.loading import load_encoder
+
+    clock = Clock()
+    with clock.running("load"):
+        encoder = load_encoder(job.settings, job.seed)
+    kept = checkpoints.folder_of(path)
+    found = processes.agreed(lambda: _found(job, kept, request))
+    with _written_by_first(path) as aside:
+        _train(encoder, job, data, aside, found, request, clock)
+        request.require_held()
+    if processes.is_first():
+        checkpoints.discard(kept)
+    return encoder, encoder.weights_hash()
+
+
+def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
+    """The checkpoint to go on from; where none is asked for, what is there is discarded."""
+    if not request.resume:
+        if kept.is_dir():
+            request.say(f"{job.name}: the checkpoint of an unfinished run is discarded (--resume goes on from it)")
+            checkpoints.discard(kept)
+        return None
+    found = checkpoints.find(kept, _owner(job))
+    begin = (
+        f"goes on after step {found.step} of {job.settings.steps}" if found else "no checkpoint, from the first step"
+    )
+    request.say(f"{job.name}: {begin}")
+    return found
+
+
+def _owner(job: Job) -> dict[str, object]:
+    """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
+    identity = json_files.hash64([job.identity, job.seed])
+    return {"cell": job.name, "identity": identity, "processes": processes.count(), **_computed_with()}
+
+
+def _computed_with() -> dict[str, object]:
+    """What the last bits of a model's numbers depend on, besides the model."""
+    import torch
+
+    packages = environment.environment()["packages"]
+    assert isinstance(packages, dict)
+    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return {
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
+        **{name: packages[name] for name in names},
+    }
+
+
+@contextmanager
+def _written_by_first(path: Path) -> Iterator[Path]:
+    """The folder that becomes ``path``; the other processes get one that is not there."""
+    if processes.is_first():
+        with written_aside(path) as aside:
+            aside.mkdir()
+            yield aside
+    else:
+        yield path
+
+
+def _train(
+    encoder: Encoder,
+    job: Job,
+    data: TrainData,
+    folder: Path,
+    found: Checkpoint | None,
+    request: Request,
+    clock: Clock,
+) -> None:
+    from bench.training.cost import FORMULA
+    from bench.training.loop import Step, train
+    from bench.training.resume import Keeper
+    from bench.training.trackers import tracking
+    from bench.training.validation import Validator
+
+    assert job.strategy is not None
+    lines = folder / "steps.jsonl"
+    audit = Audit(data.pool.langs)
+    batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
+    kept = checkpoints.folder_of(folder.with_name(job.name))
+    keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found)
+    best, every = job.settings.select == "best", job.settings.validate_every
+    validator = Validator(data.held_out, every, best, folder / cells.VALIDATION) if every else None
+    if not processes.is_first():
+        train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper, validator)
+        return
+    json_files.write_json(folder / "config.json", config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
+    before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
+    plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}
+    tracked = tracking(plan.log_with, kept.with_name(".trackers"), plan.experiment, job.name, told)
+    with lines.open("w", encoding="utf-8", buffering=1) as file, tracked as track:
+        file.write(before)
+
+        def log(step: Step) -> None:
+            file.write(json.dumps(step._asdict()) + "\n")
+            track(step)
+
+        with clock.running("train"):
+            train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)
+    json_files.write_json(folder / "batches.json", audit.summary())
+    with clock.running("save"):
+        encoder.save(folder / "model")
+    json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
+
+
+def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes.
+
+    Of several processes all train, and the first one does the rest.
+    """
+    if job.derived is None:
+        return ranker_of(job, path, data, request)
+    if isinstance(job.derived, Merge):
+        return _merged(job, job.derived, path, data, request)
+    if not processes.is_first():
+        return None
+    parent = path.parent / job.parents[0].name
+    trained_on = cells.read_config(parent) if job.derived.trained else {}
+    code = job.settings.trust_remote_code
+    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
+    config = config_of(job, request, data) | about(job, more)
+    config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
+    if not (path / "config.json").is_file():
+        json_files.write_json(path / "config.json", config)
+    return stored(path, code)
+
+
+def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Encoder, str] | None:
+    """Train the parents in ``parents/``, where finished ones are kept, and store their average as ``model``."""
+    if not processes.agreed((path / "model").is_dir):
+        for parent in job.parents:
+            ranker_of(parent, path / "parents" / parent.name, data, request)
+        config = config_of(job, request, data) | about(job)
+        code = job.settings.trust_remote_code
+        processes.agreed(lambda: _store_average(merge, path, job.parents, config, code))
+    if not processes.is_first() and not request.plan.shards:
+        return None
+    encoder = _encoder(path, request.plan.settings.trust_remote_code)
+    return encoder, encoder.weights_hash()
+
+
+def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], code: bool) -> None:
+    from bench.models.average import average
+
+    json_files.write_json(path / "config.json", config)
+    encoders = [_encoder(path / "parents" / parent.name, code) for parent in parents]
+    states = [encoder.model.state_dict() for encoder in encoders]
+    encoders[0].model.load_state_dict(average(states, merge.shares()))
+    with written_aside(path / "model") as aside:
+        encoders[0].save(aside)
+
+
+def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, code: bool) -> list[str]:
+    """The languages that have an offset; estimates and stores the offsets where they are not there."""
+    from safetensors.numpy import save_file
+
+    from bench.data.train_data import parallel_passages
+    from bench.models.language_removal import offsets
+
+    if (path / OFFSETS).is_file():
+        return sorted(_stored_offsets(path))
+    if data is None:
+        raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
+    encoder = _encoder(parent, code)
+    found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
+    with written_aside(path / OFFSETS) as aside:
+        save_file(found, aside)
+    return sorted(found)

@@ -1,0 +1,1 @@
+"""What is on disk: whole or not there, checked when read."""

@@ -1,0 +1,150 @@
+"""Arrays on disk, ``<folder>/<name>.safetensors``, each whole or not there at all.
+
+A file says in its header what decided it, and a sha256. It is written aside, synced and renamed, by the one process
+that holds its lock: processes may share the work and may be killed at any moment; the system lets go of their locks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BenchError
+from bench.store import json_files
+from bench.store.writing import sync, written_aside
+
+Array = NDArray[Any]
+
+
+TYPES = {"F32": np.float32, "F16": np.float16, "U8": np.uint8}
+"""What is kept, by safetensors' names."""
+
+
+ANEW = "delete it, and the same command makes it again"
+
+
+class Kept:
+    """Arrays in one folder that were made from the same things.
+
+    Args:
+        folder: it may hold other files.
+        owner: everything that decides the arrays, as plain JSON.
+    """
+
+    def __init__(self, folder: Path, owner: Mapping[str, object]) -> None:
+        self._folder: Path = folder
+        self._owner: dict[str, object] = json.loads(json_files.canonical(owner))
+        self._sound: set[str] = set()
+
+    def path(self, name: str) -> Path:
+        """Where an array is kept."""
+        return self._folder / f"{name}.safetensors"
+
+    def has(self, name: str) -> bool:
+        """Whether an array is there; it is compared with what was written when it is first met.
+
+        Raises:
+            BenchError: it is damaged, or was made from something else.
+        """
+        if name not in self._sound and self.path(name).exists():
+            about, array = self._open(name)
+            digest = about.pop("sha256", None)
+            _require_owner(self.path(name), about, self._owner | {"name": name})
+            if digest != _digest(array):
+                raise BenchError(f"{self.path(name)}: damaged, its sha256 is not the one that was written; {ANEW}")
+            self._sound.add(name)
+        return name in self._sound
+
+    def read(self, name: str) -> Array:
+        """An array that is there, mapped: it takes memory where it is touched, as long as the result is held."""
+        return self._open(name)[1]
+
+    def write(self, name: str, array: Array) -> None:
+        """Keep an array that this process has claimed.
+
+        Raises:
+            BenchError: the folder cannot be written.
+        """
+        from safetensors.numpy import save
+
+        path = self.path(name)
+        for left in self._folder.glob(f".{path.name}.partial-*"):
+            left.unlink(missing_ok=True)  # of processes that were killed
+        about = json_files.canonical(self._owner | {"name": name, "sha256": _digest(array)})
+        with written_aside(path) as aside:
+            aside.write_bytes(save({"array": array}, {"about": about}))  # of several entries the order would vary
+            sync(aside)
+        sync(self._folder)
+        self._sound.add(name)
+
+    @contextmanager
+    def claimed(self, name: str, wait: bool) -> Iterator[bool]:
+        """Whether it is for this process to write an array: no other one is at it, and it is not there.
+
+        Args:
+            name: of the array.
+            wait: for another one that is at it, and may be killed.
+        """
+        lock = self._folder / f"{name}.lock"
+        with _opened(lock) as file:
+            mine = _locked(file, wait)
+            yield mine and not self.has(name)
+            if mine:
+                lock.unlink(missing_ok=True)
+
+    def _open(self, name: str) -> tuple[dict[str, object], Array]:
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path(name)
+        try:
+            with safe_open(path, framework="np") as file:
+                about = json.loads((file.metadata() or {}).get("about", "{}"))
+                part = file.get_slice("array")
+                shape, dtype = tuple(part.get_shape()), np.dtype(TYPES[part.get_dtype()])
+            size = int(np.prod(shape)) * dtype.itemsize
+            return dict(about), np.memmap(path, dtype, "r", path.stat().st_size - size, shape)
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+            raise BenchError(f"{path}: damaged, not a file that was written here ({error}); {ANEW}") from None
+
+
+def _digest(array: Array) -> str:
+    """sha256 over type, shape and bytes."""
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _require_owner(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
+    for name in sorted({*theirs, *ours}):
+        if theirs.get(name) != ours.get(name):
+            raise BenchError(
+                f"{path}: foreign, made with {name} {theirs.get(name)}, and this is {ours.get(name)}; {ANEW}"
+            )
+
+
+def _opened(lock: Path) -> IO[str]:
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        return lock.open("w")
+    except OSError as error:
+        raise BenchError(f"{lock}: cannot be written ({error.strerror or error})") from None
+
+
+def _locked(file: IO[str], wait: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise BenchError(
+            f"{file.name}: cannot be locked ({error.strerror}); give a folder on a disk that has locks"
+        ) from None
+    return True

@@ -1,0 +1,97 @@
+"""Versions, commit and memory of what computes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.errors import BenchError
+
+FULL = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+"""What torch's errors say, on GPUs and on CPUs."""
+
+
+@contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """Refuse, in one line, what needs more memory than there is.
+
+    Raises:
+        BenchError: memory ran out in the block.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        told = str(error).lower()
+        if not isinstance(error, MemoryError) and not any(mark in told for mark in FULL):
+            raise
+        line = (str(error).strip().splitlines() or ["no more of it"])[0]
+        raise BenchError(
+            f"{what}: not enough memory ({line[:200]}); --micro-batch N trains the same batch in parts, --batch-size a "
+            "smaller one. Finished cells are kept"
+        ) from None
+
+
+def restart_peak() -> None:
+    """Start anew where the system can (Linux); elsewhere peaks count from the start of the process."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb() -> int:
+    """Megabytes at the peak since ``restart_peak``."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+PACKAGES = (
+    "batch-strategy-bench", "torch", "transformers", "sentence-transformers", "accelerate", "tokenizers", "numpy",
+    "scipy", "scikit-learn", "pyarrow",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that numbers depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def environment() -> dict[str, object]:
+    """Versions of what computed the numbers."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": versions(),
+        "git": _git_commit(),
+    }
+
+
+def _git_commit() -> str:
+    """The commit of this checkout, with '+changes' where files differ; 'none' outside of a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "none"
+    if head.returncode != 0:
+        return "none"
+    return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")

@@ -1,0 +1,150 @@
+"""Several processes train one batch: each encodes its rows, all see all negatives, the gradients are summed.
+
+The batch is the strategy's, whatever the number of processes. accelerate would hand whole batches to processes in turn;
+with gathered negatives, a batch in one language would then meet other languages: it is sliced and checked here.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+
+from bench import processes
+from bench.errors import BenchError
+from bench.models.encoder import Encoder
+from bench.models.passes import Work
+from strategies.contract import Batch
+
+
+class Devices:
+    """The processes that share a batch. In one process nothing is gathered, summed or compared.
+
+    Raises:
+        BenchError: a batch has fewer rows than there are processes, or FSDP cannot share them equally.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        processes.join()
+        state = PartialState()
+        self.device: torch.device = state.device
+        self.world, self.number = int(state.num_processes), int(state.process_index)
+        self.sharded = self.world > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+        self._whole: nn.Module | None = None
+        if batch_size < self.world:
+            raise BenchError(f"every process holds a row: batch size {batch_size} is below {self.world} processes")
+        if self.sharded and batch_size % self.world:  # every pass gathers weights, so all processes make equally many
+            raise BenchError(
+                f"with FSDP, processes hold equally many rows; got {batch_size} for {self.world} processes"
+            )
+        self.sizes = [len(part) for part in np.array_split(np.arange(batch_size), self.world)]
+        first = sum(self.sizes[: self.number])
+        self.own = slice(first, first + self.sizes[self.number])
+
+    def place(self, encoder: Encoder) -> None:
+        """Move the model to this process's device; call it before the optimiser is made.
+
+        Replicas are not wrapped: GradCache passes the model several times before an update, and the gradients are
+        summed once, in ``sum_gradients``. ``accelerate launch --use_fsdp`` shards the weights instead.
+        """
+        encoder.model.to(self.device)
+        encoder.apart = not self.sharded  # sharded weights are gathered in every pass: all processes make as many
+        if self.sharded:
+            from torch.distributed.fsdp import fully_shard
+
+            self._whole = copy.deepcopy(encoder.model).cpu()
+            for layers in [m for m in encoder.model.modules() if isinstance(m, nn.ModuleList)]:
+                for layer in layers:
+                    fully_shard(layer)
+            fully_shard(encoder.model)
+
+    def put_together(self, encoder: Encoder) -> None:
+        """Undo ``place`` where the weights are sharded; the first process alone has them then."""
+        if self._whole is not None:
+            from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+
+            options = StateDictOptions(full_state_dict=True, cpu_offload=True, broadcast_from_rank0=False)
+            state = get_model_state_dict(encoder.model, options=options)
+            if self.number == 0:
+                self._whole.load_state_dict(state)
+            encoder.model = self._whole.to(self.device)
+
+    def own_rows(self, batch: Batch) -> Batch:
+        """This process's consecutive rows of the batch."""
+        return Batch(*(part[self.own] for part in batch))
+
+    def require_whole(self, batch: Batch, own: Batch, step: int) -> None:
+        """Refuse to train on anything but the strategy's batch: items and languages of all processes are gathered.
+
+        Raises:
+            BenchError: the processes together do not hold the batch.
+        """
+        if self.world > 1:
+            held = self.gather(torch.from_numpy(_table(own)).to(self.device)).cpu().numpy()
+            require_equal(_table(batch), held, step)
+
+    def counts(self, of_rows: Sequence[int]) -> list[int]:
+        """How many things each process holds, where every row of the batch has ``of_rows`` of them."""
+        ends = np.cumsum([0, *self.sizes])
+        return [sum(of_rows[start:stop]) for start, stop in pairwise(ends.tolist())]
+
+    def gather(self, own: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+        """All rows of the batch, (B, ...), from each process's own; differentiable through this process's rows alone.
+
+        Every process computes the whole loss; its gradients through own rows, summed over processes, are the loss's.
+        ``sizes`` says how many each process has, where it is not its share of the rows.
+        """
+        if self.world == 1:
+            return own
+        sizes = self.sizes if sizes is None else sizes
+        padded = own.new_zeros(max(sizes), *own.shape[1:])
+        padded[: len(own)] = own.detach()
+        held = [torch.empty_like(padded) for _ in range(self.world)]
+        distributed.all_gather(held, padded)
+        parts = [part[:size] for part, size in zip(held, sizes, strict=True)]
+        parts[self.number] = own
+        return torch.cat(parts)
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Make every process's gradients the sum over all of them."""
+        if self.world == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                continue
+            if self.sharded:
+                parameter.grad.mul_(self.world)  # FSDP has averaged
+            else:
+                distributed.all_reduce(parameter.grad)
+
+    def sum_work(self, own: Work) -> Work:
+        """Over all processes."""
+        if self.world == 1:
+            return own
+        both = torch.tensor(own, device=self.device)
+        distributed.all_reduce(both)
+        return Work(*both.tolist())
+
+
+def require_equal(batch: NDArray[np.int64], held: NDArray[np.int64], step: int) -> None:
+    """Compare the strategy's rows (B, 3) (item, query language, passage language) with those that are held."""
+    wrong = np.flatnonzero((batch != held).any(axis=1))
+    if len(wrong):
+        row = wrong[0]
+        item, q, d = (f"{a} for {b}" for a, b in zip(held[row], batch[row], strict=True))
+        raise BenchError(
+            f"step {step}: the processes do not hold the strategy's batch; {len(wrong)} of {len(batch)} rows differ, "
+            f"the first is row {row} (item {item}, query language {q}, passage language {d}). A strategy draws from "
+            "its generator alone; 'python -m bench check strategy' names the property."
+        )
+
+
+def _table(batch: Batch) -> NDArray[np.int64]:
+    return np.stack(batch, axis=1).astype(np.int64)

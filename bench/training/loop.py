@@ -1,0 +1,169 @@
+"""The one training loop that all strategies share: encode, contrast in the batch, update, in the paper's order."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from bench import randomness
+from bench.data.negatives import Drawn, Negatives
+from bench.data.train_data import TrainData
+from bench.errors import BenchError
+from bench.models.encoder import Encoder
+from bench.plan.settings import Settings
+from bench.training.cost import count
+from bench.training.devices import Devices
+from bench.training.gradcache import cached_gradients, plain_gradients
+from bench.training.loss import info_nce
+from bench.training.optimizer import Optimizers
+from bench.training.resume import Keeper, Parts
+from bench.training.validation import Validator
+from strategies.contract import Batch
+
+
+class Step(NamedTuple):
+    """What is logged of one step (a line of steps.jsonl).
+
+    Attributes:
+        step: from 0.
+        loss: nats.
+        learning_rate: of its update.
+        rows_per_s: of the whole step: tokenising, gradients, update.
+        tokens_per_s: tokens that passed the encoder, without padding.
+        padding: share of the positions that passed it.
+        negatives: hard negatives in the batch.
+        flops: of the encoder's matrix products, by ``bench.cost.FORMULA``.
+        pairs: rows per language pair.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    rows_per_s: float
+    tokens_per_s: float
+    padding: float
+    negatives: int
+    flops: float
+    pairs: dict[str, int]
+
+
+def train(
+    encoder: Encoder,
+    data: TrainData,
+    batches: Iterator[Batch],
+    settings: Settings,
+    seed: int,
+    log: Callable[[Step], None],
+    keeper: Keeper | None = None,
+    validator: Validator | None = None,
+) -> None:
+    """Train ``encoder`` in place on ``batches``; ``log`` is called once a step, ``keeper`` stores and resumes.
+
+    ``validator`` scores in the first process; where it keeps the best weights, those are what training ends with.
+
+    Deterministic on a CPU: the same arguments give the same bits at the same number of threads and processes. Every
+    process calls it with the same arguments and ends with the same weights (with FSDP, the first one alone).
+
+    Raises:
+        BenchError: the loss is not a number, or the processes do not hold the strategy's batch.
+    """
+    devices = Devices(settings.batch_size)
+    if devices.sharded and keeper and keeper.needed:
+        raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
+    if devices.sharded and validator:
+        raise BenchError("weights sharded by FSDP are not validated; leave --validate-every out")
+    torch.manual_seed(randomness.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
+    flops = count(encoder)
+    devices.place(encoder)
+    rate, decay, scaled = settings.learning_rate, settings.weight_decay, settings.precision == "fp16"
+    optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
+    scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
+    encoder.model.train()
+    negatives = Negatives(data, settings.negatives, settings.negative_language, seed)
+    gradients = plain_gradients
+    if settings.micro_batch:
+        gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
+    parts = Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
+    first = keeper.restore(parts, batches) if keeper else 0
+    for step, batch in enumerate(progress(batches, first, settings.steps, devices), start=first):
+        start = time.perf_counter()
+        own = devices.own_rows(batch)
+        devices.require_whole(batch, own, step)
+        drawn = negatives.draw(step, batch)
+        group = torch.from_numpy(data.pool.group[batch.item])
+        objective = partial(contrast, devices, settings.temperature, group, drawn, optimizer.scale.value)
+        hard = [text for row in drawn.texts[devices.own] for text in row]
+        loss, work = gradients(encoder, data.queries(own), data.passages(own) + hard, objective)
+        loss /= optimizer.scale.value
+        if not torch.isfinite(loss):
+            raise BenchError(
+                f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})"
+            )
+        devices.sum_gradients(optimizer.weights)
+        optimizer.step(settings.max_grad_norm)
+        rate = float(scheduler.get_last_lr()[0])
+        scheduler.step()
+        work, seconds = devices.sum_work(work), time.perf_counter() - start
+        log(
+            Step(
+                step, loss.item(), rate, len(batch.item) / seconds, work.tokens / seconds, work.padding,
+                drawn.positive.shape[1], flops.step(work, settings.micro_batch), pair_counts(batch, data.pool.langs),
+            )
+        )  # fmt: skip
+        if parts.validator:
+            parts.validator.after(step + 1, settings.steps, encoder, optimizer.settle)
+        if keeper and step + 1 < settings.steps:
+            keeper.after(step + 1, parts)
+    optimizer.finish()
+    if parts.validator:
+        parts.validator.finish(encoder)
+    devices.put_together(encoder)
+    encoder.model.eval()
+
+
+def contrast(
+    devices: Devices, temperature: float, group: Tensor, drawn: Drawn, scale: float, queries: Tensor, passages: Tensor
+) -> Tensor:
+    """``scale`` times the loss of the whole batch, from this process's rows of it.
+
+    Args:
+        devices: the processes.
+        temperature: of InfoNCE.
+        group: int64, (B,), of the whole batch.
+        drawn: the hard negatives of the whole batch, N of them.
+        scale: of the loss.
+        queries: (b, dim), this process's.
+        passages: (b + n, dim), this process's, its hard negatives behind.
+    """
+    own, hard = passages[: len(queries)], passages[len(queries) :]
+    every = devices.gather(own)  # (B, dim)
+    if drawn.positive.shape[1]:
+        every = torch.cat([every, devices.gather(hard, devices.counts([len(row) for row in drawn.texts]))])
+    positive = torch.from_numpy(drawn.positive).to(every.device)
+    return info_nce(devices.gather(queries), every, temperature, group.to(every.device), positive) * scale
+
+
+def progress(batches: Iterator[Batch], first: int, steps: int, devices: Devices) -> Iterator[Batch]:
+    """The batches, counted on the screen of the first process where there is one."""
+    hidden = True if devices.number else None
+    yield from tqdm(batches, initial=first, total=steps, desc="train", unit="step", disable=hidden)
+
+
+def learning_rate_share(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate at ``step`` (from 0): linear up in the warm-up, then linear down to 0."""
+    rise = round(warmup * steps)
+    return (step + 1) / (rise + 1) if step < rise else (steps - step) / max(steps - rise, 1)
+
+
+def pair_counts(batch: Batch, langs: tuple[str, ...]) -> dict[str, int]:
+    """Rows of the batch per language pair, as ``en>de``."""
+    pairs = Counter(zip(batch.q_lang.tolist(), batch.d_lang.tolist(), strict=True))
+    return {f"{langs[q]}>{langs[d]}": n for (q, d), n in sorted(pairs.items())}
