@@ -36,7 +36,7 @@ from tasks.parallel_jsonl import ParallelJsonl, from_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
-sys.path.append(str(Path(__file__).parents[1] / "bench"))
+sys.path.append(str(Path(__file__).parents[2]))
 
 Read = Callable[[], object]
 
@@ -302,7 +302,7 @@ def cell_files() -> dict[str, bytes]:
     """The files of an experiment with three cells, by their paths."""
     import tempfile
 
-    import made_up
+    from tests.bench import made_up
 
     before, made_up.QUESTIONS = made_up.QUESTIONS, 4
     with tempfile.TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""Run by test_kept: kills processes with SIGKILL at every line that writing an array runs, and lets others go on.
+"""Run by test_arrays: kills processes with SIGKILL at every line that writing an array runs, and lets others go on.
 
 Processes are forked, because starting each anew takes seconds.
 """

@@ -1,4 +1,4 @@
-"""Run by test_checkpoint: trains a cell in one process, kills others of the same command with SIGKILL, resumes them.
+"""Run by test_resume: trains a cell in one process, kills others of the same command with SIGKILL, resumes them.
 
 Processes are forked from one that has imported everything, because starting each anew takes seconds.
 """

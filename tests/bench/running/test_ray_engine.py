@@ -12,12 +12,12 @@ import pytest
 
 from bench.cli import main
 from bench.running import ray_engine
-from tests.bench.test_lock import outcome
+from tests.bench.store.test_locks import outcome
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
 NEEDS_RAY = pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed; pip install -e '.[test,ray]'")
-ROOT = Path(__file__).parents[2]
-MEETING = Path(__file__).parent / "workers" / "meeting.py"
+ROOT = Path(__file__).parents[3]
+MEETING = Path(__file__).parents[1] / "workers" / "meeting.py"
 GOOD = [f"{MEETING}:Meeting(name='a')", f"{MEETING}:Meeting(name='b')", f"{MEETING}:Mortal"]
 DERIVED = [f"centering({GOOD[0]})", f"lir(centering({GOOD[2]}))"]
 BAD = [f"{MEETING}:Failing", f"centering({MEETING}:Failing)"]

@@ -9,7 +9,7 @@ from bench.evaluation.measures import ABSENT, MISSED
 from bench.evaluation.score import COLUMNS, score
 from bench.store.scores import POOL
 from tasks import EvalSet
-from tests.bench.test_score import LANGS, Vectors, plain_ranking
+from tests.bench.evaluation.test_score import LANGS, Vectors, plain_ranking
 
 
 def make_set(rng: np.random.Generator) -> tuple[EvalSet, dict[str, np.ndarray]]:

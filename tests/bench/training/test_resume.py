@@ -253,7 +253,7 @@ def test_settings_name_a_cell_where_they_move_bits(tmp_path: Path) -> None:
 def test_kill_9_at_random_steps(tmp_path: Path) -> None:
     """Processes are killed at three random steps, and one amid a checkpoint, with and without GradCache."""
     command = [sys.executable, "-m", "tests.bench.workers.killed", str(tmp_path)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     outcomes = json.loads(done.stdout)
     assert len(outcomes) == 7

@@ -22,8 +22,8 @@ from bench.store.cells import read_cells
 from bench.store.locks import Lock, Owner, Watch
 from tests.bench.workers.meeting import wait_until
 
-MEETING = Path(__file__).parent / "workers" / "meeting.py"
-ROOT = Path(__file__).parents[2]
+MEETING = Path(__file__).parents[1] / "workers" / "meeting.py"
+ROOT = Path(__file__).parents[3]
 HERE = Owner("0" * 16, locks.machine(), "here", os.getpid(), locks.started(os.getpid()))
 ELSEWHERE = HERE._replace(machine="another machine", host="elsewhere")
 

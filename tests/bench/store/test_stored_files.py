@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_up import make_cell, undrawn
+from tests.bench.made_up import make_cell, undrawn
 
 from bench.analysis import leaderboard
 from bench.analysis.compare import compare

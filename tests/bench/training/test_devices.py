@@ -22,7 +22,7 @@ from strategies import STRATEGIES
 from tasks.demo import DemoSource
 from tests.bench.launching import launch
 
-WORKER = Path(__file__).parent / "workers" / "together.py"
+WORKER = Path(__file__).parents[1] / "workers" / "together.py"
 CASES = ("mono", "cross", "hybrid", "transformer", "padded", "gradcache", "negatives")
 
 

@@ -9,7 +9,7 @@ from bench.running.jobs import Job, Left
 from bench.running.run import Claims
 from bench.store import locks
 from bench.store.locks import Lock, Watch
-from tests.bench.test_dispatch import a_job
+from tests.bench.running.test_dispatch import a_job
 
 LEFT = Left([], True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import make_cell, make_experiment, undrawn
+from tests.bench.made_up import make_cell, make_experiment, undrawn
 
 from bench import export
 from bench.cli import main

@@ -23,7 +23,7 @@ from bench.store import shards
 from tasks.demo import DemoDev
 from tests.bench.launching import launch
 
-WORKER = Path(__file__).parent / "workers" / "sharding.py"
+WORKER = Path(__file__).parents[1] / "workers" / "sharding.py"
 OWNER: dict[str, object] = {"weights": "of the demo"}
 
 

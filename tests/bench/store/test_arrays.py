@@ -57,7 +57,7 @@ def test_what_is_kept_comes_back_mapped_and_alone(tmp_path: Path, dtype: type) -
 def test_killed_at_every_line_of_writing(tmp_path: Path) -> None:
     """Before every single line: nothing half is found, and who comes next makes the bytes of an undisturbed run."""
     command = [sys.executable, "-m", "tests.bench.workers.keeping", str(tmp_path)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     trials = json.loads(done.stdout)
     assert len(trials) > 40

@@ -20,7 +20,7 @@ from bench.evaluation.score import score
 from bench.store import shards
 from bench.store.shards import Shards
 from tests.bench import oracles
-from tests.bench.test_score import CASES, cells_of
+from tests.bench.evaluation.test_score import CASES, cells_of
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from bench.report.sets import published
 from bench.store import cells
 from tests.bench.made_up import make_cell, make_experiment, undrawn
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "report.md"
+GOLDEN = Path(__file__).parents[2] / "golden" / "report.md"
 
 CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(name))), None)
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_is_the_golden_one(folder: Path) -> None:
-    """After a wanted change: BENCH_GOLDEN=write python -m pytest tests/bench/test_report.py; read the difference."""
+    """After a wanted change: BENCH_GOLDEN=write python -m pytest tests/bench/report/test_report.py; read the difference."""
     text = (folder / "report.md").read_text(encoding="utf-8")
     if os.environ.get("BENCH_GOLDEN") == "write":
         GOLDEN.write_text(text, encoding="utf-8")

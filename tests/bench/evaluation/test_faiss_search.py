@@ -14,7 +14,7 @@ from bench.evaluation.ranks import Ranking
 from bench.store import shards
 from bench.store.scores import read_about
 from bench.store.shards import Shards
-from tests.bench.test_tiles import Large
+from tests.bench.evaluation.test_tiles import Large
 
 
 @pytest.fixture
