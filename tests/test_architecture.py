@@ -122,6 +122,7 @@ def test_strategies_need_numpy_alone() -> None:
 
 
 def test_start_up_is_light() -> None:
-    code = f"import sys, strategies, tasks, bench.cli, bench.plan.listing\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    modules = "sys, strategies, tasks, bench.cli, bench.plan.listing"
+    code = f"import {modules}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"

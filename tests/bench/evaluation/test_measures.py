@@ -1,4 +1,4 @@
-"""Every measure against ir_measures on random ranks, and by hand; tests/bench/evaluation/test_score.py has whole cells."""
+"""Every measure against ir_measures on random ranks, and by hand; test_score has whole cells."""
 
 import warnings
 

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_is_the_golden_one(folder: Path) -> None:
-    """After a wanted change: BENCH_GOLDEN=write python -m pytest tests/bench/report/test_report.py; read the difference."""
+    """After a wanted change: BENCH_GOLDEN=write python -m pytest <this file>; read the difference."""
     text = (folder / "report.md").read_text(encoding="utf-8")
     if os.environ.get("BENCH_GOLDEN") == "write":
         GOLDEN.write_text(text, encoding="utf-8")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.bench.made_up import make_cell, make_experiment, undrawn
 
 from bench import export
 from bench.cli import main
@@ -24,6 +23,7 @@ from bench.store.json_files import file_name
 from bench.store.scores import score_path
 from strategies import StrategyError
 from tasks import TaskError
+from tests.bench.made_up import make_cell, make_experiment, undrawn
 
 TRAP = "import pathlib\npathlib.Path({!r}).touch()\n"
 PLUGIN = TRAP + (
