@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.plan.protocol import Protocol
-from bench.plan.settings import Plan, Settings, _typed
+from bench.plan.settings import Plan, Settings
+from bench.store.json_files import typed
 from tasks.files import is_file
 
 PRESETS = Path(__file__).parents[1] / "presets"
@@ -21,20 +21,17 @@ def presets() -> list[str]:
 
 def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
     """The plan of a preset (a shipped name or a TOML file), changed by ``overrides`` (None means unchanged)."""
-    values = _read_preset(preset) if preset else {}
-    table, protocol = values.pop("settings", {}), values.pop("protocol", None)
-    for name, part in (("settings", table), ("protocol", {} if protocol is None else protocol)):
-        if not isinstance(part, dict):
-            raise BenchError(f"preset {preset!r}: [{name}] is a table; got {part!r}")
-    assert isinstance(table, dict)
+    values: dict[str, object] = _read_preset(preset) if preset else {}
+    where = f"preset {preset!r}" if preset else "the plan"
+    table = values.get("settings", {})
+    if not isinstance(table, dict):
+        raise BenchError(f"{where}: [settings] is a table; got {table!r:.200}")
     if "trust_remote_code" in table:
-        raise BenchError(f"preset {preset!r}: running a model's code is consented to by --trust-remote-code alone")
+        raise BenchError(f"{where}: running a model's code is consented to by --trust-remote-code alone")
     given = {k: v for k, v in overrides.items() if v is not None}
     names = {f.name for f in dataclasses.fields(Settings)}
-    table |= {k: v for k, v in given.items() if k in names}
-    values |= {k: v for k, v in given.items() if k not in names}
-    stated = None if protocol is None else Protocol.of(protocol)  # type: ignore[arg-type]
-    return Plan(**_typed(Plan, values, preset), protocol=stated, settings=Settings(**_typed(Settings, table, preset)))
+    settings = table | {k: v for k, v in given.items() if k in names}
+    return typed(Plan, {**values, **{k: v for k, v in given.items() if k not in names}, "settings": settings}, where)
 
 
 def _read_preset(preset: str) -> dict[str, object]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.errors import BenchError
 from bench.store import json_files
 from bench.store.cells import PROTOCOL
+from bench.store.json_files import typed
 from bench.store.scores import SETTINGS
 
 
@@ -60,50 +59,15 @@ class Protocol:
         if not 0 <= self.margin < 1:
             raise BenchError(f"margin is a difference of the measure, at least 0 and below 1; got {self.margin}")
 
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Protocol:
-        """From a TOML table or stored JSON.
-
-        Raises:
-            BenchError: a field is unknown or of another type.
-        """
-        fields = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - fields)
-        if unknown:
-            raise BenchError(f"[protocol] has {', '.join(sorted(fields))}; got {unknown[0]!r}")
-        given: dict[str, Any] = {}
-        if "margin" in values:
-            given["margin"] = _typed(values["margin"], (int, float), "margin is a number")
-        if "out_of_domain" in values:
-            given["out_of_domain"] = _names(values["out_of_domain"], "out_of_domain is a list of set names")
-        if "primary" in values:
-            given["primary"] = tuple(_claim(c) for c in _typed(values["primary"], (list, tuple), "primary is a list"))
-        return cls(**given)
-
-
-def _claim(values: Any) -> Claim:
-    rule = "a primary claim has a, b, and lists superior and non_inferior of settings"
-    table = dict(_typed(values, (dict,), rule))
-    if not {"a", "b"} <= set(table) <= {"a", "b", "superior", "non_inferior"}:
-        raise BenchError(f"{rule}; got {sorted(table)}")
-    lists = {name: _names(table[name], rule) for name in ("superior", "non_inferior") if name in table}
-    return Claim(_typed(table["a"], (str,), rule), _typed(table["b"], (str,), rule), **lists)
-
-
-def _names(value: Any, rule: str) -> tuple[str, ...]:
-    return tuple(_typed(x, (str,), rule) for x in _typed(value, (list, tuple), rule))
-
-
-def _typed(value: Any, kinds: tuple[type, ...], rule: str) -> Any:
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        raise BenchError(f"{rule}; got {value!r}")
-    return value
-
 
 def read_protocol(experiment: Path) -> Protocol:
-    """An experiment's protocol; the default where none was written."""
+    """An experiment's protocol; the default where none was written.
+
+    Raises:
+        BenchError: a field is unknown or of another type.
+    """
     path = experiment / PROTOCOL
-    return Protocol.of(json_files.read_json(path)) if path.is_file() else Protocol()
+    return typed(Protocol, json_files.read_json(path), str(path)) if path.is_file() else Protocol()
 
 
 def require_same_protocol(experiment: Path, stated: Protocol | None) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
 
 from bench.errors import BenchError
 from bench.plan.protocol import Protocol
@@ -122,11 +120,6 @@ class Settings:
         _require(len(self.train) > 0, "train names at least one source", self.train)
         _require(len(set(self.languages)) == len(self.languages) > 0, "languages are named once each", self.languages)
 
-    @classmethod
-    def stored(cls, values: Mapping[str, Any]) -> Settings:
-        """As ``config.json`` holds them: lists for tuples."""
-        return cls(**_typed(cls, dict(values), None))
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -200,28 +193,3 @@ def require_experiment_name(name: str) -> None:
 def _require(holds: bool, rule: str, value: object) -> None:
     if not holds:
         raise BenchError(f"{rule}; got {value!r:.200}")
-
-
-def _typed(cls: type[Plan] | type[Settings], values: dict[str, object], preset: str | None) -> dict[str, Any]:
-    """``values`` with lists as tuples, refused by name where a field is unknown or of another type."""
-    hints = get_type_hints(cls)
-    for name in values:
-        if name not in hints or name in ("settings", "protocol"):
-            where = f"preset {preset!r}" if preset else "what is stored"
-            raise BenchError(f"{where} sets {name!r:.80}, which is none of {', '.join(sorted(hints))}")
-    return {name: _of_kind(name, value, hints[name]) for name, value in values.items()}
-
-
-def _of_kind(name: str, value: object, hint: Any) -> Any:
-    """``value`` as a field's type hint has it, or refused."""
-    if getattr(hint, "__origin__", None) is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise BenchError(f"{name} is a tuple; got {value!r:.200}")
-        return tuple(_of_kind(f"each of {name}", x, get_args(hint)[0]) for x in value)
-    kinds = get_args(hint) or (hint,)
-    if float in kinds and type(value) is int and abs(value) < 2**53:
-        return float(value)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        wanted = " or ".join("None" if k is type(None) else k.__name__ for k in kinds)
-        raise BenchError(f"{name} is a {wanted}; got {value!r:.200}")
-    return value

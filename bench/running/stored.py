@@ -15,7 +15,7 @@ from bench.models.folder import FLAG
 from bench.plan.settings import Settings
 from bench.store import cells
 from bench.store.cells import OFFSETS
-from bench.store.json_files import file_name
+from bench.store.json_files import file_name, typed
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
@@ -77,7 +77,7 @@ def _encoder(path: Path, code: bool) -> Encoder:
     from bench.models.loading import load_encoder
 
     config = cells.read_config(path)
-    settings = Settings.stored(config["settings"])  # type: ignore[arg-type]
+    settings = typed(Settings, config["settings"], str(path / "config.json"), "settings")
     if settings.trust_remote_code and not code:
         raise BenchError(f"{path}: its model runs code of its own; {FLAG} consents to that")
     if config["trained"]:

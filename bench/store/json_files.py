@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from bench.errors import BenchError
 from bench.store.writing import written_aside
@@ -18,6 +21,67 @@ NUMBER = (int, float)
 
 LONGEST = 200
 """Bytes of a file's name; file systems take 255, and endings come behind it."""
+
+
+T = TypeVar("T")
+
+
+KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dict: "a table",
+         tuple: "a list", NoneType: "nothing"}  # fmt: skip
+
+
+def typed(cls: type[T], values: object, where: str, what: str = "it", more: bool = False) -> T:
+    """Plain values, as JSON and TOML give them, as a dataclass or NamedTuple whose type hints say what fits.
+
+    Hints are of ``KINDS``, unions of these, ``object``, ``tuple[hint, ...]`` (of a list), ``dict[str, hint]``, and
+    further such classes (of a table). A whole number does for a ``float``.
+
+    Args:
+        cls: what comes out.
+        values: a table with what ``cls`` has, but for what has a default there.
+        where: names the source in messages.
+        what: names the table in messages.
+        more: whether keys that ``cls`` does not have are passed over: what newer versions write.
+
+    Raises:
+        BenchError: a value is missing, unknown or of another kind.
+    """
+    if not isinstance(values, dict):
+        raise BenchError(f"{where}: {what} is a table; got {values!r:.200}")
+    kind: type = cls
+    hints, needed = _fields(kind)
+    unknown = [name for name in values if name not in hints]
+    if unknown and not more:
+        raise BenchError(f"{where}: {what} has no {unknown[0]!r:.80}; there are {', '.join(sorted(hints))}")
+    missing = [name for name in needed if name not in values]
+    if missing:
+        raise BenchError(f"{where}: {what} has no {missing[0]!r}, which it needs")
+    return cls(**{k: _fitted(v, hints[k], where, k, more) for k, v in values.items() if k in hints})
+
+
+@lru_cache
+def _fields(cls: type) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Name -> type hint of what a class is made of, and the names without a default."""
+    parameters = inspect.signature(cls).parameters
+    hints = get_type_hints(cls)
+    return {k: hints[k] for k in parameters}, tuple(k for k, p in parameters.items() if p.default is p.empty)
+
+
+def _fitted(value: object, hint: Any, where: str, what: str, more: bool) -> Any:
+    """``value`` as a type hint has it, or refused."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if object in kinds or type(value) in kinds:
+        return value
+    for kind, inside in ((k, get_args(k)) for k in kinds):
+        if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+            return tuple(_fitted(x, inside[0], where, f"a part of {what}", more) for x in value)
+        if get_origin(kind) is dict and isinstance(value, dict):
+            return {k: _fitted(v, inside[1], where, f"{k!r:.40} of {what}", more) for k, v in value.items()}
+        if not inside and kind not in KINDS:
+            return typed(kind, value, where, what, more)
+    if float in kinds and type(value) is int and abs(value) < 2**53:
+        return float(value)
+    raise BenchError(f"{where}: {what} is {' or '.join(KINDS[get_origin(k) or k] for k in kinds)}; got {value!r:.200}")
 
 
 def require_shape(value: object, shape: Any, where: str, what: str = "it") -> None:

@@ -33,9 +33,9 @@ def test_the_default_where_nothing_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "message"), [
     ("margin = 2.0", "margin is a difference"),
     ('margin = "small"', "margin is a number"),
-    ("wrong = 1", "has margin, out_of_domain, primary; got 'wrong'"),
+    ("wrong = 1", "protocol has no 'wrong'; there are margin, out_of_domain, primary"),
     ('out_of_domain = "demo"', "out_of_domain is a list"),
-    ('primary = [{a = "hybrid"}]', "a primary claim has a, b"),
+    ('primary = [{a = "hybrid"}]', "a part of primary has no 'b', which it needs"),
     ('primary = [{a = "x", b = "y", superior = ["mono"], non_inferior = ["mono"]}]', "at most once"),
     ('primary = [{a = "x", b = "y", superior = ["bad"]}]', "names each of mono, cross, multi"),
     ('primary = [{a = "x", b = "y"}]', "names each of mono, cross, multi"),

@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.bench.made_up import make_cell, undrawn
 
 from bench.analysis import leaderboard
 from bench.analysis.compare import compare
@@ -16,8 +15,9 @@ from bench.errors import BenchError
 from bench.report.report import write_report
 from bench.store import checkpoints, json_files
 from bench.store.cells import read_cells
-from bench.store.json_files import require_shape
+from bench.store.json_files import require_shape, typed
 from bench.training.resume import stored_states
+from tests.bench.made_up import make_cell, undrawn
 
 
 @pytest.fixture
@@ -165,3 +165,41 @@ def test_shapes_say_where() -> None:
                            ({"a": {}}, "'a' is dict, not list"), ({}, "it has no 'a'")):  # fmt: skip
         with pytest.raises(BenchError, match=message):
             require_shape(value, {"a": [(int, float)]}, "f")
+
+
+class Part(NamedTuple):
+    share: float
+    note: str | None = None
+
+
+class Whole(NamedTuple):
+    parts: tuple[Part, ...]
+    sizes: dict[str, int]
+    anything: object = None
+    peak: int | float = 0
+
+
+def test_plain_values_become_what_their_type_hints_say() -> None:
+    given = {"parts": [{"share": 1}, {"share": 0.5, "note": "half"}], "sizes": {"a": 1}, "anything": [{}], "peak": 3}
+    found = typed(Whole, given, "f")
+    assert found == Whole((Part(1.0), Part(0.5, "half")), {"a": 1}, [{}], 3)
+    assert type(found.parts[0].share) is float
+    assert type(found.peak) is int
+    assert typed(Whole, {**given, "newer": 1}, "f", more=True) == found
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"parts": {}}, "f: parts is a list; got {}"),
+    ({"parts": [3]}, "f: a part of parts is a table; got 3"),
+    ({"parts": [{"note": None}]}, "f: a part of parts has no 'share', which it needs"),
+    ({"parts": [{"share": True}]}, "f: share is a number; got True"),
+    ({"parts": [{"share": 1 << 60}]}, "f: share is a number; got 1152921504606846976"),
+    ({"parts": [{"share": 1, "note": 2}]}, "f: note is text or nothing; got 2"),
+    ({"sizes": {"a": 1.0}}, "f: 'a' of sizes is a whole number; got 1.0"),
+    ({"sizes": {"a": False}}, "f: 'a' of sizes is a whole number; got False"),
+    ({"newer": 1}, "f: it has no 'newer'; there are anything, parts, peak, sizes"),
+])  # fmt: skip
+def test_plain_values_that_do_not_fit_are_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(BenchError) as raised:
+        typed(Whole, {"parts": [], "sizes": {}} | change, "f")
+    assert str(raised.value) == message
