@@ -1,1 +1,3 @@
 """Runs cells, measures, compares and reports."""
+
+__version__ = "0.2.0"

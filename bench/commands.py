@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench import processes
-from bench.errors import EXPECTED, BenchError, one_line
-from bench.plan import presets, settings
+from bench.errors import EXPECTED, BenchError, did_you_mean, one_line
+from bench.plan import presets
+from bench.plan.options import given
 from bench.store.scores import SETTINGS
 from bench.training.trackers import require_trackers
 
 if TYPE_CHECKING:
+    from bench.running.grid import Grid
     from bench.running.run import Engine
 
 
@@ -22,37 +24,25 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _plan(options: argparse.Namespace, preset: str | None) -> settings.Plan:
-    from bench.plan.resolve import split
+def _print(
+    rows: Sequence[Sequence[object]],
+    header: Sequence[str],
+    as_json: bool = False,
+    form: str = "plain",
+    align: Sequence[str] | None = None,
+) -> None:
+    """A table, or a list of objects."""
+    if as_json:
+        return _print_json([dict(zip(header, row, strict=True)) for row in rows])
+    from tabulate import tabulate
 
-    names = {f for cls in (settings.Plan, settings.Settings) for f in cls.__dataclass_fields__}
-    overrides = {k: v for k, v in vars(options).items() if k in names and v is not None}
-    lists = {"strategies": getattr(options, "strategy", None), "tasks": options.task}
-    lists |= {
-        name: getattr(options, name, None)
-        for name in ("train", "train_weights", "languages", "seeds", "baselines", "log_with")
-    }
-    for name, text in lists.items():
-        if text is not None:
-            overrides[name] = tuple(split(text)) if text != "none" else ()
-    if "seeds" in overrides:
-        overrides["seeds"] = tuple(_whole(text) for text in overrides["seeds"])
-    if "train_weights" in overrides:
-        overrides["train_weights"] = tuple(_number(text) for text in overrides["train_weights"])
-    return presets.load_plan(preset, overrides)
+    print(tabulate(rows, header, disable_numparse=True, tablefmt=form, colalign=align))
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise BenchError(f"train weights are numbers separated by commas; got {text!r}") from None
+def _print_json(value: object) -> None:
+    import json
 
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise BenchError(f"seeds are whole numbers separated by commas; got {text!r}")
-    return int(text)
+    print(json.dumps(value, indent=1, ensure_ascii=False))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -60,10 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from bench.running.grid import build_grid
     from bench.running.run import run_grid
 
-    preset = options.preset or (None if options.model or options.train else "demo")
-    if preset is None and options.model in ("demo-static", "demo-transformer") and not options.train:
-        preset = "demo" if options.model == "demo-static" else options.model
-    plan = _plan(options, preset)
+    plan = presets.load_plan(presets.chosen(options.preset, options.model, options.train), given(options))
     require_trackers(plan.log_with)
     if not plan.strategies:
         raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
@@ -101,7 +88,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from bench.running.run import run_grid
 
     options.experiment = options.experiment or "evaluate"
-    plan = _plan(options, None)
+    plan = presets.load_plan(None, given(options))
     grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
@@ -109,14 +96,11 @@ def evaluate(options: argparse.Namespace) -> int:
     return _board(options) if processes.is_first() else 0
 
 
-def _dry_run(grid: object) -> int:
-    from tabulate import tabulate
+def _dry_run(grid: Grid) -> int:
+    from bench.running.grid import describe, explain
 
-    from bench.running.grid import Grid, describe, explain
-
-    assert isinstance(grid, Grid)
     header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
-    print(tabulate(describe(grid), header, tablefmt="pipe"))
+    _print(describe(grid), header, form="pipe")
     s = grid.plan.settings
     for line in explain(grid):
         print(f"\n{line}")
@@ -128,11 +112,9 @@ def _dry_run(grid: object) -> int:
     return 0
 
 
-def _estimated(grid: object) -> str:
+def _estimated(grid: Grid) -> str:
     from bench.running.estimate import estimate
-    from bench.running.grid import Grid
 
-    assert isinstance(grid, Grid)
     try:
         return "\n".join(estimate(grid).lines())
     except EXPECTED as error:
@@ -156,11 +138,15 @@ def leaderboard(options: argparse.Namespace) -> int:
     sets = read_sets(read_cells(options.results / options.experiment))
     names = [of.name for of in sets]
     if options.set is not None and options.set not in names:
-        raise BenchError(f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}")
+        hint = did_you_mean(options.set, names)
+        raise BenchError(
+            f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}{hint}"
+        )
     columns: Sequence[str] = (*means.COLUMNS, means.GAP) if options.bias else BRIEF
     known = (*SETTINGS, *means.COLUMNS, means.GAP)
     if options.sort and options.sort not in known:
-        raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}")
+        hint = did_you_mean(options.sort, known)
+        raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}{hint}")
     shown = sets if options.set is None else [of for of in sets if of.name == options.set]
     for of in shown:
         measure = options.measure or of.main
@@ -181,8 +167,6 @@ def leaderboard(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Print how two strategies compare."""
-    import json
-
     from bench.analysis import compare as compare_
     from bench.analysis.compare import HEADER, as_rows, explained
     from bench.store.cells import read_cells
@@ -190,15 +174,11 @@ def compare(options: argparse.Namespace) -> int:
     if not 0 <= options.margin < 1:
         raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
     cells = read_cells(options.results / options.experiment)
-    seeds = [_whole(text) for text in options.seeds.split(",")] if options.seeds is not None else []
-    found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, seeds)
+    found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, options.seeds or ())
     if options.json:
-        print(json.dumps([c.plain() for c in found], indent=1, ensure_ascii=False))
+        _print_json([c.plain() for c in found])
         return 0
-    from tabulate import tabulate
-
-    aligned = ("left", "left", *("right" for _ in HEADER[2:]))
-    print(tabulate(as_rows(found), HEADER, tablefmt="pipe", disable_numparse=True, colalign=aligned))
+    _print(as_rows(found), HEADER, form="pipe", align=("left", "left", *("right" for _ in HEADER[2:])))
     print(f"\n{explained(options.a, options.b, found, options.margin)}")
     return 0
 
@@ -215,17 +195,10 @@ def report(options: argparse.Namespace) -> int:
 
 def list_what(options: argparse.Namespace) -> int:
     """Print what there is of a kind."""
-    import json
-
     from bench.plan.listing import table
 
     header, rows = table(options.what)
-    if options.json:
-        print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], indent=1, ensure_ascii=False))
-        return 0
-    from tabulate import tabulate
-
-    print(tabulate(rows, header, tablefmt="plain", disable_numparse=True))
+    _print(rows, header, options.json)
     return 0
 
 
@@ -247,16 +220,11 @@ def check(options: argparse.Namespace) -> int:
 
 def _show(name: str, results: Sequence[tuple[str, bool, str]], as_json: bool) -> int:
     """Print which properties hold; returns the exit code."""
-    import json
-
     if as_json:
-        named = [dict(zip(("property", "holds", "detail"), tuple(r), strict=True)) for r in results]
-        print(json.dumps(named, indent=1, ensure_ascii=False))
+        _print([tuple(result) for result in results], ("property", "holds", "detail"), as_json)
     else:
-        from tabulate import tabulate
-
         rows = [[prop, "holds" if passed else "BROKEN", detail] for prop, passed, detail in results]
-        print(tabulate(rows, ["property", "", "detail"], tablefmt="plain"))
+        _print(rows, ["property", "", "detail"])
     broken = sum(not passed for _, passed, _ in results)
     _say(f"{name}: {len(results) - broken} of {len(results)} properties hold")
     return 2 if broken else 0
@@ -264,17 +232,9 @@ def _show(name: str, results: Sequence[tuple[str, bool, str]], as_json: bool) ->
 
 def data_list(options: argparse.Namespace) -> int:
     """Print the data sets."""
-    import json
-
     from bench.data import catalogue
 
-    lines = catalogue.listed()
-    if options.json:
-        print(json.dumps([line._asdict() for line in lines], indent=1, ensure_ascii=False))
-        return 0
-    from tabulate import tabulate
-
-    print(tabulate(lines, catalogue.Line._fields, tablefmt="plain", disable_numparse=True))
+    _print(catalogue.listed(), catalogue.Line._fields, options.json)
     return 0
 
 
@@ -289,31 +249,25 @@ def data_fetch(options: argparse.Namespace) -> int:
 def data_check(options: argparse.Namespace) -> int:
     """Hold data on disk against the stored facts."""
     from bench.data import catalogue
-    from bench.plan.resolve import split
 
-    codes = [_show(name, catalogue.check(name, options.data_root), options.json) for name in split(options.name)]
-    return max(codes, default=0)
+    return max(_show(name, catalogue.check(name, options.data_root), options.json) for name in options.names)
 
 
 def data_facts(options: argparse.Namespace) -> int:
     """Print the facts of data on disk."""
-    import json
-
     from bench.data import catalogue
     from tasks import facts
 
-    print(json.dumps(facts.measure(catalogue.find(options.name), options.data_root), indent=1, ensure_ascii=False))
+    _print_json(facts.measure(catalogue.find(options.name), options.data_root))
     return 0
 
 
 def data_cite(options: argparse.Namespace) -> int:
     """Print the licences and citations of what an experiment used."""
-    from tabulate import tabulate
-
     from bench.data import catalogue
 
     rows, entries = catalogue.cite(options.results / options.experiment)
-    print(tabulate(rows, ["name", "use", "licence", "citation"], tablefmt="plain", disable_numparse=True))
+    _print(rows, ["name", "use", "licence", "citation"])
     print("", *entries, sep="\n")
     return 0
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 import tomllib
 from pathlib import Path
 
-from bench.errors import BenchError
-from bench.plan.settings import Plan, Settings
+from bench.errors import BenchError, did_you_mean
+from bench.plan.settings import Plan, Settings, asked, told
 from bench.store.json_files import typed
 from tasks.files import is_file
 
@@ -17,6 +18,25 @@ PRESETS = Path(__file__).parents[1] / "presets"
 def presets() -> list[str]:
     """Names of the presets that ship with the package."""
     return sorted(p.stem for p in PRESETS.glob("*.toml"))
+
+
+def says(preset: str) -> str:
+    """What a shipped preset sets otherwise than the defaults, as the options that would say the same."""
+    plan = load_plan(preset, {})
+    words = []
+    for mine, defaults in ((plan, Plan()), (plan.settings, Settings())):
+        for name, (_, about) in asked(type(defaults)).items():
+            value = getattr(mine, name)
+            if value != getattr(defaults, name):
+                words.append(f"{about.option(name)} {told(value)}")
+    return textwrap.fill(" ".join(words), 100)
+
+
+def chosen(preset: str | None, model: str | None, train: tuple[str, ...] | None) -> str | None:
+    """The preset of a run: the one that is named; none where model or data are; else the demo's."""
+    if preset is not None or train is not None:
+        return preset
+    return {None: "demo", "demo-static": "demo", "demo-transformer": "demo-transformer"}.get(model)
 
 
 def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
@@ -37,7 +57,10 @@ def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:
 def _read_preset(preset: str) -> dict[str, object]:
     path = PRESETS / f"{preset}.toml" if preset in presets() else Path(preset)
     if path.suffix != ".toml" or not is_file(path):
-        raise BenchError(f"a preset is one of {', '.join(presets())} or the path of a TOML file; got {preset!r:.200}")
+        hint = did_you_mean(preset, presets())
+        raise BenchError(
+            f"a preset is one of {', '.join(presets())} or the path of a TOML file; got {preset!r:.200}{hint}"
+        )
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except RecursionError:

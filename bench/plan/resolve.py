@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib.util
 import inspect
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Generic, NamedTuple, TypeVar
 
-from bench.errors import EXPECTED, BenchError
+from bench.errors import EXPECTED, BenchError, did_you_mean
 from bench.plan.derived import DERIVED, Derived, Recipe, Untrained
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
@@ -85,7 +84,7 @@ def _recipe(text: str, plugins: bool) -> Strategy | Derived:
     for parameter in given:
         if parameter not in known:
             raise BenchError(
-                f"{written.name} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}"
+                f"{written.name} has no parameter {parameter!r}; it has {_list(known)}{did_you_mean(parameter, known)}"
             )
     return kind(parents, **given)
 
@@ -170,7 +169,9 @@ def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
     known = list(inspect.signature(make).parameters)
     for parameter in arguments:
         if parameter not in known:
-            raise BenchError(f"{name} has no parameter {parameter!r}; it has {_list(known)}{_hint(parameter, known)}")
+            raise BenchError(
+                f"{name} has no parameter {parameter!r}; it has {_list(known)}{did_you_mean(parameter, known)}"
+            )
     try:
         made = make(**arguments)
     except EXPECTED:
@@ -205,7 +206,7 @@ def _find(name: str, kind: _Kind[T], plugins: bool) -> Callable[..., T]:
             raise BenchError(f"{name}: {_rule(kind)}")
         return made
     known = [*kind.builtins, *points]
-    raise BenchError(f"no {kind.word} {name!r:.200}; there are {_list(known)}{_hint(name, known)}")
+    raise BenchError(f"no {kind.word} {name!r:.200}; there are {_list(known)}{did_you_mean(name, known)}")
 
 
 def _rule(kind: _Kind[T]) -> str:
@@ -242,7 +243,7 @@ def _class_of(module: ModuleType, attribute: str, where: str, kind: _Kind[T]) ->
         own = {n: v for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__}
         names = [n for n, v in own.items() if issubclass(v, kind.base)] or list(own)
         raise BenchError(
-            f"{where} has no {kind.word} class {attribute!r}; it has {_list(names)}{_hint(attribute, names)}"
+            f"{where} has no {kind.word} class {attribute!r}; it has {_list(names)}{did_you_mean(attribute, names)}"
         )
     if not issubclass(found, kind.base):
         raise BenchError(f"{where}:{attribute}: {_rule(kind)}")
@@ -269,8 +270,3 @@ def _failed(error: BaseException) -> str:
 
 def _list(names: list[str]) -> str:
     return ", ".join(names) or "none"
-
-
-def _hint(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name[:80], known, n=1)
-    return f". Did you mean {close[0]!r}?" if close else ""

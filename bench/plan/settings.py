@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 from bench.errors import BenchError
 from bench.plan.protocol import Protocol
@@ -32,65 +33,128 @@ INDEXES = ("exact", "flat", "hnsw", "ivf")
 VECTORS = ("float32", "float16")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that is equal for all strategies and moves a number. Defaults: arXiv 2408.10536 unless said otherwise.
+COMPARED, DATA, MODEL, TRAINING = "what to compare", "data", "model", "training"
+SCORING, MACHINE, OUTPUT = "scoring", "where it runs", "output"
+
+
+class Asked(NamedTuple):
+    """What a field means, and how the command line asks for it (``bench.plan.options``).
 
     Attributes:
-        model: a built-in name, a folder, or a Hub name that sentence-transformers can load.
-        train: names of training sources.
-        train_weights: relative share of items of each source; empty mixes them by size.
-        hold_out: whether one in twenty groups of each source is left out, for the tasks ``held-out:<source>``.
-        languages: languages trained on; those that no source has are left out and said so.
-        steps: optimiser updates; the same number for every strategy, no early stopping.
-        batch_size: rows per step over all devices.
-        learning_rate: peak of a linear warm-up and linear decay.
-        warmup: share of the steps that warm up (not given in the paper).
-        weight_decay: AdamW's.
-        max_grad_norm: gradients are clipped to this norm (not given in the paper; 1.0 as in BERT).
-        temperature: of InfoNCE (not given in the paper; between E5's 0.01 and sentence-transformers' 0.05).
-        query_length: tokens kept of a query (not given in the paper).
-        passage_length: tokens kept of a passage (not given in the paper).
-        query_prompt: text in front of every query; None takes the model's own.
-        passage_prompt: text in front of every passage; None takes the model's own.
-        precision: of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss),
-            or auto, which a run resolves to float32 or bf16 by measuring this machine; cells are named after what was
-            resolved. Unresolved, it is float32.
-        negatives: hard negatives per row, where a source has as many for an item.
-        negative_language: of the hard negatives: ``same`` as the passage's, the ``query``'s, or ``random`` per row.
-        validate_every: steps between two scores of the held-out items (needs ``hold_out``); 0 makes none.
-        select: ``last`` weights, or the ``best`` by that score: of the same steps, and by the same rule, everywhere.
-        micro_batch: rows of a process that pass the encoder together with a graph (GradCache, arXiv 2101.06983); 0
-            passes the whole batch at once. Equal up to rounding, in bounded memory.
-        trust_remote_code: whether code that comes with the model, or that it names, is run. From the command line
-            alone: no preset and no stored result can consent for the user.
+        group: the part of the help that it stands in.
+        meaning: in words, with its source.
+        said: the default in words, where the value says too little.
+        choices: all that it can be, where it is one of a few words.
+        flag: the option, where it is not called as the field is.
+        metavar: what stands for the value in the help, where the type says too little.
     """
 
-    model: str = "demo-static"
-    train: tuple[str, ...] = ("demo",)
-    train_weights: tuple[float, ...] = ()
-    hold_out: bool = False
-    languages: tuple[str, ...] = TRAINED_IN_PAPER
-    steps: int = 1000
-    batch_size: int = 100
-    learning_rate: float = 3e-5
-    warmup: float = 0.1
-    weight_decay: float = 1e-2
-    max_grad_norm: float = 1.0
-    temperature: float = 0.02
-    query_length: int = 64
-    passage_length: int = 256
-    query_prompt: str | None = None
-    passage_prompt: str | None = None
-    precision: str = "auto"
-    micro_batch: int = 0
-    negatives: int = 0
-    negative_language: str = "same"
-    validate_every: int = 0
-    select: str = "last"
-    trust_remote_code: bool = False
+    group: str
+    meaning: str
+    said: str = ""
+    choices: tuple[str, ...] = ()
+    flag: str = ""
+    metavar: str = ""
+
+    def option(self, name: str) -> str:
+        """What a field of this name is called on the command line."""
+        return self.flag or f"--{name.replace('_', '-')}"
+
+
+def told(value: object) -> str:
+    """A value as one writes it on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "no" if value is False else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is equal for all strategies and moves a number; each field says beside it what it means.
+
+    Defaults are those of arXiv 2408.10536 unless said otherwise.
+    """
+
+    model: Annotated[str, Asked(MODEL, "a built-in name ('list models'), a folder, or a Hub name", metavar="NAME")] = (
+        "demo-static"
+    )
+    train: Annotated[tuple[str, ...], Asked(DATA, "training sources ('list sources'), or .jsonl[.gz] files")] = (
+        "demo",
+    )
+    train_weights: Annotated[
+        tuple[float, ...], Asked(DATA, "relative share of the items of each source", said="by size")
+    ] = ()
+    hold_out: Annotated[
+        bool, Asked(DATA, "leave out one in twenty groups of each source, for the tasks held-out:<source>")
+    ] = False
+    languages: Annotated[
+        tuple[str, ...], Asked(DATA, "languages to train on; those that no source has are left out, and said so")
+    ] = TRAINED_IN_PAPER
+    steps: Annotated[
+        int, Asked(TRAINING, "optimiser updates: the same number for every strategy, no early stopping")
+    ] = 1000
+    batch_size: Annotated[int, Asked(TRAINING, "rows per step, over all devices")] = 100
+    learning_rate: Annotated[float, Asked(TRAINING, "peak of a linear warm-up and a linear decay")] = 3e-5
+    warmup: Annotated[float, Asked(TRAINING, "share of the steps that warm up (not given in the paper)")] = 0.1
+    weight_decay: Annotated[float, Asked(TRAINING, "AdamW's")] = 1e-2
+    max_grad_norm: Annotated[
+        float, Asked(TRAINING, "gradients are clipped to this norm (not given in the paper; 1 as in BERT)")
+    ] = 1.0
+    temperature: Annotated[
+        float,
+        Asked(TRAINING, "of InfoNCE (not given in the paper; between E5's .01 and sentence-transformers' .05)"),
+    ] = 0.02
+    query_length: Annotated[int, Asked(MODEL, "tokens kept of a query (not given in the paper)")] = 64
+    passage_length: Annotated[int, Asked(MODEL, "tokens kept of a passage (not given in the paper)")] = 256
+    query_prompt: Annotated[str | None, Asked(MODEL, "text in front of every query", said="the model's own")] = None
+    passage_prompt: Annotated[str | None, Asked(MODEL, "text in front of every passage", said="the model's own")] = None
+    precision: Annotated[
+        str,
+        Asked(
+            MODEL,
+            "of the layers: float32, bf16 or fp16 (automatic mixed precision; fp16 on GPUs, with a scaled loss), or "
+            "auto: float32, or bf16 where this machine is measured to be faster in it; cells are named after which",
+            choices=PRECISIONS,
+        ),
+    ] = "auto"
+    micro_batch: Annotated[
+        int,
+        Asked(
+            TRAINING,
+            "GradCache (arXiv 2101.06983): rows of a process that are in memory at once; equal up to rounding",
+            said="0, the whole batch",
+        ),
+    ] = 0
+    negatives: Annotated[int, Asked(DATA, "hard negatives per row, where a source has as many for an item")] = 0
+    negative_language: Annotated[
+        str,
+        Asked(
+            DATA,
+            "of the hard negatives: the same as the passage's, the query's, or at random per row",
+            choices=("same", "query", "random"),
+        ),
+    ] = "same"
+    validate_every: Annotated[
+        int, Asked(TRAINING, "steps between two scores of the held-out items (needs --hold-out)", said="0, none")
+    ] = 0
+    select: Annotated[
+        str,
+        Asked(
+            TRAINING, "weights to keep: the last, or the best by those scores, for all alike", choices=("last", "best")
+        ),
+    ] = "last"
+    trust_remote_code: Annotated[
+        bool,
+        Asked(
+            MODEL,
+            "run code that comes with the model or that it names; from the command line alone: no preset and no stored "
+            "result can consent for the user",
+            said="no, such models are refused",
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
+        _require_choices(self)
         for name in ("steps", "batch_size", "query_length", "passage_length"):
             rule = f"{name} is a whole number of at least 1 and at most {MOST}"
             _require(1 <= getattr(self, name) <= MOST, rule, getattr(self, name))
@@ -101,16 +165,12 @@ class Settings:
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
         _require(0 <= self.micro_batch <= MOST, "micro_batch is a whole number of at least 0", self.micro_batch)
         _require(0 <= self.negatives <= MOST, "negatives is a whole number of at least 0", self.negatives)
-        rule = "negative_language is same, query or random"
-        _require(self.negative_language in ("same", "query", "random"), rule, self.negative_language)
         every = self.validate_every
         _require(0 <= every <= MOST, "validate_every is a whole number of at least 0", every)
-        _require(self.select in ("last", "best"), "select is last or best", self.select)
         if self.validate_every and not self.hold_out:
             raise BenchError("validation scores items that are not trained on; add --hold-out to --validate-every")
         if self.select == "best" and not self.validate_every:
             raise BenchError("the best weights are chosen by validation; add --validate-every N to --select best")
-        _require(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}", self.precision)
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)
         _require(
             weighted and all(0 < w < float("inf") for w in self.train_weights),
@@ -123,60 +183,99 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run: strategies x seeds, scored on tasks, under one set of settings.
+    """What to run: strategies x seeds, scored on tasks, under one set of settings; most fields say what they mean.
 
     Attributes:
-        experiment: the folder's name below the results and reports folders.
-        strategies: strategy expressions, as ``hybrid(alpha=0.3)``.
-        seeds: one cell per strategy and seed; seeds are paired over strategies.
-        tasks: names of tasks to score on.
-        baselines: rows without training: ``untrained`` (the base model), ``char-tfidf``.
         note: a sentence that the report prints at its top.
-        overlap: what is done with training items that share a long run of words with a test set: ``refuse`` the run,
-            ``drop`` the items, or ``keep`` them; recorded in each case.
-        index: how passages are ranked: ``exact`` (all of them), or the first ``depth`` by faiss, ``flat`` (exact to the
-            depth), ``hnsw`` or ``ivf`` (approximate, their recall is recorded).
-        depth: passages per query and language that a faiss index gives.
-        shards: folder where encoders keep the vectors of passages, in shards; empty holds them in memory. Moves no
-            number.
-        vectors: how shards hold them: ``float32``, or ``float16``, which is an approximation and recorded.
-        checkpoint_every: steps between two checkpoints of a cell in training; 0 stores none. Moves no number.
-        log_with: trackers that are told of every step: tensorboard, wandb, mlflow; none by default.
-        threads: CPU threads; 0 leaves torch's own choice. Recorded, not part of a cell's identity.
         protocol: what the experiment is to decide; None takes what the experiment began with, or the default.
         settings: shared by all cells.
     """
 
-    experiment: str = "default"
-    strategies: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0,)
-    tasks: tuple[str, ...] = ("demo",)
-    baselines: tuple[str, ...] = ()
+    experiment: Annotated[
+        str,
+        Asked(
+            OUTPUT,
+            "folder below those of results and reports",
+            said="the preset's, else 'default'; of evaluate: 'evaluate'",
+            metavar="NAME",
+        ),
+    ] = "default"
+    strategies: Annotated[
+        tuple[str, ...],
+        Asked(
+            COMPARED,
+            "strategies ('list strategies'), as mono,'hybrid(alpha=0.3)',my.py:Mine,'merge(mono, cross)'",
+            said="the preset's; of demo: hybrid",
+            flag="--strategy",
+        ),
+    ] = ()
+    seeds: Annotated[
+        tuple[int, ...], Asked(COMPARED, "one training of every strategy for each; pairs strategies, as 0,1,2 or 0-4")
+    ] = (0,)
+    tasks: Annotated[tuple[str, ...], Asked(SCORING, "tasks to score on ('list tasks')", flag="--task")] = ("demo",)
+    baselines: Annotated[
+        tuple[str, ...], Asked(COMPARED, "rows without training: untrained,char-tfidf,bm25, or none", said="none")
+    ] = ()
     note: str = ""
-    overlap: str = "refuse"
-    index: str = "exact"
-    depth: int = 1000
-    shards: str = ""
-    vectors: str = "float32"
-    checkpoint_every: int = 0
-    log_with: tuple[str, ...] = ()
-    threads: int = 0
+    overlap: Annotated[
+        str,
+        Asked(
+            DATA,
+            "training items that share a run of 13 words with a test set: refuse the run, drop or keep them; recorded",
+            choices=("refuse", "drop", "keep"),
+        ),
+    ] = "refuse"
+    index: Annotated[
+        str,
+        Asked(
+            SCORING,
+            "exact ranks all passages; flat (exact), hnsw and ivf (approximate, recall is recorded) the first by faiss",
+            choices=INDEXES,
+        ),
+    ] = "exact"
+    depth: Annotated[int, Asked(SCORING, "passages per query and language that a faiss index gives")] = 1000
+    shards: Annotated[
+        str,
+        Asked(SCORING, "keep the vectors of passages there; moves no number", said="none, in memory", metavar="FOLDER"),
+    ] = ""
+    vectors: Annotated[str, Asked(SCORING, "in shards; float16 is an approximation, and recorded", choices=VECTORS)] = (
+        "float32"
+    )
+    checkpoint_every: Annotated[
+        int, Asked(TRAINING, "steps between two checkpoints of a cell; moves no number", said="0, none")
+    ] = 0
+    log_with: Annotated[
+        tuple[str, ...], Asked(OUTPUT, "trackers told of every step: tensorboard,wandb,mlflow", said="none")
+    ] = ()
+    threads: Annotated[
+        int, Asked(MACHINE, "CPU threads; recorded, not part of a cell's identity", said="0, torch's choice")
+    ] = 0
     protocol: Protocol | None = None
     settings: Settings = dataclasses.field(default_factory=Settings)
 
     def __post_init__(self) -> None:
+        _require_choices(self)
         rule = f"seeds are whole numbers of at least 0 and at most {MOST}"
         _require(all(0 <= s <= MOST for s in self.seeds), rule, self.seeds)
-        _require(self.overlap in ("refuse", "drop", "keep"), "overlap is refuse, drop or keep", self.overlap)
-        _require(self.index in INDEXES, f"index is one of {', '.join(INDEXES)}", self.index)
         _require(100 <= self.depth <= MOST, "depth is a whole number of at least 100: R@100 is reported", self.depth)
-        _require(self.vectors in VECTORS, f"vectors are one of {', '.join(VECTORS)}", self.vectors)
         _require(self.shards != "" or self.vectors == "float32",
                  "vectors are float32 unless they are kept on disk: add --shards FOLDER", self.vectors)  # fmt: skip
         every = self.checkpoint_every
         _require(0 <= every <= MOST, "checkpoint_every is a whole number of at least 0", every)
         _require(0 <= self.threads <= 4096, "threads is a whole number of at least 0 and at most 4096", self.threads)
         require_experiment_name(self.experiment)
+
+
+def asked(cls: type) -> dict[str, tuple[Any, Asked]]:
+    """Type and meaning of every field of a plan, or of settings, that the command line can ask for."""
+    hints = get_type_hints(cls, include_extras=True).items()
+    return {name: (hint.__origin__, hint.__metadata__[0]) for name, hint in hints if get_origin(hint) is Annotated}
+
+
+def _require_choices(given: Plan | Settings) -> None:
+    for name, (_, about) in asked(type(given)).items():
+        value = getattr(given, name)
+        _require(not about.choices or value in about.choices, f"{name} is one of {', '.join(about.choices)}", value)
 
 
 def require_experiment_name(name: str) -> None:

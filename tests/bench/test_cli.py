@@ -4,14 +4,13 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import bench
 from bench.cli import main
 
-Bench = Callable[..., int]
 SMALL = (
     "--steps",
     "30",
@@ -167,7 +166,22 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
     (["run", "--strategy", "mono", "--languages", "en,xx"], "no source has the training language 'xx'"),
     (["evaluate", "--model", "nobody/nothing"], "model 'nobody/nothing' is neither a folder here nor to be had"),
     (["run", "--strategy", "mono", "--batch-size", "5000"], "batch size 5000 needs 5000 distinct groups that exist"),
-    (["run", "--strategy", "mono", "--seeds", "a"], "seeds are whole numbers separated by commas; got 'a'"),
+    (["run", "--strategy", "mono", "--seeds", "a"], "--seeds: whole numbers and ranges separated by commas"),
+    (["run", "--strategy", "mono", "--seeds", ""], "--seeds: at least one, separated by commas; got ''"),
+    (["run", "--strategy", "", "--seeds", "0"], "--strategy: at least one, separated by commas; got ''"),
+    (["run", "--strategy", "none"], "--strategy names what to train"),
+    (["run", "--strategy", "mono", "--preset", ""], "--preset: names something; got ''"),
+    (["run", "--strategy", "mono", "--preset", "stduy"], "Did you mean 'study'?"),
+    (["run", "--strategy", "mono", "--stpes", "3"], "no option '--stpes'. Did you mean '--steps'?"),
+    (["run", "--strategy", "mono", "--step", "3"], "no option '--step'. Did you mean '--steps'?"),
+    (["run", "--strategy", "mono", "--engine", "rya"], "one of local, ray; got 'rya'. Did you mean 'ray'?"),
+    (["run", "--strategy", "mono", "--steps", "many"], "--steps: a whole number; got 'many'"),
+    (["run", "--strategy", "mono", "--temperature", "warm"], "--temperature: a number; got 'warm'"),
+    (["run", "--strategy", "mono", "--steps"], "--steps: expected one argument"),
+    (["run", "mono"], "nothing more is expected; got 'mono'"),
+    (["rnu"], "Did you mean 'run'?"),
+    (["data", "fecth", "xquad-r"], "Did you mean 'fetch'?"),
+    ([], "the following arguments are required: COMMAND"),
     (["run", "--strategy", "mono,mono"], "every cell is named once"),
     (["run", "--strategy", "mono", "--model", "./nowhere"], "no model './nowhere'"),
     (["run", "--strategy", "mono", "--experiment", "../up"], "an experiment's name is"),
@@ -179,7 +193,7 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_one_line_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert main([*arguments, *places(tmp_path)]) == 2
+    assert main([*arguments, *(places(tmp_path) if len(arguments) > 1 and arguments[0] != "data" else [])]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("bench: ")
     assert message in error
@@ -225,3 +239,10 @@ def test_ctrl_c_keeps_finished_cells(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_help_starts_without_torch() -> None:
     out = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, text=True, check=True)
     assert "leaderboard" in out.stdout
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.strip() == f"bench {bench.__version__}"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from transformers import BertConfig, BertModel
 
-from bench.cli import _parser
+from bench.cli import parser
 from bench.data import catalogue
 from bench.models import packed_attention
 from bench.models.loading import load_encoder
@@ -148,8 +148,8 @@ def test_commands_are_understood() -> None:
         *full_scale.alternatives(), *full_scale.full_miracl(),
     ]  # fmt: skip
     for command in commands:
-        options = _parser().parse_args(shlex.split(command.partition(" -m bench ")[2]))
-        for name in resolve.split(getattr(options, "task", None) or ""):
+        options = parser().parse_args(shlex.split(command.partition(" -m bench ")[2]))
+        for name in getattr(options, "tasks", None) or ():
             assert resolve.task(name).name.startswith(("miracl", "climate-fever"))
         if " data fetch " in command:
             catalogue.find(options.name)

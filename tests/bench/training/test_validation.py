@@ -158,7 +158,7 @@ def test_looking_moves_no_bit_and_resumes_to_the_same(
     [
         ({"validate_every": 5}, "add --hold-out to --validate-every"),
         ({"select": "best"}, "add --validate-every N to --select best"),
-        ({"select": "first"}, "select is last or best; got 'first'"),
+        ({"select": "first"}, "select is one of last, best; got 'first'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, object], said: str) -> None:
