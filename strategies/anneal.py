@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy
+from strategies.contract import Batch, Pool, Strategy, later
 from strategies.cross import check_pairs
+from strategies.draws import check_draws
 from strategies.hybrid import check_share, coin_batches
 from strategies.languages import check_temperature
 
@@ -20,18 +21,21 @@ class Anneal(Strategy):
         end: the same at the last step.
         pairs: "row" or "batch": how a cross-lingual batch draws its language pairs.
         language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     start: float = 1.0
     end: float = 0.0
     pairs: str = "row"
     language_temperature: float | None = None
+    draws: str = later("independent")
 
     def __post_init__(self) -> None:
         check_share("start", self.start)
         check_share("end", self.end)
         check_pairs(self.pairs)
         check_temperature(self.language_temperature)
+        check_draws(self.draws)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -40,8 +44,5 @@ class Anneal(Strategy):
 
     def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield ``steps`` batches whose kind drifts from ``start`` to ``end``."""
-
-        def alpha(step: int) -> float:
-            return self.start + (self.end - self.start) * step / max(steps - 1, 1)
-
-        return coin_batches(pool, batch_size, steps, rng, alpha, self.pairs, self.language_temperature)
+        shares = [self.start + (self.end - self.start) * step / max(steps - 1, 1) for step in range(steps)]
+        return coin_batches(self, pool, batch_size, shares, rng)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy
+from strategies.contract import Batch, Pool, Strategy, later
+from strategies.draws import check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import check_temperature, language_weights, row_langs
+from strategies.languages import check_temperature, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -16,12 +17,15 @@ class AnyPair(Strategy):
 
     Attributes:
         language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     language_temperature: float | None = None
+    draws: str = later("independent")
 
     def __post_init__(self) -> None:
         check_temperature(self.language_temperature)
+        check_draws(self.draws)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -33,7 +37,7 @@ class AnyPair(Strategy):
         item_rng, lang_rng = rng.spawn(2)
         items = ItemStream(pool, item_rng)
         weights = language_weights(pool, self.language_temperature)
-        for _ in range(steps):
+        draws = draws_of(self.draws, pool, weights, lang_rng, steps=steps)
+        for step in range(steps):
             item = items.take(batch_size)
-            q_lang = row_langs(pool, item, weights, lang_rng)
-            yield Batch(item, q_lang, row_langs(pool, item, weights, lang_rng))
+            yield Batch(item, *draws.row_any_pairs(step, item))

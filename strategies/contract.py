@@ -16,13 +16,14 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from typing import NamedTuple
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+T = TypeVar("T")
 
 
 class StrategyError(ValueError):
@@ -71,6 +72,15 @@ class Batch(NamedTuple):
     d_lang: Ints
 
 
+def later(default: T) -> T:
+    """The default of a parameter that a class got after its first release.
+
+    The signature shows such a parameter only where it has another value, so that older cells keep their names.
+    """
+    made: T = field(default=default, metadata={"later": True})
+    return made
+
+
 class Strategy(ABC):
     """Decides which rows share a batch.
 
@@ -87,8 +97,9 @@ class Strategy(ABC):
     def __repr__(self) -> str:
         """As it is written on the command line: ``hybrid(alpha=0.5)``. For dataclasses declared with ``repr=False``."""
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__).lower()
-        values = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))  # type: ignore[arg-type]
-        return f"{name}({', '.join(values)})"
+        values = [(f, getattr(self, f.name)) for f in fields(self)]  # type: ignore[arg-type]
+        shown = (f"{f.name}={v!r}" for f, v in values if not (f.metadata.get("later") and v == f.default))
+        return f"{name}({', '.join(shown)})"
 
     @abstractmethod
     def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:

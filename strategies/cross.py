@@ -6,9 +6,10 @@ from itertools import permutations
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy, StrategyError
+from strategies.contract import Batch, Pool, Strategy, StrategyError, later
+from strategies.draws import Draws, check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import Weights, check_temperature, draw_pair, drawn_langs, language_weights, row_pairs
+from strategies.languages import Weights, check_temperature, drawn_langs, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -18,14 +19,17 @@ class Cross(Strategy):
     Attributes:
         pairs: "row" draws an ordered language pair for each row, "batch" one for the whole batch.
         language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     pairs: str = "row"
     language_temperature: float | None = None
+    draws: str = later("independent")
 
     def __post_init__(self) -> None:
         check_pairs(self.pairs)
         check_temperature(self.language_temperature)
+        check_draws(self.draws)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -39,8 +43,9 @@ class Cross(Strategy):
         items = ItemStream(pool, item_rng)
         weights = language_weights(pool, self.language_temperature)
         require_cross(items, batch_size, weights, self.pairs)
-        for _ in range(steps):
-            yield cross_batch(pool, items, batch_size, weights, self.pairs, lang_rng)
+        draws = draws_of(self.draws, pool, weights, lang_rng, steps=steps)
+        for step in range(steps):
+            yield cross_batch(items, batch_size, self.pairs, draws, step)
 
 
 def check_pairs(pairs: str) -> None:
@@ -60,13 +65,11 @@ def require_cross(items: ItemStream, batch_size: int, weights: Weights, pairs: s
         items.require(batch_size, (min(a, b), max(a, b)))
 
 
-def cross_batch(
-    pool: Pool, items: ItemStream, batch_size: int, weights: Weights, pairs: str, rng: np.random.Generator
-) -> Batch:
+def cross_batch(items: ItemStream, batch_size: int, pairs: str, draws: Draws, step: int) -> Batch:
     """A batch whose rows are all cross-lingual."""
     if pairs == "row":
         item = items.take(batch_size, coverage=2)
-        return Batch(item, *row_pairs(pool, item, weights, rng))
-    q_lang, d_lang = draw_pair(weights, rng)
+        return Batch(item, *draws.row_pairs(step, item))
+    q_lang, d_lang = draws.pair(step)
     item = items.take(batch_size, (min(q_lang, d_lang), max(q_lang, d_lang)))
     return Batch(item, np.full(batch_size, q_lang), np.full(batch_size, d_lang))

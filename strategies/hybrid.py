@@ -1,14 +1,16 @@
 """The paper's proposal: each batch is monolingual or cross-lingual, by a coin."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy, StrategyError
+from strategies.contract import Batch, Pool, Strategy, StrategyError, later
 from strategies.cross import check_pairs, cross_batch, require_cross
+from strategies.draws import check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import check_temperature, draw_lang, language_weights
+from strategies.languages import check_temperature, language_weights
 from strategies.mono import mono_batch, require_mono
 
 
@@ -20,16 +22,19 @@ class Hybrid(Strategy):
         alpha: probability of a monolingual batch; the paper uses 0.5.
         pairs: "row" or "batch": how a cross-lingual batch draws its language pairs.
         language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     alpha: float = 0.5
     pairs: str = "row"
     language_temperature: float | None = None
+    draws: str = later("independent")
 
     def __post_init__(self) -> None:
         check_share("alpha", self.alpha)
         check_pairs(self.pairs)
         check_temperature(self.language_temperature)
+        check_draws(self.draws)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -38,9 +43,7 @@ class Hybrid(Strategy):
 
     def batches(self, pool: Pool, batch_size: int, steps: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield ``steps`` batches of either kind."""
-        return coin_batches(
-            pool, batch_size, steps, rng, lambda step: self.alpha, self.pairs, self.language_temperature
-        )
+        return coin_batches(self, pool, batch_size, [self.alpha] * steps, rng)
 
 
 def check_share(name: str, value: float) -> None:
@@ -49,26 +52,36 @@ def check_share(name: str, value: float) -> None:
         raise StrategyError(f"{name} is a probability between 0 and 1; got {value}")
 
 
+class Coin(Protocol):
+    """A strategy with two kinds of batches."""
+
+    @property
+    def pairs(self) -> str:
+        """How cross-lingual batches draw their pairs."""
+
+    @property
+    def language_temperature(self) -> float | None:
+        """As in ``language_weights``."""
+
+    @property
+    def draws(self) -> str:
+        """As in ``draws_of``."""
+
+
 def coin_batches(
-    pool: Pool,
-    batch_size: int,
-    steps: int,
-    rng: np.random.Generator,
-    alpha: Callable[[int], float],
-    pairs: str,
-    language_temperature: float | None,
+    of: Coin, pool: Pool, batch_size: int, shares: Sequence[float], rng: np.random.Generator
 ) -> Iterator[Batch]:
-    """Batches that are monolingual with probability ``alpha(step)``, else cross-lingual; both walk one item stream."""
+    """Batches of which each is monolingual with its share, else cross-lingual; both walk one item stream."""
     item_rng, lang_rng = rng.spawn(2)
     items = ItemStream(pool, item_rng)
-    weights = language_weights(pool, language_temperature)
-    shares = [alpha(step) for step in range(steps)]
+    weights = language_weights(pool, of.language_temperature)
     if any(share > 0 for share in shares):
         require_mono(items, batch_size, weights)
     if any(share < 1 for share in shares):
-        require_cross(items, batch_size, weights, pairs)
-    for share in shares:
-        if lang_rng.random() < share:
-            yield mono_batch(items, batch_size, draw_lang(weights, lang_rng))
+        require_cross(items, batch_size, weights, of.pairs)
+    draws = draws_of(of.draws, pool, weights, lang_rng, shares)
+    for step in range(len(shares)):
+        if draws.mono(step):
+            yield mono_batch(items, batch_size, draws.lang(step))
         else:
-            yield cross_batch(pool, items, batch_size, weights, pairs, lang_rng)
+            yield cross_batch(items, batch_size, of.pairs, draws, step)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy
+from strategies.contract import Batch, Pool, Strategy, later
+from strategies.draws import check_draws, draws_of
 from strategies.hybrid import check_share
 from strategies.items import ItemStream
-from strategies.languages import check_temperature, language_weights, row_pairs
+from strategies.languages import check_temperature, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,14 +21,17 @@ class HybridRows(Strategy):
     Attributes:
         alpha: probability of a monolingual row.
         language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     alpha: float = 0.5
     language_temperature: float | None = None
+    draws: str = later("independent")
 
     def __post_init__(self) -> None:
         check_share("alpha", self.alpha)
         check_temperature(self.language_temperature)
+        check_draws(self.draws)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -40,8 +44,9 @@ class HybridRows(Strategy):
         items = ItemStream(pool, item_rng)
         weights = language_weights(pool, self.language_temperature)
         several = pool.has.sum(axis=1) >= 2
-        for _ in range(steps):
+        draws = draws_of(self.draws, pool, weights, lang_rng, [self.alpha] * steps)
+        for step in range(steps):
             item = items.take(batch_size)
-            q_lang, other = row_pairs(pool, item, weights, lang_rng)
-            mono = (lang_rng.random(batch_size) < self.alpha) | ~several[item]
+            q_lang, other = draws.row_pairs(step, item)
+            mono = draws.row_mono(step, batch_size) | ~several[item]
             yield Batch(item, q_lang, np.where(mono, q_lang, other))

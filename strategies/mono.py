@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy
+from strategies.contract import Batch, Pool, Strategy, later
+from strategies.draws import check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import Weights, check_temperature, draw_lang, drawn_langs, language_weights
+from strategies.languages import Weights, check_temperature, drawn_langs, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -16,12 +17,15 @@ class Mono(Strategy):
 
     Attributes:
         language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     language_temperature: float | None = None
+    draws: str = later("independent")
 
     def __post_init__(self) -> None:
         check_temperature(self.language_temperature)
+        check_draws(self.draws)
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -34,8 +38,9 @@ class Mono(Strategy):
         items = ItemStream(pool, item_rng)
         weights = language_weights(pool, self.language_temperature)
         require_mono(items, batch_size, weights)
-        for _ in range(steps):
-            yield mono_batch(items, batch_size, draw_lang(weights, lang_rng))
+        draws = draws_of(self.draws, pool, weights, lang_rng, steps=steps)
+        for step in range(steps):
+            yield mono_batch(items, batch_size, draws.lang(step))
 
 
 def require_mono(items: ItemStream, batch_size: int, weights: Weights) -> None:
