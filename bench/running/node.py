@@ -108,10 +108,10 @@ def opened(spec: Spec) -> tuple[Grid, Loaded]:
         hub.go_offline()
     versions = environment.versions()
     for package, version in spec.versions:
-        if versions[package] != version:
+        if versions.get(package) != version:
             raise BenchError(
                 f"all machines have the same versions, or the bits differ; {package} is {version} where the run began "
-                f"and {versions[package]} on a node: install the same there"
+                f"and {versions.get(package, 'not known')} on a node: install the same there"
             )
     grid = build_grid(spec.plan, Path(spec.root) if spec.root else None, Path(spec.results))
     return grid, Loaded(grid, _say)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import processes
+from bench import __version__, processes
 from bench.errors import BenchError
 from bench.running.dispatch import Dispatch, Outcome, Ticket
 from bench.running.grid import Grid
@@ -115,6 +115,8 @@ class RayNodes:
             outcome: Outcome = self._ray.get(done)
             return outcome
         except errors.RayTaskError as error:
+            if "failed to import on the worker" in str(error.cause):
+                return Outcome("failed", f"its node has no bench {__version__}: install the same version on all nodes")
             self._say(str(error))
             return Outcome("failed", f"{type(error.cause).__name__}: {error.cause}; Ray's traceback is above")
         except errors.OutOfMemoryError:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bench import __version__
 from bench.errors import BenchError
 
 FULL = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
@@ -52,14 +53,14 @@ def peak_mb() -> int:
 
 
 PACKAGES = (
-    "batch-strategy-bench", "torch", "transformers", "sentence-transformers", "accelerate", "tokenizers", "numpy",
+    "torch", "transformers", "sentence-transformers", "accelerate", "tokenizers", "numpy",
     "scipy", "scikit-learn", "pyarrow",
 )  # fmt: skip
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that numbers depend on."""
-    found = {}
+    """Of this package, and of those that numbers depend on."""
+    found = {"batch-strategy-bench": __version__}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

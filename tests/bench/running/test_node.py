@@ -101,13 +101,16 @@ def test_a_cell_that_is_held(tmp_path: Path) -> None:
     held.release()
 
 
-def test_a_node_with_other_versions_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["torch", "batch-strategy-bench"])
+def test_a_node_with_other_versions_is_refused(tmp_path: Path, package: str) -> None:
     grid = a_grid(tmp_path)
     spec = a_spec(grid)
-    other = tuple((name, "0.1" if name == "torch" else version) for name, version in spec.versions)
+    other = tuple((name, "0.1" if name == package else version) for name, version in spec.versions)
     outcome = run_shared(spec._replace(versions=other), grid.jobs[0].name, patient=False)
     assert outcome.kind == "failed"
-    assert "all machines have the same versions, or the bits differ; torch is 0.1 where the run began" in outcome.text
+    assert (
+        f"all machines have the same versions, or the bits differ; {package} is 0.1 where the run began" in outcome.text
+    )
 
 
 def test_a_node_with_other_data_is_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import bench
 from bench.cli import main
 from bench.running import ray_engine
 from tests.bench.store.test_locks import outcome
@@ -116,6 +117,11 @@ def test_what_ray_raises_in_the_words_of_the_harness() -> None:
     assert failed.kind == "failed"
     assert failed.text.startswith("ZeroDivisionError: by zero")
     assert "line 1" in said[0]
+    older = RuntimeError("The remote function failed to import on the worker. This may be because ...\n\nTraceback")
+    assert nodes._outcome(exceptions.RayTaskError("f", "Traceback", older)).text == (
+        f"its node has no bench {bench.__version__}: install the same version on all nodes"
+    )
+    assert len(said) == 1
     assert nodes._outcome(exceptions.RuntimeEnvSetupError("no\nway")).text == (
         "RuntimeEnvSetupError: Failed to set up runtime environment. no way"
     )
