@@ -9,6 +9,10 @@ pid used again is told apart. A process of another machine lives while its file'
 every ``BEAT`` seconds, and ``SILENCE`` seconds without a change, on this process's own monotonic clock, are its death.
 Two clocks are never compared. Assumed of the folder: folders are renamed atomically, and a change is seen elsewhere
 within ``SILENCE`` (NFS: a minute at most).
+
+Why not ``filelock.SoftFileLease`` (tried: 4.3.1). It takes over by exchanging two names, which NFS cannot: a process
+killed there holds its lease for ever. One that is stopped loses it, although the system knows that it lives, and one of
+another machine with the same host name is taken for dead at once.
 """
 
 from __future__ import annotations
@@ -30,29 +34,24 @@ from threading import Event, Thread
 from typing import NamedTuple
 
 from bench.errors import BenchError
+from bench.store.writing import told_in_one_line
 
-BEAT = 10.0
-"""Seconds between two signs of life."""
-
-
-SILENCE = 120.0
-"""Seconds without one after which a process of another machine counts as dead."""
-
-
-POLL = 1.0
-"""Seconds between two looks at a lock that is waited for."""
-
-
-TRIES = 100
-"""Looks at a lock that is given back whenever it is to be taken."""
-
+BEAT = 10.0  # seconds between two signs of life
+SILENCE = 120.0  # seconds without one after which a process of another machine counts as dead
+POLL = 1.0  # seconds between two looks at a lock that is waited for
+TRIES = 100  # looks at a lock that is given back whenever it is to be taken
 
 LOCK = re.compile(r"\.(.+?)\.lock(\..*)?", re.DOTALL)
 """Names of locks, and of what is on its way to become one."""
 
 
 STANDS = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT)
-"""How a rename fails where a lock stands, or where the answer to one that succeeded was lost on the way (NFS)."""
+"""How a rename fails where a lock stands, where the answer to one that succeeded was lost on the way (NFS), or where
+who got the lock meanwhile has cleared away what was to be renamed."""
+
+
+GONE = (errno.ENOENT, errno.ESTALE)
+"""How reading fails of what was removed meanwhile, here or by another machine."""
 
 
 class Owner(NamedTuple):
@@ -115,24 +114,25 @@ class Lock:
 
     def __init__(self, path: Path, own: Standing, after: Owner | None) -> None:
         self.after = after
-        self._path, self._own = path, own
-        self._lost, self._stop = False, Event()
+        self._path, self._own, self._stop = path, own, Event()
         Thread(target=self._beat, daemon=True, name=f"lock of {path.name}").start()
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
             with suppress(OSError):
                 os.utime(self._own.folder / self._own.owner.token)
-            with suppress(OSError):
-                self._lost = self._lost or _head(self._path) != self._own.owner.token
 
     def require_held(self) -> None:
         """Refuse to go on once others took this process for dead, because it was stopped for long.
 
+        It looks at the disk, so who wakes up and asks before it writes does not write into what others hold.
+
         Raises:
             BenchError: they did.
         """
-        if self._lost:
+        with told_in_one_line(self._path):
+            held = _head(self._path) == self._own.owner.token
+        if not held:
             raise BenchError(
                 f"{self._path}: its lock was deleted, or taken over since this process gave no sign of life for "
                 f"{SILENCE:.0f} s; run the same command again"
@@ -154,7 +154,7 @@ def attempt(path: Path, watch: Watch) -> Lock | Owner:
     Raises:
         BenchError: the folder cannot be written.
     """
-    try:
+    with told_in_one_line(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(TRIES):
             standing = _standing(path)
@@ -164,10 +164,9 @@ def attempt(path: Path, watch: Watch) -> Lock | Owner:
             if _head(path) == own.owner.token:
                 _clear(path)
                 return Lock(path, own, standing[-1].owner if standing else None)
-            if _owner(own.folder) == own.owner.token:  # put behind a lock that was given back meanwhile
+            late = _read(own.folder)
+            if late and late.owner.token == own.owner.token:  # put behind a lock that was given back meanwhile
                 _remove(own.folder)
-    except OSError as error:
-        raise BenchError(f"{error.filename or path}: cannot be written ({error.strerror or error})") from None
     raise BenchError(f"{_successor(path, '')}: this lock cannot be taken; delete it where no process is at work")
 
 
@@ -253,22 +252,17 @@ def _successor(path: Path, token: str) -> Path:
     return path.with_name(f".{path.name}.lock{token and '.'}{token}")
 
 
-def _owner(folder: Path) -> str | None:
-    """The token of the lock in a folder."""
-    try:
-        return next(iter(os.listdir(folder)), None)
-    except FileNotFoundError:
-        return None
-
-
 def _read(folder: Path) -> Standing | None:
-    token = _owner(folder)
-    if token is None:
-        return None
+    """The lock in a folder."""
     try:
+        token = next(iter(os.listdir(folder)), None)
+        if token is None:
+            return None
         text = (folder / token).read_bytes()  # opened first: NFS then asks for the time anew
         beat = (folder / token).stat().st_mtime_ns
-    except FileNotFoundError:
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
         return None
     try:
         told = json.loads(text)
@@ -283,24 +277,16 @@ def _put(folder: Path) -> Standing:
     start = started(os.getpid()) if machine() else ""
     owner = Owner(secrets.token_hex(8), machine(), platform.node(), os.getpid(), start)
     aside = folder.with_name(f"{folder.name}.aside-{owner.token}")
-    told = {"machine": owner.machine, "host": owner.host, "pid": owner.pid, "start": owner.start}
     aside.mkdir()
     try:
-        with _unless_it_stands():  # or who got the lock meanwhile has cleared this
-            (aside / owner.token).write_text(json.dumps(told) + "\n", encoding="utf-8")
-            os.rename(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return Standing(folder, owner, 0)
-
-
-@contextmanager
-def _unless_it_stands() -> Iterator[None]:
-    try:
-        yield
+        (aside / owner.token).write_text(json.dumps(owner._asdict()) + "\n", encoding="utf-8")
+        os.rename(aside, folder)
     except OSError as error:
         if error.errno not in STANDS:
             raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return Standing(folder, owner, 0)
 
 
 def _clear(path: Path) -> None:
