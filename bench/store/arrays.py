@@ -1,25 +1,26 @@
 """Arrays on disk, ``<folder>/<name>.safetensors``, each whole or not there at all.
 
 A file says in its header what decided it, and a sha256. It is written aside, synced and renamed, by the one process
-that holds its lock: processes may share the work and may be killed at any moment; the system lets go of their locks.
+that holds its lock (``filelock``): processes may share the work and may be killed at any moment; the system then lets
+go of their locks.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
+from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.store import json_files
-from bench.store.writing import sync, written_aside
+from bench.store.writing import sync, told_in_one_line, written_aside
 
 Array = NDArray[Any]
 
@@ -92,13 +93,17 @@ class Kept:
         Args:
             name: of the array.
             wait: for another one that is at it, and may be killed.
+
+        Raises:
+            BenchError: the folder cannot be written, or its disk has no locks.
         """
-        lock = self._folder / f"{name}.lock"
-        with _opened(lock) as file:
-            mine = _locked(file, wait)
-            yield mine and not self.has(name)
-            if mine:
-                lock.unlink(missing_ok=True)
+        lock = FileLock(self._folder / f"{name}.lock", blocking=wait, fallback_to_soft=False)
+        try:
+            yield _taken(lock) and not self.has(name)
+        finally:
+            if lock.is_locked:
+                Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: who waits for it opens a new one
+            lock.release()
 
     def _open(self, name: str) -> tuple[dict[str, object], Array]:
         from safetensors import SafetensorError, safe_open
@@ -130,21 +135,10 @@ def _require_owner(path: Path, theirs: Mapping[str, object], ours: Mapping[str, 
             )
 
 
-def _opened(lock: Path) -> IO[str]:
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        return lock.open("w")
-    except OSError as error:
-        raise BenchError(f"{lock}: cannot be written ({error.strerror or error})") from None
-
-
-def _locked(file: IO[str], wait: bool) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise BenchError(
-            f"{file.name}: cannot be locked ({error.strerror}); give a folder on a disk that has locks"
-        ) from None
+def _taken(lock: BaseFileLock) -> bool:
+    with told_in_one_line(Path(lock.lock_file)):
+        try:
+            lock.acquire()
+        except Timeout:  # an OSError too
+            return False
     return True

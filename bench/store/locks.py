@@ -11,8 +11,9 @@ Two clocks are never compared. Assumed of the folder: folders are renamed atomic
 within ``SILENCE`` (NFS: a minute at most).
 
 Why not ``filelock.SoftFileLease`` (tried: 4.3.1). It takes over by exchanging two names, which NFS cannot: a process
-killed there holds its lease for ever. One that is stopped loses it, although the system knows that it lives, and one of
-another machine with the same host name is taken for dead at once.
+killed there holds its lease for ever, and on every disk one that is killed before it wrote into its file. A process
+that is stopped loses its lease, although the system knows that it lives; one of another machine with the same host name
+is taken for dead at once.
 """
 
 from __future__ import annotations

@@ -1,10 +1,14 @@
 """An array on disk is whole, or not there, or refused by the name of its file."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,6 +80,54 @@ def test_a_process_that_is_at_it_is_not_disturbed_and_a_lock_left_behind_holds_n
     (tmp_path / "a.lock").write_text("")
     with theirs.claimed("a", wait=False) as mine:
         assert mine
+
+
+def test_who_waited_for_a_lock_that_was_removed_holds_one_that_others_see(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = Kept(tmp_path, OWNER), Kept(tmp_path, OWNER)
+    tried, inside, done = threading.Event(), threading.Event(), threading.Event()
+    lock = fcntl.flock
+
+    def told(file: int, how: int) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            tried.set()
+        lock(file, how)
+
+    def wait() -> bool:
+        with theirs.claimed("a", wait=True) as mine:
+            inside.set()
+            assert done.wait(60)
+            return mine
+
+    monkeypatch.setattr(fcntl, "flock", told)
+    with ThreadPoolExecutor(1) as pool:
+        with ours.claimed("a", wait=False) as mine:
+            assert mine
+            waiting = pool.submit(wait)
+            assert tried.wait(60)
+        assert inside.wait(60)
+        with ours.claimed("a", wait=False) as mine:
+            assert not mine
+        done.set()
+        assert waiting.result()
+
+
+def test_a_link_in_the_place_of_a_lock_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("x")
+    (tmp_path / "a.lock").symlink_to(tmp_path / "kept")
+    with pytest.raises(BenchError, match=r"a\.lock: cannot be written"):
+        keep(tmp_path)
+    assert (tmp_path / "kept").read_text() == "x"
+
+
+def test_a_disk_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(file: int, how: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(BenchError, match=r"a\.lock: cannot be written \(Function not implemented\)"):
+        keep(tmp_path)
 
 
 @pytest.fixture(scope="module")

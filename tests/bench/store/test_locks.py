@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -204,27 +205,48 @@ def test_a_living_process_of_this_machine_needs_no_beat(tmp_path: Path) -> None:
     assert isinstance(locks.attempt(path, watch), Owner)
 
 
-def test_the_holder_beats_and_learns_that_it_was_taken_for_dead(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_holder_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "BEAT", 0.01)
-    path = tmp_path / "cell"
-    with taken(path) as held:
+    with taken(tmp_path / "cell") as held:
         (file,) = tmp_path.glob(".cell.lock/*")
         os.utime(file, (0, 0))
         wait_until(lambda: file.stat().st_mtime > 0, "a sign of life")
         held.require_held()
-        put(tmp_path / "cell", ELSEWHERE, after=file.name)
 
-        def lost() -> bool:
-            try:
-                held.require_held()
-            except BenchError as error:
-                return "taken over" in str(error)
-            return False
 
-        wait_until(lost, "the loss")
-    assert file.is_file(), "who lost a lock does not free it"
+@pytest.mark.parametrize("finished", [False, True])
+def test_who_was_taken_for_dead_learns_it_when_it_asks_and_frees_nothing(tmp_path: Path, finished: bool) -> None:
+    """Stopped for long, it asks before its own beat had time to look; the other one may be done by then."""
+    path = tmp_path / "cell"
+    with taken(path) as held:
+        (file,) = tmp_path.glob(".cell.lock/*")
+        theirs = put(path, ELSEWHERE, after=file.name)
+        if finished:
+            shutil.rmtree(file.parent)
+            shutil.rmtree(theirs.parent)
+            put(path, HERE)
+        with pytest.raises(BenchError, match="taken over"):
+            held.require_held()
+    assert finished or file.is_file()
+    assert locks._head(path) == (HERE if finished else ELSEWHERE).token
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ESTALE])
+def test_a_lock_that_is_given_back_while_it_is_read_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path, read = tmp_path / "cell", Path.read_bytes
+    file = put(path, ELSEWHERE)
+
+    def given_back(self: Path) -> bytes:
+        if self == file:
+            shutil.rmtree(file.parent)
+            raise OSError(number, os.strerror(number), str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", given_back)
+    with taken(path) as held:
+        assert held.after is None
 
 
 def test_tokens_that_follow_each_other_in_a_circle_end(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bench.store.arrays import Kept
 from tests.bench.workers.forked import in_a_process
 
 ARRAY = np.arange(600, dtype=np.float32).reshape(60, 10)
-WATCHED = ("arrays.py", "json_files.py", "writing.py", "checkpoints.py")
+WATCHED = ("arrays.py", "json_files.py", "writing.py", "checkpoints.py", "_unix.py")  # the last one: filelock's
 
 
 def killed_at(line: int) -> None:
