@@ -2,12 +2,15 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from bench import commands
-from bench.cli import main
+from bench.cli import main, parser
+from bench.plan import presets
+from bench.plan.settings import Plan
 from strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +58,31 @@ def test_every_other_command_is_understood(tmp_path: Path, monkeypatch: pytest.M
     for command in shown:
         if command[3] == "run" and "--model" not in command:
             assert main([*command[3:], "--dry-run"]) == 0, command
+
+
+def git(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_what_a_run_writes_is_not_what_is_committed() -> None:
+    """README's commands leave a clone as it was; the preset of the study alone goes on with what is committed."""
+    if git("rev-parse", "HEAD").returncode != 0:
+        pytest.skip("not a clone")
+    shown = [vars(parser().parse_args(c[3:])).get("experiment") for c in shown_commands("\n".join(blocks("bash", "")))]
+    names = {*shown, "evaluate", Plan().experiment, *(presets.load_plan(p, {}).experiment for p in presets.presets())}
+    written = [f"{folder}/{name}/file" for folder in ("results", "reports") for name in names - {None, "study"}]
+    assert len(written) > 10
+    assert git("check-ignore", *written).stdout.split() == written
+    assert git("ls-files", *(str(Path(path).parent) for path in written)).stdout == ""
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "reports/README.md", "results/README.md"]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert ((ROOT / page).parent / target).exists(), target
 
 
 def test_every_strategy_is_in_the_table() -> None:
