@@ -9,37 +9,6 @@ from pathlib import Path
 
 from bench.report.document import Block, Code, Figure, Heading, Panel, Table, Text
 
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:1200px;margin:2em auto;padding:0 1em;color:#111;background:#fff}
-table{border-collapse:collapse;margin:1em 0;font-size:13px;font-variant-numeric:tabular-nums}
-td,th{white-space:nowrap;padding:3px 8px;border-bottom:1px solid #ddd;text-align:right}td.l,th.l{text-align:left}
-thead th{position:sticky;top:0;background:#f4f4f4}
-th button{font:inherit;font-weight:600;border:0;background:none;padding:0;cursor:pointer;color:inherit}
-th[aria-sort=ascending] button::after{content:" \\25B2"}th[aria-sort=descending] button::after{content:" \\25BC"}
-.wide{overflow-x:auto}.note{color:#444;font-size:13px}img{max-width:100%;height:auto}
-.maps{display:flex;flex-wrap:wrap;gap:1.5em}.map td{padding:0;min-width:3em;height:2.6em;text-align:center;border:0}
-.map td{font-size:10px}
-.map th{border:0;padding:2px 4px;background:none;position:static;text-align:center}
-.map td.m{outline:1px solid #000;outline-offset:-2px}
-pre{background:#f4f4f4;padding:1em;overflow-x:auto;font-size:12px}nav{columns:3;font-size:13px}
-"""
-
-
-SCRIPT = """
-for(const table of document.querySelectorAll("table.sortable")){
- table.querySelectorAll("thead th").forEach((th,i)=>th.querySelector("button").addEventListener("click",()=>{
-  const down=th.getAttribute("aria-sort")!=="descending",body=table.tBodies[0];
-  table.querySelectorAll("thead th").forEach(t=>t.removeAttribute("aria-sort"));
-  th.setAttribute("aria-sort",down?"descending":"ascending");
-  const key=r=>{const s=r.cells[i].textContent.trim().replace(/,/g,""),n=parseFloat(s.replace(/^[<\\[]+/,""));
-   return s===""?null:Number.isNaN(n)?s:n};
-  [...body.rows].map((r,n)=>[key(r),n,r]).sort(([a,m],[b,n])=>{
-   if(a===null||b===null)return(a===null)-(b===null)||m-n;
-   const c=typeof a==="number"&&typeof b==="number"?a-b:String(a).localeCompare(String(b));
-   return(down?-c:c)||m-n}).forEach(([,,r])=>body.append(r))}))}
-"""
-
-
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
@@ -55,9 +24,14 @@ def page(blocks: Sequence[Block], folder: Path) -> str:
     after = 1 + next((i for i, b in enumerate(blocks) if isinstance(b, Heading)), -1)
     body = "\n".join([*parts[:after], f"<nav>{contents}</nav>", *parts[after:]])
     return (
-        f"{HEAD}<title>{_escaped(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n"
-        f"<script>{SCRIPT}</script>\n</body></html>\n"
+        f"{HEAD}<title>{_escaped(title)}</title><style>\n{_beside('page.css')}</style></head>\n<body>\n{body}\n"
+        f"<script>\n{_beside('page.js')}</script>\n</body></html>\n"
     )
+
+
+def _beside(name: str) -> str:
+    """A file of this folder."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def _block(block: Block, number: int, folder: Path) -> str:
