@@ -64,7 +64,7 @@ class Phase(NamedTuple):
 PHASES = [
     Phase("reading", "tasks.files", "", "sha256"),
     Phase("training", "bench.training.loop", "", "pair_counts"),
-    Phase("training: checkpoint", "bench.store.writing", "", "sync"),
+    Phase("training: checkpoint", "bench.store.checkpoints", "", "sync"),
     Phase("training: validation", "bench.training.validation", "", "mean_ap"),
     Phase("encoding", "bench.models.encoder", "Encoder", "embed"),
     Phase("scoring", "bench.evaluation.score", "", "_pair"),
@@ -138,6 +138,9 @@ def counted(root: Path) -> list[int]:
     if ended(count):
         sys.exit("the undisturbed run failed")
     found: list[int] = json.loads(file.read_text())
+    unmet = [f"{p.module}.{p.function}" for p, calls in zip(PHASES, found, strict=True) if not calls]
+    if unmet:
+        sys.exit(f"every phase has a function that a run calls; {', '.join(unmet)} is called by none: name another one")
     return found
 
 
