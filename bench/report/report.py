@@ -19,7 +19,7 @@ from bench.report.shares import share_section
 from bench.report.training import not_run, signature, training_section
 from bench.store import locks
 from bench.store.cells import FINDINGS, Cell, read_cells
-from bench.store.writing import written_aside
+from bench.store.writing import clear_unfinished, written_aside
 
 
 def reproduce_section(name: str, sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
@@ -51,6 +51,7 @@ def write_report(
     cells = [cell for cell in read_cells(results) if cell.done is not None]
     sets = read_sets(cells)
     with locks.hold(folder, say), written_aside(folder) as aside:
+        clear_unfinished(folder)
         aside.mkdir()
         blocks = report(results, cells, sets, read_protocol(results), aside)
         (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.store import json_files
-from bench.store.writing import sync, told_in_one_line, written_aside
+from bench.store.writing import clear_unfinished, sync, told_in_one_line, written_aside
 
 Array = NDArray[Any]
 
@@ -77,13 +77,11 @@ class Kept:
         from safetensors.numpy import save
 
         path = self.path(name)
-        for left in self._folder.glob(f".{path.name}.partial-*"):
-            left.unlink(missing_ok=True)  # of processes that were killed
+        clear_unfinished(path)
         about = json_files.canonical(self._owner | {"name": name, "sha256": _digest(array)})
         with written_aside(path) as aside:
             aside.write_bytes(save({"array": array}, {"about": about}))  # of several entries the order would vary
             sync(aside)
-        sync(self._folder)
         self._sound.add(name)
 
     @contextmanager

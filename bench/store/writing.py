@@ -1,12 +1,18 @@
-"""Written aside, synced, renamed; never through a link."""
+"""Written aside and renamed, never through a link: who is killed, or finds the disk full, leaves the old or nothing.
+
+A machine that loses power may lose more: what must not be half there then is synced as well (checkpoints, arrays).
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -44,24 +50,39 @@ def written_aside(target: Path) -> Iterator[Path]:
         with told_in_one_line(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield aside
-            if target.is_dir():
-                shutil.rmtree(target)
-            os.replace(aside, target)
+            _put_in_place(aside, target)
     finally:
-        if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                aside.unlink()
+        _remove(aside)
 
 
-def clear_unfinished(cell: Path) -> None:
-    """Remove what a killed process was writing of a cell, as long as nobody else is at work in it."""
-    for path in (*cell.parent.glob(f".{cell.name}.partial-*"), *cell.rglob(".*.partial-*")):
-        if path.is_dir():
+def _put_in_place(aside: Path, target: Path) -> None:
+    """A folder replaces none that holds files: the old one moves away whole, and back if the new one cannot come."""
+    if not target.is_dir():
+        os.replace(aside, target)
+        return
+    old = aside.with_name(f"{aside.name}-old")
+    os.replace(target, old)
+    try:
+        os.replace(aside, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder that may be there."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            path.unlink()
+
+
+def clear_unfinished(target: Path) -> None:
+    """Remove what a killed process was writing of a folder, as long as nobody else is at work in it."""
+    for left in (*target.parent.glob(f".{escape(target.name)}.partial-*"), *target.rglob(".*.partial-*")):
+        _remove(left)
 
 
 def require_no_link(path: Path) -> None:
@@ -83,15 +104,18 @@ def require_no_links(folder: Path) -> None:
 
 def require_writable(folder: Path) -> None:
     """Refuse a folder that results cannot be written to before any work is done."""
-    with written_aside(folder / ".probe") as aside:
-        aside.write_text("")
-    (folder / ".probe").unlink(missing_ok=True)
+    with told_in_one_line(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # one without a name, where the system has such: none is left
 
 
 def sync(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
+    """Have the system write a file, or the names in a folder, to the disk; some shared folders have no way to."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(handle)

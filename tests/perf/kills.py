@@ -163,7 +163,7 @@ def outcome(root: Path) -> dict[str, Any]:
         hashes = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         found[cell.name] = [json.loads(done.read_text())["weights_sha256"], hashes, losses]
     found["report"] = sorted(p.name for p in (root / "reports" / "killed").iterdir())
-    found["left"] = sorted(p.name for p in (root / "results" / "killed").rglob(".*"))
+    found["left"] = sorted(p.name for made in ("results", "reports") for p in (root / made).rglob(".*"))
     return found
 
 
