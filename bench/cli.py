@@ -21,7 +21,7 @@ from bench.store.scores import SETTINGS
 
 EVALUATE = (
     "model", "query_length", "passage_length", "query_prompt", "passage_prompt", "precision", "trust_remote_code",
-    "tasks", "index", "depth", "shards", "vectors", "threads", "experiment",
+    "tasks", "strict", "index", "depth", "shards", "vectors", "threads", "experiment",
 )  # fmt: skip
 """Fields of a plan that scoring a model without training asks for."""
 
@@ -137,6 +137,10 @@ def _data_root(where: Any) -> None:
     option(where, "--data-root", "folder of local data sets", None, "none", type=options.folder, metavar="FOLDER")
 
 
+def _strict(where: Any) -> None:
+    switch(where, "--strict", "refuse data that are read only with repair")
+
+
 def _offline(where: Any) -> None:
     switch(where, "--offline", "never touch the network")
 
@@ -204,6 +208,7 @@ def _check(subs: Any) -> None:
     made.add_argument("what", choices=("strategy", "task", "source"), help="its kind")
     made.add_argument("name", help="a name, package.module:Class or path/to/file.py:Class")
     _data_root(made)
+    _strict(made)
     _json(made)
 
 
@@ -217,6 +222,7 @@ def _data(subs: Any) -> None:
     held = _command(subs, "check", commands.data_check, "hold data sets against their contract and what is known")
     held.add_argument("names", type=options.names, help="data sets, separated by commas")
     _data_root(held)
+    _strict(held)
     _json(held)
     _offline(held)
     known = _command(subs, "facts", commands.data_facts, "what 'check' compares, of the data that are here, as JSON")

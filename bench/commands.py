@@ -212,9 +212,9 @@ def check(options: argparse.Namespace) -> int:
     if options.what == "strategy":
         results = check_strategy(strategy(options.name))
     elif options.what == "task":
-        results = check_task(task(options.name), options.data_root)
+        results = check_task(task(options.name), options.data_root, options.strict)
     else:
-        results = check_source(source(options.name), options.data_root)
+        results = check_source(source(options.name), options.data_root, options.strict)
     return _show(options.name, results, options.json)
 
 
@@ -250,7 +250,8 @@ def data_check(options: argparse.Namespace) -> int:
     """Hold data on disk against the stored facts."""
     from bench.data import catalogue
 
-    return max(_show(name, catalogue.check(name, options.data_root), options.json) for name in options.names)
+    root, strict = options.data_root, options.strict
+    return max(_show(name, catalogue.check(name, root, strict), options.json) for name in options.names)
 
 
 def data_facts(options: argparse.Namespace) -> int:

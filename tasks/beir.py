@@ -3,120 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
+from tasks.beir_files import Layout, layout, read
 from tasks.contract import EvalSet, Task, TaskError
-from tasks.files import find, first_existing, is_file, listed, read_jsonl, read_lines
-from tasks.streamed import Streamed
-
-HEADER = ["query-id", "corpus-id", "score"]
+from tasks.files import find
+from tasks.notes import together
 
 PLAIN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 """What splits and languages are called: they become parts of paths."""
-
-ASCII_NUMBER = re.compile(r"-?[0-9]{1,6}")
-
-
-class Layout(NamedTuple):
-    """The files of one data set in one language, for one split."""
-
-    corpus: Path
-    queries: Path
-    qrels: Path
-
-
-class Read(NamedTuple):
-    """What the files hold; ids carry the prefix. ``relevant`` has grades above 0 only."""
-
-    queries: dict[str, str]
-    passages: Mapping[str, str]
-    relevant: dict[str, dict[str, int]]
-
-
-def layout(folder: Path, split: str) -> Layout:
-    """The three files below ``folder``, plain or gzipped.
-
-    Raises:
-        TaskError: one of them is missing.
-    """
-    qrels = folder / "qrels" / f"{split}.tsv"
-    if not is_file(qrels):
-        splits = ", ".join(path.stem for path in listed(folder, "qrels/*.tsv")) or "none"
-        raise TaskError(f"{qrels}: no such file; {folder} has the splits {splits}")
-    return Layout(first_existing(folder, "corpus.jsonl"), first_existing(folder, "queries.jsonl"), qrels)
-
-
-def read(files: Layout, prefix: str = "") -> Read:
-    """Queries with a relevant passage, all passages (streamed), and what is relevant.
-
-    Raises:
-        TaskError: a file is broken, or a qrel points nowhere.
-    """
-    relevant = dict(_qrels(files.qrels, prefix))
-    passages = Streamed(partial(_corpus, files.corpus, prefix), str(files.corpus))
-    queries = {q: text for q, text in _queries(files.queries, prefix) if q in relevant}
-    for q, found in relevant.items():
-        if q not in queries:
-            raise TaskError(f"{files.qrels}: names the query {q.removeprefix(prefix)!r}, which {files.queries} lacks")
-        for d in found:
-            if d not in passages:
-                raise TaskError(f"{files.qrels}: names the passage {d.removeprefix(prefix)!r}, "
-                                f"which {files.corpus} lacks")  # fmt: skip
-    return Read(queries, passages, relevant)
-
-
-def passage_text(title: object, text: str) -> str:
-    """Title and text as BEIR's own evaluation joins them: with one blank."""
-    return f"{title} {text}".strip() if isinstance(title, str) and title else text.strip()
-
-
-def _corpus(path: Path, prefix: str) -> Iterator[tuple[str, str]]:
-    for line, record in read_jsonl(path):
-        identity, text = _text(record, f"{path}, line {line}")
-        yield prefix + identity, passage_text(record.get("title"), text)
-
-
-def _queries(path: Path, prefix: str) -> Iterator[tuple[str, str]]:
-    seen: set[str] = set()
-    for line, record in read_jsonl(path):
-        where = f"{path}, line {line}"
-        identity, text = _text(record, where)
-        if identity in seen:
-            raise TaskError(f"{where}: id {identity!r} comes up twice; ids of queries are unique")
-        if not text.strip():
-            raise TaskError(f"{where}: the text of the query {identity!r} is empty; remove the query and its qrels")
-        seen.add(identity)
-        yield prefix + identity, text
-
-
-def _text(record: dict[str, object], where: str) -> tuple[str, str]:
-    identity, text = record.get("_id"), record.get("text")
-    if not isinstance(identity, str) or not identity or not isinstance(text, str):
-        raise TaskError(f"{where}: a record has '_id' and 'text', both text; got {identity!r:.40} and {text!r:.40}")
-    return identity, text
-
-
-def _qrels(path: Path, prefix: str) -> Iterator[tuple[str, dict[str, int]]]:
-    found: dict[str, dict[str, int]] = {}
-    for line, text in read_lines(path):
-        row = text.split("\t")
-        if line == 1 and row == HEADER:
-            continue
-        if len(row) != 3 or not ASCII_NUMBER.fullmatch(row[2]):
-            raise TaskError(f"{path}, line {line}: a qrel is query-id, corpus-id and a whole number, separated by "
-                            f"tabs; got {text!r:.60}")  # fmt: skip
-        if prefix + row[1] in found.setdefault(prefix + row[0], {}):
-            raise TaskError(f"{path}, line {line}: {row[0]!r} and {row[1]!r} are judged twice; keep one line")
-        found[prefix + row[0]][prefix + row[1]] = int(row[2])
-    graded = {q: {d: grade for d, grade in judged.items() if grade > 0} for q, judged in found.items()}
-    kept = {q: judged for q, judged in graded.items() if judged}
-    if not kept:
-        raise TaskError(f"{path}: no passage is relevant to any query; fetch the file again")
-    yield from kept.items()
 
 
 @dataclass(frozen=True)
@@ -165,6 +62,8 @@ class BeirFolder(Task):
             relevant={q: found for part in parts.values() for q, found in part.relevant.items()},
             main=self.main,
             note=self.note,
+            absent={d: lang for lang, part in parts.items() for d in part.absent},
+            noticed=together(part.noticed for part in parts.values()),
         )
 
     def _layout(self, root: Path | None, lang: str) -> Layout:

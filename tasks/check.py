@@ -32,8 +32,8 @@ class Broken(Exception):
     """A property does not hold; the message says what was seen."""
 
 
-def check_task(task: Task, root: Path | None) -> list[Result]:
-    """Hold a task to the contract; whatever it raises becomes a result."""
+def check_task(task: Task, root: Path | None, strict: bool = False) -> list[Result]:
+    """Hold a task to the contract; whatever it raises becomes a result. ``strict`` refuses what is read with repair."""
     results = [_result("described", lambda: _described(task)), _result("files exist", lambda: _files(task, root))]
     results.append(_result("named for a file", lambda: _named_for_a_file(task)))
     sets: list[EvalSet] = []
@@ -41,13 +41,14 @@ def check_task(task: Task, root: Path | None) -> list[Result]:
     for evalset in sets:
         for check in SET_CHECKS:
             results.append(_result(f"{evalset.name}: {check.__name__}", partial(check, evalset)))
+        results.append(_result(f"{evalset.name}: noticed", partial(_noticed, evalset, strict)))
     if sets:
         results.append(_result("loads the same twice", lambda: _same(sets, list(islice(task.load(root), MAX_SETS)))))
     return results
 
 
-def check_source(source: Source, root: Path | None) -> list[Result]:
-    """Hold a training source to the contract; whatever it raises becomes a result."""
+def check_source(source: Source, root: Path | None, strict: bool = False) -> list[Result]:
+    """Hold a training source to the contract; whatever it raises becomes a result; ``strict`` as of a task."""
     results = [_result("described", lambda: _described(source)), _result("files exist", lambda: _files(source, root))]
     loaded: list[TrainSet] = []
 
@@ -61,6 +62,7 @@ def check_source(source: Source, root: Path | None) -> list[Result]:
     for check in TRAIN_CHECKS if loaded else ():
         results.append(_result(check.__name__, partial(check, loaded[0])))
     if loaded:
+        results.append(_result("noticed", partial(_noticed, loaded[0], strict)))
         results.append(_result("loads the same twice", lambda: _same(loaded, [source.load(root)])))
     return results
 
@@ -133,18 +135,21 @@ def ids_unique_over_languages(evalset: EvalSet) -> str:
 
 
 def relevance_is_closed(evalset: EvalSet) -> str:
-    """Relevance points from queries that exist to passages that exist, with grades above 0; no query is without."""
+    """Judgements are of queries and passages that exist, with whole numbers as grades; no query is without."""
     queries = {q for by_id in evalset.queries.values() for q in by_id}
-    passages = {d for by_id in evalset.passages.values() for d in by_id}
+    passages = {d for by_id in evalset.passages.values() for d in by_id} | set(evalset.absent)
     for q, found in evalset.relevant.items():
         _hold(q in queries, f"relevance names the query {q!r}, which does not exist")
         for d, grade in found.items():
             _hold(d in passages, f"relevance of {q!r} names the passage {d!r}, which does not exist")
             whole = isinstance(grade, int) and not isinstance(grade, bool)
-            _hold(whole and grade > 0, f"grade of {q!r}, {d!r} is a whole number above 0; got {grade!r}")
+            _hold(whole, f"grade of {q!r}, {d!r} is a whole number; got {grade!r}")
     without = [q for q in queries if not evalset.relevant.get(q)]
-    _hold(not without, f"{len(without)} queries have no relevant passage, e.g. {min(without, default='')!r}")
-    return f"{len(queries)} queries, {sum(len(d) for d in evalset.relevant.values())} judgements"
+    _hold(not without, f"{len(without)} queries have no judgement, e.g. {min(without, default='')!r}")
+    grades = [grade for found in evalset.relevant.values() for grade in found.values()]
+    _hold(not grades or max(grades) > 0, "no passage is relevant to any query")
+    wrong = sum(grade <= 0 for grade in grades)
+    return f"{len(queries)} queries, {len(grades)} judgements" + (f", {wrong} of them not relevant" if wrong else "")
 
 
 def groups_link_translations(evalset: EvalSet) -> str:
@@ -243,6 +248,12 @@ TRAIN_CHECKS: tuple[Callable[[TrainSet], str], ...] = (
     repeated_texts_share_a_group,
     negatives_are_no_positives,
 )
+
+
+def _noticed(part: EvalSet | TrainSet, strict: bool) -> str:
+    dirty = [n for n in part.noticed if n.dirty]
+    _hold(not (strict and dirty), f"--strict refuses {'; '.join(map(str, dirty))}")
+    return "; ".join(map(str, part.noticed)) or "nothing was repaired or left out"
 
 
 def _same(first: Sequence[EvalSet | TrainSet], second: Sequence[EvalSet | TrainSet]) -> str:

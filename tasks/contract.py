@@ -19,6 +19,26 @@ class TaskError(ValueError):
     """Data is missing or broken: the message names file, line or id and what to do, in one line."""
 
 
+@dataclass(frozen=True)
+class Noticed:
+    """What a reader repaired in the data, or left out, of one kind.
+
+    Attributes:
+        what: names the kind, in the plural.
+        count: how many there are.
+        example: where the first is.
+        dirty: whether ``--strict`` refuses it; else data sets have it by design, as queries without judgements.
+    """
+
+    what: str
+    count: int
+    example: str
+    dirty: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.count:,} ({self.example})"
+
+
 @dataclass(frozen=True, eq=False)
 class EvalSet:
     """Queries, passages and relevance of one retrieval test, per language.
@@ -27,11 +47,15 @@ class EvalSet:
         name: shown in tables.
         queries: language -> query_id -> text. A query_id belongs to one query in one language.
         passages: language -> doc_id -> text. The pool of the multilingual setting is the union of all languages.
-        relevant: query_id -> doc_id -> grade (> 0), over the passages of every language.
+        relevant: query_id -> doc_id -> grade, over the passages of every language. Above 0 is relevant; 0 and below
+            are judged and not relevant: they are exported, and a query that has no others counts as 0, as in trec_eval.
         group: query_id -> id shared by the translations of one question (the unit of analysis); None where every
             query stands alone.
         main: the measure that tables lead with, in ir_measures' spelling.
         note: what a reader of its tables must know, e.g. that corpora of language pairs differ.
+        absent: doc_id -> language of passages that are judged and that the corpus lacks: relevant ones count as never
+            found, as in trec_eval.
+        noticed: what was repaired or left out in reading.
     """
 
     name: str
@@ -41,6 +65,8 @@ class EvalSet:
     group: dict[str, str] | None = None
     main: str = "AP"
     note: str = ""
+    absent: dict[str, str] = field(default_factory=dict)
+    noticed: tuple[Noticed, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +79,7 @@ class TrainSet:
         passage: the same for passages; None exactly where the query is.
         group: one number per item; items of one group share a passage or are translations of each other.
         negative: hard negatives, language -> one tuple of passages per item; languages without any may be missing.
+        noticed: what was repaired or left out in reading.
     """
 
     langs: tuple[str, ...]
@@ -60,6 +87,7 @@ class TrainSet:
     passage: dict[str, list[str | None]]
     group: list[int]
     negative: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    noticed: tuple[Noticed, ...] = ()
 
 
 class Task(ABC):
@@ -87,7 +115,6 @@ class Source(ABC):
     """Something to train on.
 
     Attributes:
-        about: what it is, in a line for ``list sources``; empty leaves that to the first line of the docstring.
         apart_from: names of tasks that share wording with the source by construction, but no item: not compared.
     """
 
@@ -95,7 +122,6 @@ class Source(ABC):
     version: str
     licence: str
     citation: str
-    about: str = ""
     apart_from: tuple[str, ...] = ()
 
     @abstractmethod

@@ -53,7 +53,7 @@ def _set(evalset: EvalSet) -> dict[str, object]:
     return {
         "queries": {lang: _texts(part) for lang, part in evalset.queries.items()},
         "passages": {lang: _texts(part) for lang, part in evalset.passages.items()},
-        "judgements": sum(map(len, evalset.relevant.values())),
+        "judgements": sum(grade > 0 for found in evalset.relevant.values() for grade in found.values()),
         "groups": len(set(evalset.group.values())) if evalset.group is not None else None,
     }
 

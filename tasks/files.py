@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tasks.contract import TaskError
-from tasks.json_text import json_object, json_value
+from tasks.json_text import json_object, json_value, not_utf8
+from tasks.notes import Notes
 
 MAX_LINE = 10_000_000
 """Bytes of a line of JSON lines; a longer one is refused before it is held, as a hostile archive would have it."""
@@ -119,9 +120,9 @@ def sha256(path: Path) -> str:
         raise _unreadable(path, error) from None
 
 
-def read_json(path: Path) -> dict[str, object]:
-    """The JSON object in a file (gzip where the name ends in .gz)."""
-    return json_object(_whole(path), str(path))
+def read_json(path: Path, notes: Notes | None = None) -> dict[str, object]:
+    """The JSON object in a file (gzip where the name ends in .gz); with ``notes`` as ``read_jsonl``."""
+    return json_object(_whole(path, notes), str(path), notes)
 
 
 def read_value(path: Path) -> object:
@@ -129,10 +130,10 @@ def read_value(path: Path) -> object:
     return json_value(_whole(path), str(path))
 
 
-def _whole(path: Path) -> bytes:
+def _whole(path: Path, notes: Notes | None = None) -> bytes:
     parts: list[bytes] = []
     left = MAX_FILE
-    for number, part in _lines(path):
+    for number, part in _cleaned(path, notes):
         left -= len(part)
         if left < 0:
             raise TaskError(
@@ -142,28 +143,48 @@ def _whole(path: Path) -> bytes:
     return b"".join(parts)
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    """Line number (from 1) and object of every line that is not blank (gzip where the name ends in .gz)."""
-    for number, line in _lines(path):
+def read_jsonl(path: Path, notes: Notes | None = None) -> Iterator[tuple[int, dict[str, object]]]:
+    """Line number (from 1) and object of every line that is not blank (gzip where the name ends in .gz).
+
+    With ``notes``, byte order marks, line ends of Windows and NaN are noted there; without, marks and NaN are refused.
+    """
+    for number, line in _cleaned(path, notes):
         if len(line) > MAX_LINE:
             raise TaskError(
                 f"{path}, line {number}: longer than any data set here ({MAX_LINE} bytes); is this JSON lines?"
             )
         if line.strip():
-            yield number, json_object(line, f"{path}, line {number}")
+            yield number, json_object(line, f"{path}, line {number}", notes)
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Line number (from 1) and text of every line that is not blank, without its end."""
-    for number, line in _lines(path):
+def read_lines(path: Path, notes: Notes | None = None) -> Iterator[tuple[int, str]]:
+    """Line number (from 1) and text of every line that is not blank, without its end; ``notes`` as ``read_jsonl``."""
+    for number, line in _cleaned(path, notes):
         if len(line) > MAX_LINE:
             raise TaskError(f"{path}, line {number}: longer than any data set here ({MAX_LINE} bytes); is this text?")
         try:
             text = line.decode("utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise TaskError(f"{path}, line {number}: not UTF-8 (byte {error.start}); convert the file") from None
+            raise not_utf8(line, f"{path}, line {number}", error) from None
         if text.strip():
             yield number, text
+
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def _cleaned(path: Path, notes: Notes | None) -> Iterator[tuple[int, bytes]]:
+    """Lines by number. With ``notes``, marks in front of a line (files that were put together have several) go."""
+    if notes is None:
+        yield from _lines(path)
+        return
+    for number, line in _lines(path):
+        if line.endswith(b"\r\n"):
+            notes.repaired("lines that end as on Windows", f"{path}, line {number}")
+        if line.startswith(BYTE_ORDER_MARK):
+            notes.repaired("byte order marks", f"{path}, line {number}")
+            line = line.removeprefix(BYTE_ORDER_MARK)
+        yield number, line
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -175,6 +196,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             while line := file.readline(MAX_LINE + 1):
                 number += 1
                 size += len(line)
+                if number == 1:
+                    _require_unpacked(path, line)
                 if limit is not None and size > limit:
                     raise TaskError(
                         f"{path}, line {number}: unpacks to more than {limit:,} bytes, the limit for its size (a gzip "
@@ -184,9 +207,22 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     except TaskError:
         raise
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise TaskError(f"{path}, after line {number}: broken gzip ({error}); fetch the file again") from None
+        plain = "" if number else f", or call it {path.name.removesuffix('.gz')} if it is plain text"
+        raise TaskError(f"{path}, after line {number}: broken gzip ({error}); fetch the file again{plain}") from None
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
+
+
+PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
+"""How packed files begin."""
+
+
+def _require_unpacked(path: Path, first: bytes) -> None:
+    kind = next((kind for begin, kind in PACKED.items() if first.startswith(begin)), None)
+    if kind is not None:
+        inside = " within gzip" if path.suffix == ".gz" else ""
+        how = f"call it {path.name}.gz" if kind == "gzip" and not inside else "unpack it"
+        raise TaskError(f"{path}: its content is packed with {kind}{inside}; {how}")
 
 
 def _ordinary(path: Path) -> io.BufferedReader:

@@ -51,7 +51,7 @@ def evalset_of(train: TrainSet, source: str) -> EvalSet:
             relevant[query_id][doc_id] = 1
             group[query_id] = str(number)
     note = "held-out items of a training source: for choosing settings, not a test set"
-    return EvalSet(f"held-out-{source}", queries, passages, relevant, group, note=note)
+    return EvalSet(f"held-out-{source}", queries, passages, relevant, group, note=note, noticed=train.noticed)
 
 
 @dataclass(frozen=True)

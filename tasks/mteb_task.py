@@ -11,10 +11,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks.beir import passage_text
-from tasks.contract import EvalSet, Task, TaskError
+from tasks.beir_files import passage_text
+from tasks.contract import EvalSet, Noticed, Task, TaskError
 from tasks.hub import mirror, reading
-from tasks.streamed import Streamed
+from tasks.notes import Notes, together
+from tasks.qrels import answers
+from tasks.streamed import Row, Streamed
 
 CORPUS_FIRST = frozenset({"BelebeleRetrieval", "MLQARetrieval"})
 
@@ -33,6 +35,8 @@ class _Part(NamedTuple):
     passages: Mapping[str, str]
     relevant: dict[str, dict[str, int]]
     main: str
+    absent: tuple[str, ...]
+    noticed: tuple[Noticed, ...]
 
 
 @dataclass(frozen=True)
@@ -118,23 +122,41 @@ class MtebTask(Task):
             codes = _codes(languages[subset])
             d_lang, q_lang = (codes[0], codes[-1]) if self.task in CORPUS_FIRST else (codes[-1], codes[0])
             data = loaded.dataset[subset][split]
-            corpus = Streamed(partial(_rows, data["corpus"], f"{d_lang}/"), f"{self.task}, corpus of {subset}")
+            notes = Notes()
+            corpus = Streamed(partial(_rows, data["corpus"], f"{d_lang}/"), f"{self.task}, corpus of {subset}", notes)
             passages = shared.setdefault(_fingerprint(d_lang, corpus, len(languages)), corpus)
-            parts.append(self._part(q_lang, d_lang, data, passages, f"{subset}/" if len(codes) > 1 else f"{q_lang}/"))
+            prefix = f"{subset}/" if len(codes) > 1 else f"{q_lang}/"
+            parts.append(self._part(q_lang, d_lang, data, passages, prefix, notes))
         return parts
 
-    def _part(self, q_lang: str, d_lang: str, data: Any, passages: Mapping[str, str], prefix: str) -> _Part:
-        relevant = {
-            prefix + q: {f"{d_lang}/{d}": int(grade) for d, grade in found.items() if grade > 0}
-            for q, found in data["relevant_docs"].items()
+    def _part(
+        self, q_lang: str, d_lang: str, data: Any, passages: Mapping[str, str], prefix: str, notes: Notes
+    ) -> _Part:
+        where = f"mteb:{self.task}, {prefix.rstrip('/')}"
+        asked = {str(row["id"]): query_text(row, where) for row in data["queries"]}
+        judged = {
+            str(q): {str(d): int(grade) for d, grade in of.items()} for q, of in data["relevant_docs"].items() if of
         }
-        asked = {prefix + str(row["id"]): str(row["text"]) for row in data["queries"]}
-        queries = {q: text for q, text in asked.items() if relevant.get(q)}
-        dangling = next((d for q in queries for d in relevant[q] if d not in passages), None)
-        if dangling is not None:
-            raise TaskError(f"mteb:{self.task}: a qrel names the passage {dangling!r}, which the corpus lacks")
+        found = answers(
+            judged,
+            asked,
+            lambda d: f"{d_lang}/{d}" in passages,
+            notes,
+            lambda q, d: f"{where}: {q!r:.80} and {d!r:.80}",
+        )
+        relevant = {prefix + q: {f"{d_lang}/{d}": grade for d, grade in of.items()} for q, of in found.judged.items()}
+        queries = {prefix + q: text for q, text in asked.items() if prefix + q in relevant}
         main = self.main or {"map": "AP", "ndcg_at_10": "nDCG@10"}.get(_metadata(self.task).main_score, "nDCG@10")
-        return _Part(q_lang, d_lang, queries, passages, {q: relevant[q] for q in queries}, main)
+        return _Part(
+            q_lang,
+            d_lang,
+            queries,
+            passages,
+            relevant,
+            main,
+            tuple(f"{d_lang}/{d}" for d in found.absent),
+            notes.found(),
+        )
 
     def _set(self, parts: dict[str, _Part], note: str) -> EvalSet:
         return EvalSet(
@@ -144,6 +166,8 @@ class MtebTask(Task):
             relevant={q: found for part in parts.values() for q, found in part.relevant.items()},
             main=next(iter(parts.values())).main,
             note=note,
+            absent={d: part.d_lang for part in parts.values() for d in part.absent},
+            noticed=together(part.noticed for part in parts.values()),
         )
 
 
@@ -168,11 +192,33 @@ def _fingerprint(lang: str, corpus: Streamed, subsets: int) -> tuple[object, ...
     return (lang, len(corpus), hash(frozenset(corpus.items()))) if len(corpus) < 100_000 else (lang, id(corpus))
 
 
-def _rows(corpus: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _rows(corpus: Any, prefix: str, notes: Notes) -> Iterator[Row]:
+    line = 0
     for batch in corpus.iter(batch_size=1000):
         titles = batch.get("title") or [""] * len(batch["id"])
         for identity, title, text in zip(batch["id"], titles, batch["text"], strict=True):
-            yield prefix + str(identity), passage_text(title, text or "")
+            line += 1
+            if text is None:
+                notes.repaired("texts that are null or missing", f"{prefix}{identity}")
+            yield Row(prefix + str(identity), passage_text(title, text or ""), line)
+
+
+def query_text(row: Mapping[str, Any], where: str) -> str:
+    """A query as mteb gives it to a model: turns are joined, and an instruction is added.
+
+    Raises:
+        TaskError: null, or turns in another form.
+    """
+    text, instruction = row["text"], row.get("instruction")
+    if isinstance(text, str):
+        return text if instruction is None else f"{text} {instruction}"
+    if isinstance(text, list) and text and all(isinstance(turn, str) for turn in text):
+        joined = "; ".join(text)
+    elif isinstance(text, list) and text and all(isinstance(t, dict) and {"role", "content"} <= set(t) for t in text):
+        joined = "; ".join(f"{turn['role']}: {turn['content']}" for turn in text)
+    else:
+        raise TaskError(f"{where}: the query {row['id']!r:.80} is text, or a list of turns; got {text!r:.60}")
+    return joined if instruction is None else f"{instruction} {joined}"
 
 
 @cache

@@ -15,11 +15,15 @@ from bench.evaluation.measures import MEASURES
 from bench.store import json_files, scores
 from bench.store.cells import Cell
 from bench.store.scores import SETTINGS, setting_of
+from tasks.contract import Noticed
 
 Floats = NDArray[np.float64]
 
 
 Ints = NDArray[np.int64]
+
+
+NOTICED = {"what": str, "count": int, "example": str, "dirty": bool}
 
 
 KEYS = ("q_lang", "d_lang", "query_id", "group")
@@ -61,6 +65,7 @@ class SetScores:
         data: its version, and a digest of the files' checksums.
         main: the measure that tables lead with.
         note: what a reader should know of the set.
+        noticed: what was repaired or left out in reading it.
         passages: passages per language.
         cells: in order of their folders.
         layout: of the rows.
@@ -74,6 +79,9 @@ class SetScores:
         self.main, self.note = str(of_set["main"]), str(of_set.get("note", ""))
         if self.main not in MEASURES:
             raise BenchError(f"{name}: its main measure is one of {', '.join(MEASURES)}; got {self.main!r:.80}")
+        noticed = of_set.get("noticed", [])
+        json_files.require_shape(noticed, [NOTICED], f"scores of {name}", "noticed")
+        self.noticed = [Noticed(*(n[key] for key in NOTICED)) for n in noticed]
         self.passages: dict[str, int] = dict(of_set["passages"])
         self.cells = [cell for cell, _ in cells]
         self._path = {cell.path.name: path for cell, path in cells}

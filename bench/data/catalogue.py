@@ -97,10 +97,10 @@ def find(name: str, plugins: bool = True) -> Task | Source:
             raise error from None
 
 
-def check(name: str, root: Path | None) -> list[Result]:
-    """The contract suite, and what is there against the stored facts."""
+def check(name: str, root: Path | None, strict: bool = False) -> list[Result]:
+    """The contract suite, and what is there against the stored facts; ``strict`` refuses what is read with repair."""
     thing = find(name)
-    results = check_task(thing, root) if isinstance(thing, Task) else check_source(thing, root)
+    results = check_task(thing, root, strict) if isinstance(thing, Task) else check_source(thing, root, strict)
     known = facts.stored(name)
     if known is None:
         return [*results, Result("equals the stored facts", True, "no facts are stored of this data set")]

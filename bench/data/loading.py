@@ -14,8 +14,10 @@ from bench.errors import BenchError
 from bench.plan.settings import TRAINED_IN_PAPER, Plan
 from bench.store.json_files import file_name
 from tasks import EvalSet, Source, Task, TrainSet
+from tasks.contract import Noticed
 from tasks.files import checksums
 from tasks.held_out import evalset_of, held_out
+from tasks.notes import together
 
 
 class LoadedTask(NamedTuple):
@@ -52,6 +54,19 @@ def few_groups(evalset: EvalSet, languages: Sequence[str], groups: int = GROUPS)
 Say = Callable[[str], None]
 
 
+def say_noticed(name: str, noticed: Sequence[Noticed], strict: bool, say: Say) -> None:
+    """One line of what was repaired or left out in reading.
+
+    Raises:
+        BenchError: something was repaired, and ``strict`` refuses that.
+    """
+    dirty = [n for n in noticed if n.dirty]
+    if strict and dirty:
+        raise BenchError(f"{name}: --strict refuses {'; '.join(map(str, dirty))}; correct the data, or leave it out")
+    if noticed:
+        say(f"{name}: {'; '.join(map(str, noticed))}")
+
+
 def load_training(
     plan: Plan, sources: Sequence[Source], root: Path | None, tasks: Sequence[LoadedTask], say: Say
 ) -> TrainData:
@@ -61,15 +76,19 @@ def load_training(
         BenchError: items share text with a test set, and the plan does not say what to do with them.
     """
     sets = [s.load(root) for s in sources]
+    noticed = {source.name: train.noticed for source, train in zip(sources, sets, strict=True) if train.noticed}
+    for name, kinds in noticed.items():
+        say_noticed(name, kinds, plan.strict, say)
     validated = _validated(plan, sources, sets)
     if plan.settings.hold_out:
         sets = [without(t, held_out(t, s.name)) for s, t in zip(sources, sets, strict=True)]
     overlaps = guard(plan, sources, sets, tasks, say)
     if plan.overlap == "drop":
-        found = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
-        sets = [without(train, items) for train, items in zip(sets, found, strict=True)]
+        shared = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
+        sets = [without(train, items) for train, items in zip(sets, shared, strict=True)]
     data = combine(sets, plan.settings.languages, plan.settings.train_weights)
-    data = dataclasses.replace(data, overlaps=tuple(o.summary() for o in overlaps), held_out=validated)
+    found = tuple(o.summary() for o in overlaps)
+    data = dataclasses.replace(data, overlaps=found, held_out=validated, noticed=noticed)
     counts = data.pool.has.sum(axis=0).tolist()
     listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
     say(f"training items: {data.pool.n_items:,} ({listed})")
@@ -113,13 +132,18 @@ def guard(
     return found
 
 
-def load_task(task: Task, root: Path | None) -> LoadedTask:
-    """Read a task once for all cells.
+def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTask:
+    """Read a task once for all cells; what is repaired or left out is said.
 
     Raises:
-        BenchError: a set's name could not be that of a file: figures and exports are named after it.
+        BenchError: a set's name could not be that of a file: figures and exports are named after it; or something was
+            repaired, and ``strict`` refuses that.
     """
     sets = list(task.load(root))
+    noticed: dict[str, list[tuple[Noticed, ...]]] = {}
     for evalset in sets:
         file_name(evalset.name, f"task {task.name}: the name of a set")
+        noticed.setdefault(evalset.name, []).append(evalset.noticed)
+    for name, parts in noticed.items():
+        say_noticed(name, together(parts), strict, say)
     return LoadedTask(task, sets, checksums(task.files(root)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.plan.derived import LEAST, TEXTS
 from strategies.contract import Batch, Pool
 from tasks import TrainSet
-from tasks.contract import EvalSet
+from tasks.contract import EvalSet, Noticed
 
 
 def without(train: TrainSet, items: Collection[int]) -> TrainSet:
@@ -34,7 +34,8 @@ class TrainData:
 
     ``negative[lang][item]`` are hard negatives; {} where no source has any.
 
-    ``overlaps`` says what the guard against training on test data found; ``held_out`` is what training validates on.
+    ``overlaps`` says what the guard against training on test data found; ``held_out`` is what training validates on;
+    ``noticed`` says of each source what was repaired or left out in reading it.
     """
 
     pool: Pool
@@ -43,6 +44,7 @@ class TrainData:
     negative: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     overlaps: tuple[dict[str, object], ...] = ()
     held_out: tuple[EvalSet, ...] = ()
+    noticed: Mapping[str, Sequence[Noticed]] = field(default_factory=dict)
 
     def negatives_of(self, item: int, lang: str) -> tuple[str, ...]:
         """The hard negatives of an item in a language."""

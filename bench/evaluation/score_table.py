@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.plan.settings import Plan
 from bench.store import scores
 from bench.store.shards import Shards
 from tasks import EvalSet, Task
+from tasks.notes import together
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,6 +113,10 @@ def _about_sets(sets: Sequence[EvalSet], suffix: str, *notes: str) -> dict[str, 
         note = "; ".join(filter(None, (s.note, *notes)))
         first = about.setdefault(s.name + suffix, {"main": s.main, "note": note, "passages": {}})
         first["passages"] = {**dict(first["passages"]), **sizes}  # type: ignore[call-overload]
+    for name, found in about.items():
+        noticed = together(s.noticed for s in sets if s.name + suffix == name)
+        if noticed:
+            found["noticed"] = [dataclasses.asdict(n) for n in noticed]
     return about
 
 

@@ -7,20 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from tqdm import tqdm
 
-from bench.data.corpus import Kind, distinct_texts, first_appearances
+from bench.data.corpus import CHUNK, Kind, distinct_texts, first_appearances
 from bench.models import packed_attention
 from bench.models.passes import Pass, Work, filled, padded_right, passes
 from bench.plan.settings import Settings
-from bench.processes import Progress
-from bench.store import shards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -125,11 +124,11 @@ class Encoder:
         return self._encode(iter(distinct), len(distinct), kind)[inverse]
 
     def _encode(self, texts: Iterator[str], at_most: int, kind: Kind) -> NDArray[np.float32]:
-        """Encode a stream of at most ``at_most`` texts; only ``shards.CHUNK`` of them are held at once."""
+        """Encode a stream of at most ``at_most`` texts; only ``CHUNK`` of them are held at once."""
         out = np.empty((0, 0), np.float32)
         done = 0
         with progress(at_most, kind) as bar:
-            while chunk := list(islice(texts, shards.CHUNK)):
+            while chunk := list(islice(texts, CHUNK)):
                 vectors = self.encode_chunk(chunk, kind, bar)
                 if not out.size:
                     out = np.empty((at_most, vectors.shape[1]), np.float32)
@@ -137,8 +136,8 @@ class Encoder:
                 done += len(chunk)
         return out[:done]
 
-    def encode_chunk(self, texts: list[str], kind: Kind, bar: Progress) -> NDArray[np.float32]:
-        """Float32, (n, dim), unit length, of at most ``shards.CHUNK`` texts, which decides the last bits."""
+    def encode_chunk(self, texts: list[str], kind: Kind, bar: tqdm[NoReturn]) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, of at most ``CHUNK`` texts: what passes together decides the last bits."""
         out = np.empty((0, 0), np.float32)
         self.model.eval()
         with torch.inference_mode(), self.layers():
@@ -175,9 +174,9 @@ class Encoder:
         self.model.save_pretrained(str(folder), create_model_card=False)
 
 
-def progress(texts: int, kind: Kind) -> Progress:
-    """How far the encoding of that many texts is."""
-    return Progress(f"encode {kind}", texts, "text")
+def progress(texts: int, kind: Kind) -> tqdm[NoReturn]:
+    """A bar on stderr, where that is a terminal."""
+    return tqdm(total=texts, desc=f"encode {kind}", unit="text", disable=None)
 
 
 def _first(*choices: str | None) -> str:

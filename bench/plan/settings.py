@@ -225,6 +225,12 @@ class Plan:
             choices=("refuse", "drop", "keep"),
         ),
     ] = "refuse"
+    strict: Annotated[
+        bool,
+        Asked(
+            DATA, "refuse data that are read only with repair, as judgements of unknown passages", said="no"
+        ),
+    ] = False
     index: Annotated[
         str,
         Asked(

@@ -39,10 +39,18 @@ SETTINGS = (
 )
 
 
+JUDGED = (
+    "Queries are those that are judged: one without judgements is not asked, one whose judgements are all 0 or below "
+    "counts as 0 in every measure, and so does one that nothing is retrieved for. A relevant passage that the corpus "
+    "lacks, or that is not retrieved, counts as never found. Both as in trec_eval (with its option -c) and mteb. *Read "
+    "with* under a table says how many there are, and what was repaired in the files."
+)
+
+
 def glossary() -> list[Block]:
     """The report's last section for readers."""
     lines = [f"- **{name}**: {_said(function)}" for name, function in TERMS.items()]
-    return [Heading(2, "Glossary"), Text(SETTINGS), Text("\n".join(lines))]
+    return [Heading(2, "Glossary"), Text(SETTINGS), Text(JUDGED), Text("\n".join(lines))]
 
 
 def _said(function: Callable[..., object]) -> str:

@@ -70,6 +70,8 @@ def set_section(of: SetScores, folder: Path, margin: float) -> list[Block]:
     if of.note:
         blocks.append(Text(f"Note: {of.note}."))
     blocks.append(_board(of))
+    if of.noticed:
+        blocks.append(Text(f"Read with: {'; '.join(map(str, of.noticed))}."))
     if has_pool(of):
         blocks += [Heading(3, f"{of.name}: language bias"), _bias_table(of)]
     blocks += _subsets(of)

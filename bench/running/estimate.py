@@ -85,7 +85,7 @@ def estimate(grid: Grid) -> Estimate:
     start = time.perf_counter()
     todo = grid.unfinished()
     trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / "model").is_dir()]
-    tasks = [load_task(t, grid.root) for t in grid.tasks]
+    tasks = [load_task(t, grid.root, grid.plan.strict, lambda text: None) for t in grid.tasks]
     data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
     load = time.perf_counter() - start
     start = time.perf_counter()

@@ -11,13 +11,16 @@ from bench import processes
 from bench.data.train_data import TrainData
 from bench.models import precision
 from bench.models.folder import folder_hash
-from bench.models.lexical import LEXICAL
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.settings import Plan, Settings
 from bench.store import cells, environment, json_files
 from strategies import Strategy
 from tasks import Source
 from tasks.files import checksums
+
+LEXICAL = ("char-tfidf", "bm25")
+"""Rows that match characters or words."""
+
 
 BASELINES = ("untrained", *LEXICAL)
 
@@ -151,6 +154,9 @@ def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, o
         "items": seen.pool.n_items if seen is not None else 0,
         "sources": job.sources,
         "overlap": {"mode": plan.overlap, "found": list(seen.overlaps)} if seen is not None else {},
+        "noticed": {
+            name: [dataclasses.asdict(n) for n in kinds] for name, kinds in (seen.noticed if seen else {}).items()
+        },
         "model": job.model,
         "threads": plan.threads,
         "processes": processes.count(),
@@ -158,20 +164,6 @@ def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, o
         "note": plan.note,
         "command": request.command,
         "environment": environment.environment(),
-    }
-
-
-def computed_with() -> dict[str, object]:
-    """What the last bits of a model's numbers depend on, besides the model."""
-    import torch
-
-    versions = environment.versions()
-    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
-    cpu = torch.backends.cpu.get_cpu_capability()
-    return {
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
-        **{name: versions[name] for name in names},
     }
 
 

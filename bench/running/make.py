@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
-from bench.running.jobs import Job, Request, about, computed_with, config_of
-from bench.running.stored import described, encoder_of, offsets_of, ranker_of
-from bench.store import cells, checkpoints, json_files
+from bench.running.jobs import Job, Request, about, config_of
+from bench.running.stored import _encoder, _stored_offsets, stored
+from bench.store import cells, checkpoints, environment, json_files
 from bench.store.cells import COST, OFFSETS
 from bench.store.checkpoints import Checkpoint
 from bench.store.writing import written_aside
@@ -26,45 +26,46 @@ if TYPE_CHECKING:
     from bench.data.corpus import Ranker
     from bench.models.encoder import Encoder
 
+Make = Callable[[Job, Path, "TrainData | None", Request], "tuple[Ranker, str] | None"]
+"""Of a cell, its folder, the training data and how cells are run: what ranks, and the hash of its weights.
 
-def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
-    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes.
-
-    Of several processes all train, and the first one does the rest; None in one that does not help to encode either.
-    """
-    if job.derived is None:
-        return _made(job, path, data, request)
-    if isinstance(job.derived, Merge):
-        return _merged(job, job.derived, path, data, request)
-    if not processes.is_first():
-        return None
-    parent = path.parent / job.parents[0].name
-    trained_on = cells.read_config(parent) if job.derived.trained else {}
-    code = job.settings.trust_remote_code
-    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
-    config = config_of(job, request, data) | about(job, more)
-    config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
-    if not (path / "config.json").is_file():
-        json_files.write_json(path / "config.json", config)
-    return ranker_of(path, code)
+None in a process that only helped to train it, and does not help to encode.
+"""
 
 
-def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
     """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
     if job.strategy is not None and not processes.agreed((path / "model").is_dir):
         return _trained(job, path, data, request)
-    if not processes.is_first() and not request.plan.shards:
-        return None
-    code = job.settings.trust_remote_code
+    return _ready(job, path, data, request) if processes.is_first() or request.plan.shards else None
+
+
+def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+    """What ranks without being trained now, and the hash of its weights."""
     if job.strategy is not None:
+        from bench.models.loading import load_encoder
+
         if processes.is_first():
             checkpoints.discard(checkpoints.folder_of(path))
-        return ranker_of(path, code)
+        encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
+        return encoder, encoder.weights_hash()
     config = config_of(job, request, data)
-    found = described(config, path, code)
+    ranker, weights = _as_it_is(job)
     if processes.is_first():
         json_files.write_json(path / "config.json", config)
-    return found
+    return ranker, weights
+
+
+def _as_it_is(job: Job) -> tuple[Ranker, str]:
+    """A lexical baseline, or the base model, and the hash of its weights."""
+    if not job.model:
+        from bench.models.lexical import BM25, CharTfidf
+
+        return (BM25() if job.label == "bm25" else CharTfidf()), "none"
+    from bench.models.loading import load_encoder
+
+    encoder = load_encoder(job.settings, job.seed)
+    return encoder, encoder.weights_hash()
 
 
 def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
@@ -104,7 +105,22 @@ def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
 def _owner(job: Job) -> dict[str, object]:
     """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
     identity = json_files.hash64([job.identity, job.seed])
-    return {"cell": job.name, "identity": identity, "processes": processes.count(), **computed_with()}
+    return {"cell": job.name, "identity": identity, "processes": processes.count(), **_computed_with()}
+
+
+def _computed_with() -> dict[str, object]:
+    """What the last bits of a model's numbers depend on, besides the model."""
+    import torch
+
+    packages = environment.environment()["packages"]
+    assert isinstance(packages, dict)
+    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return {
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
+        **{name: packages[name] for name in names},
+    }
 
 
 @contextmanager
@@ -148,14 +164,12 @@ def _train(
     before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
     plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}
     tracked = tracking(plan.log_with, kept.with_name(".trackers"), plan.experiment, job.name, told)
-    shown = processes.Progress("train", job.settings.steps, "step", done=found.step if found else 0, last=True)
-    with lines.open("w", encoding="utf-8", buffering=1) as file, tracked as track, shown:
+    with lines.open("w", encoding="utf-8", buffering=1) as file, tracked as track:
         file.write(before)
 
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")
             track(step)
-            shown.update(1, f"loss {step.loss:.4f}, {step.rows_per_s:,.0f} rows/s")
 
         with clock.running("train"):
             train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)
@@ -165,24 +179,47 @@ def _train(
     json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
 
 
-def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes.
+
+    Of several processes all train, and the first one does the rest.
+    """
+    if job.derived is None:
+        return ranker_of(job, path, data, request)
+    if isinstance(job.derived, Merge):
+        return _merged(job, job.derived, path, data, request)
+    if not processes.is_first():
+        return None
+    parent = path.parent / job.parents[0].name
+    trained_on = cells.read_config(parent) if job.derived.trained else {}
+    code = job.settings.trust_remote_code
+    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
+    config = config_of(job, request, data) | about(job, more)
+    config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
+    if not (path / "config.json").is_file():
+        json_files.write_json(path / "config.json", config)
+    return stored(path, code)
+
+
+def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Encoder, str] | None:
     """Train the parents in ``parents/``, where finished ones are kept, and store their average as ``model``."""
     if not processes.agreed((path / "model").is_dir):
         for parent in job.parents:
-            _made(parent, path / "parents" / parent.name, data, request)
+            ranker_of(parent, path / "parents" / parent.name, data, request)
         config = config_of(job, request, data) | about(job)
         code = job.settings.trust_remote_code
         processes.agreed(lambda: _store_average(merge, path, job.parents, config, code))
     if not processes.is_first() and not request.plan.shards:
         return None
-    return ranker_of(path, job.settings.trust_remote_code)
+    encoder = _encoder(path, request.plan.settings.trust_remote_code)
+    return encoder, encoder.weights_hash()
 
 
 def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], code: bool) -> None:
     from bench.models.average import average
 
     json_files.write_json(path / "config.json", config)
-    encoders = [encoder_of(path / "parents" / parent.name, code) for parent in parents]
+    encoders = [_encoder(path / "parents" / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with written_aside(path / "model") as aside:
@@ -197,10 +234,10 @@ def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, cod
     from bench.models.language_removal import offsets
 
     if (path / OFFSETS).is_file():
-        return sorted(offsets_of(path))
+        return sorted(_stored_offsets(path))
     if data is None:
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
-    encoder = encoder_of(parent, code)
+    encoder = _encoder(parent, code)
     found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
     with written_aside(path / OFFSETS) as aside:
         save_file(found, aside)

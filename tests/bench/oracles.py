@@ -40,7 +40,8 @@ class Case:
     def lang_of(self) -> dict[str, str]:
         """Language of each query_id and doc_id."""
         both = (self.evalset.queries, self.evalset.passages)
-        return {name: lang for part in both for lang, texts in part.items() for name in texts}
+        there = {name: lang for part in both for lang, texts in part.items() for name in texts}
+        return there | self.evalset.absent
 
     @cached_property
     def scores(self) -> dict[str, dict[str, int]]:
@@ -56,31 +57,36 @@ class Case:
         return sorted(pool, key=lambda d: (scores[d], d), reverse=True)
 
     def answers(self, query: str, d_lang: str = POOL) -> dict[str, int]:
-        """Graded relevance in one language or in the pool."""
+        """The relevant ones of those that are judged."""
+        return {d: grade for d, grade in self.judged(query, d_lang).items() if grade > 0}
+
+    def judged(self, query: str, d_lang: str = POOL) -> dict[str, int]:
+        """Grades in one language or in the pool."""
         found = self.evalset.relevant.get(query, {})
         return {d: grade for d, grade in found.items() if d_lang in (POOL, self.lang_of[d])}
 
     def answered(self, q_lang: str, d_lang: str = POOL) -> list[str]:
-        """Queries of one language that have an answer."""
-        return [q for q in self.evalset.queries[q_lang] if self.answers(q, d_lang)]
+        """Queries of one language that have a judgement."""
+        return [q for q in self.evalset.queries[q_lang] if self.judged(q, d_lang)]
 
-    def ranks(self, query: str) -> dict[str, int]:
-        """Of the answers in the pool, 1-based."""
+    def ranks(self, query: str) -> dict[str, float]:
+        """Of the answers in the pool, 1-based; infinite where the corpus lacks one."""
         order = self.order(query)
-        return {d: order.index(d) + 1 for d in self.answers(query)}
+        return {d: order.index(d) + 1 if d in order else np.inf for d in self.answers(query)}
 
 
 def draw_case(
     seed: int, docs: Mapping[str, int], asked: Mapping[str, int], largest: int, parallel: bool, texts: int = 40
 ) -> Case:
-    """Texts of which some are equal, several graded answers in several languages, queries that have none.
+    """Texts of which some are equal, several graded answers in several languages, queries that have none or wrong ones.
 
     Args:
         seed: of everything drawn.
         docs: language -> number of passages.
         asked: language -> number of queries.
         largest: vectors are whole numbers up to this; 0 makes all scores equal, small ones many.
-        parallel: every query has one answer in each language, else any number in any.
+        parallel: every query has one answer in each language, else any number in any, some of which are not relevant
+            (0 or below) or not in the corpus.
         texts: passages are drawn from so many texts.
     """
     rng = np.random.default_rng(seed)
@@ -95,11 +101,17 @@ def draw_case(
     for q in (q for part in queries.values() for q in part):
         one_each = [rng.choice(list(part)) for part in passages.values() if part]
         chosen = one_each if parallel else rng.choice(pool, rng.integers(0, min(7, len(pool)) + 1), replace=False)
-        relevant[q] = {str(d): int(rng.integers(1, 4)) for d in chosen}
+        relevant[q] = {str(d): int(rng.integers(1 if parallel else -1, 4)) for d in chosen}
+    absent: dict[str, str] = {}
+    for lang in () if parallel else docs:
+        gone = [q for q in relevant if rng.integers(0, 4) == 0]
+        absent |= {f"gone {lang}": lang} if gone else {}
+        for q in gone:
+            relevant[q][f"gone {lang}"] = int(rng.integers(0, 3))
     every = sorted({t for side in (passages, queries) for part in side.values() for t in part.values()})
     vectors = {t: rng.integers(-largest, largest + 1, 3) for t in every}
     group = {q: q.split("/")[1] for part in queries.values() for q in part}
-    return Case(EvalSet("drawn", queries, passages, relevant, group), vectors)
+    return Case(EvalSet("drawn", queries, passages, relevant, group, absent=absent), vectors)
 
 
 Cells = Mapping[tuple[str, str], Sequence[str]]
@@ -112,7 +124,7 @@ def retrieval(case: Case, cells: Cells) -> dict[str, dict[tuple[str, str, str], 
         warnings.simplefilter("ignore")
         import ir_measures
     names = {f"{q} {d}": (case.lang_of[q], d, q) for (_, d), asked in cells.items() for q in asked}
-    qrels = {name: case.answers(q, d) for name, (_, d, q) in names.items()}
+    qrels = {name: case.judged(q, d) for name, (_, d, q) in names.items()}
     # strictly decreasing scores in our order: the providers of ir_measures disagree on ties
     run = {
         name: {doc: float(-place) for place, doc in enumerate(case.order(q, d))} for name, (_, d, q) in names.items()
@@ -125,12 +137,13 @@ def retrieval(case: Case, cells: Cells) -> dict[str, dict[tuple[str, str, str], 
 
 def rank_distance(case: Case, query: str) -> float:
     ranks = case.ranks(query).values()
-    return max(abs(a - b) for a in ranks for b in ranks) if len(ranks) > 1 else np.nan
+    known = len(ranks) > 1 and np.inf not in ranks
+    return max(abs(a - b) for a in ranks for b in ranks) if known else np.nan
 
 
 def rank_distance_log2(case: Case, query: str) -> float:
     logs = [np.log2(r) for r in case.ranks(query).values()]
-    return max(logs) - min(logs) if len(logs) > 1 else np.nan
+    return max(logs) - min(logs) if len(logs) > 1 and np.inf not in logs else np.nan
 
 
 def share(case: Case, docs: Sequence[str], query: str) -> float:
@@ -155,9 +168,10 @@ def other_language_recall(case: Case, query: str) -> float:
 
 def own_language_first(case: Case, query: str) -> float:
     own = {d for d in case.answers(query) if case.lang_of[d] == case.lang_of[query]}
-    if not own or len(own) == len(case.answers(query)):
+    found = [d for d in case.order(query) if d in case.answers(query)]
+    if not own or len(own) == len(case.answers(query)) or not found:
         return np.nan
-    return float(next(d for d in case.order(query) if d in case.answers(query)) in own)
+    return float(found[0] in own)
 
 
 def rank_correlation(case: Case, query: str) -> float:
@@ -179,7 +193,7 @@ def peer(case: Case, query: str) -> float:
     ranks = case.ranks(query)
     langs = {case.lang_of[d] for d in ranks}
     per_lang = [[r for d, r in ranks.items() if case.lang_of[d] == lang] for lang in langs]
-    if len(langs) < 2 or min(map(len, per_lang)) < 2:
+    if len(langs) < 2 or np.inf in ranks.values() or min(map(len, per_lang)) < 2:
         return np.nan
     return float(stats.kruskal(*per_lang).pvalue)
 
@@ -201,7 +215,7 @@ def ap_in_pool(case: Case, query: str, d_lang: str) -> float:
     wanted = case.answers(query, d_lang)
     kept = [d for d in case.order(query) if d in wanted or d not in case.answers(query)]
     ranks = [place for place, d in enumerate(kept, start=1) if d in wanted]
-    return sum(found / r for found, r in enumerate(ranks, start=1)) / len(ranks)
+    return sum(found / r for found, r in enumerate(ranks, start=1)) / max(1, len(wanted))
 
 
 OF_PAIR: dict[str, Callable[[Case, str, str], float]] = {"AP_in_pool": ap_in_pool}

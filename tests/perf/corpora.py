@@ -31,9 +31,9 @@ from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
 from bench.report import plots
 from bench.store.environment import peak_mb
-from bench.store.shards import CHUNK, Shards
+from bench.store.shards import SHARD, Shards
 from tasks.beir import miracl_lite
-from tasks.streamed import Streamed
+from tasks.streamed import Row, Streamed
 
 DIM, ASKED, DEPTH = 384, 1000, 1000
 
@@ -65,7 +65,7 @@ def synthetic(root: Path, n: int, clustered: bool = True) -> Shards:
         with found.kept.claimed(name, wait=False) as mine:
             if mine:
                 rng = np.random.default_rng([1, i])
-                vectors = unit(rng.standard_normal((min(CHUNK, n - i * CHUNK), DIM)))
+                vectors = unit(rng.standard_normal((min(SHARD, n - i * SHARD), DIM)))
                 if clustered:
                     vectors = unit(vectors + centres[rng.integers(0, len(centres), len(vectors))])
                 found.write(name, vectors)
@@ -115,9 +115,10 @@ def build(root: Path, n: int, kind: str) -> Taken:
     return timed(lambda: str(len(how(vectors, np.arange(n), corpus).rank(vectors[:1], np.zeros((1, 1), int), TOP).top)))
 
 
-def texts(n: int) -> Iterator[tuple[str, str]]:
+def texts(n: int) -> Iterator[Row]:
     for i in range(n):
-        yield f"{i // 20}#{i % 20}", f"Passage {i} speaks of thing {i % 977} and of place {i % 4099} " + "word " * 20
+        text = f"Passage {i} speaks of thing {i % 977} and of place {i % 4099} " + "word " * 20
+        yield Row(f"{i // 20}#{i % 20}", text, i + 1)
 
 
 def encode(root: Path, n: int) -> Taken:
@@ -125,7 +126,7 @@ def encode(root: Path, n: int) -> Taken:
     torch.set_num_threads(1)
     encoder = load_encoder(Settings(model="demo-static"), 0)
     encoder.encode(["warm up"], "passage")
-    corpus = build_corpus({"en": Streamed(lambda: texts(n), "made up")})
+    corpus = build_corpus({"en": Streamed(lambda notes: texts(n), "made up")})
     ranker = Sharded(encoder, root / "encoded", {"model": "demo-static"})
     taken = timed(lambda: f"{len(ranker.passages(corpus)[0].names)} shards")
     again = timed(lambda: f"{len(ranker.passages(corpus)[0].names)} shards")

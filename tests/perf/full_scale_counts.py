@@ -23,8 +23,9 @@ from bench.training.cost import Flops
 from tasks import facts
 from tasks.beir import climate_fever, miracl_lite
 from tasks.named import BEIR
+from tasks.notes import Notes
 from tasks.parallel_jsonl import NTREX
-from tasks.streamed import Streamed
+from tasks.streamed import Row, Streamed
 
 T = TypeVar("T")
 
@@ -334,8 +335,8 @@ class Held(NamedTuple):
 def held() -> Held:
     """Measured on the classes that a task with shards passes: ids, columns, hashes of texts, places, tiles."""
 
-    def walk() -> Iterator[tuple[str, str]]:
-        return ((f"en/{7_000_000 + i // 20}#{i % 20}", str(i)) for i in range(IDS))
+    def walk(notes: Notes) -> Iterator[Row]:
+        return (Row(f"en/{7_000_000 + i // 20}#{i % 20}", str(i), i + 1) for i in range(IDS))
 
     tracemalloc.start()
     corpus = build_corpus({"en": Streamed(walk, "made up")})

@@ -53,7 +53,7 @@ def test_a_data_set_of_one_language(tmp_path: Path, ending: str) -> None:
     assert found.queries == {"en": {f"en/q{i}": f"en question {i}" for i in range(3)}}
     assert dict(found.passages["en"].items())["en/d2"] == "en title 2 en text 2"
     assert found.passages["en"]["en/d0"] == "en text 0"
-    assert found.relevant == {"en/q0": {"en/d0": 1}, "en/q1": {"en/d1": 2}, "en/q2": {"en/d2": 1}}
+    assert found.relevant == {"en/q0": {"en/d0": 1, "en/d1": 0}, "en/q1": {"en/d1": 2}, "en/q2": {"en/d2": 1}}
     assert [r for r in check_task(MtebTask("SciFact"), tmp_path) if not r.passed] == []
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.check import Result, check_source, check_task
+from tasks.contract import Noticed
 
 GOOD = EvalSet(
     "tiny",
@@ -46,6 +47,27 @@ class TinySource(Source):
         return made
 
 
+def test_wrong_passages_and_absent_ones_may_be_judged() -> None:
+    relevant = {"en/1": {"en/x": 1, "en/gone": 2}, "de/1": {"de/x": 0, "en/x": -1}}
+    more = dataclasses.replace(GOOD, relevant=relevant, absent={"en/gone": "en"})
+    results = check_task(Tiny(lambda: [more]), None)
+    assert broken(results) == {}
+    assert "2 queries, 4 judgements, 2 of them not relevant" in {r.detail for r in results}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_was_noticed_is_shown_and_refused_where_asked(strict: bool) -> None:
+    repaired, left_out = Noticed("byte order marks", 2, "a.jsonl, line 1"), Noticed("queries", 3, "q", dirty=False)
+    said = {"noticed": "--strict refuses byte order marks: 2 (a.jsonl, line 1)"} if strict else {}
+    train = dataclasses.replace(TRAIN, noticed=(repaired, left_out))
+    assert broken(check_source(TinySource(lambda: train), None, strict)) == said
+    evalset = dataclasses.replace(GOOD, noticed=(repaired, left_out))
+    results = check_task(Tiny(lambda: [evalset]), None, strict)
+    assert broken(results) == {f"tiny: {name}": detail for name, detail in said.items()}
+    assert strict or "byte order marks: 2 (a.jsonl, line 1); queries: 3 (q)" in {r.detail for r in results}
+    assert broken(check_task(Tiny(lambda: [dataclasses.replace(GOOD, noticed=(left_out,))]), None, strict)) == {}
+
+
 def broken(results: list[Result]) -> dict[str, str]:
     return {name: detail for name, passed, detail in results if not passed}
 
@@ -71,12 +93,12 @@ def test_good_ones_pass_and_repeated_texts_are_only_counted() -> None:
      "relevance names the query 'q', which does not exist"),
     ({"relevant": {**GOOD.relevant, "en/1": {"d": 1}}}, "relevance is closed",
      "relevance of 'en/1' names the passage 'd', which does not exist"),
-    ({"relevant": {**GOOD.relevant, "en/1": {"en/x": 0}}}, "relevance is closed",
-     "grade of 'en/1', 'en/x' is a whole number above 0; got 0"),
+    ({"relevant": {"en/1": {"en/x": 0}, "de/1": {"de/x": -1}}}, "relevance is closed",
+     "no passage is relevant to any query"),
     ({"relevant": {**GOOD.relevant, "en/1": {"en/x": True}}}, "relevance is closed",
-     "grade of 'en/1', 'en/x' is a whole number above 0; got True"),
+     "grade of 'en/1', 'en/x' is a whole number; got True"),
     ({"relevant": {"en/1": {"en/x": 1}, "de/1": {}}}, "relevance is closed",
-     "1 queries have no relevant passage, e.g. 'de/1'"),
+     "1 queries have no judgement, e.g. 'de/1'"),
     ({"queries": {"en": {"en/1": "Вопрос"}, "de": {"de/1": "b"}}}, "scripts fit languages",
      "0% of the letters of the first queries in 'en' are in its script"),
     ({"group": {"en/1": "1"}}, "groups link translations", "groups do not cover exactly the queries"),

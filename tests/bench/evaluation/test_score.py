@@ -115,8 +115,9 @@ def test_average_precision_equals_sklearn_where_nothing_ties(seed: int, parallel
         for query, ours in zip(r.query_id, r.values["AP"], strict=True):
             pool = case.order(query, r.d_lang)
             scores = [case.scores[query][d] for d in pool]
-            if len(set(scores)) == len(scores):
-                truth = [d in case.answers(query, r.d_lang) for d in pool]
+            answers = case.answers(query, r.d_lang)
+            if len(set(scores)) == len(scores) and answers and set(pool).issuperset(answers):
+                truth = [d in answers for d in pool]
                 assert ours == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
                 compared += 1
     assert compared or not any(case.evalset.relevant.values())
@@ -153,12 +154,21 @@ def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_equal(a.values, b.values)
 
 
-def test_queries_without_an_answer_are_not_counted() -> None:
-    evalset = EvalSet("toy", {"en": {"a": "x", "b": "y"}}, {"en": {"d": "x", "e": "y"}}, {"a": {"d": 1}})
+def test_queries_without_judgements_are_not_counted_and_those_with_wrong_ones_alone_are_0() -> None:
+    queries = {"a": "x", "b": "y", "c": "y"}
+    relevant = {"a": {"d": 1}, "c": {"e": 0, "d": -1}}
+    evalset = EvalSet("toy", {"en": queries}, {"en": {"d": "x", "e": "y"}}, relevant)
     vectors = {"x": [1.0, 0.0], "y": [0.0, 1.0]}
     (rows,) = score(evalset, Vectors({t: np.array(v, np.float32) for t, v in vectors.items()}))
-    assert (rows.q_lang, rows.d_lang, rows.query_id) == ("en", "en", ["a"])
-    assert rows.values["AP"].tolist() == [1.0]
+    assert (rows.q_lang, rows.d_lang, rows.query_id) == ("en", "en", ["a", "c"])
+    for name in oracles.RETRIEVAL:
+        assert rows.values[name].tolist() == [1.0, 0.0], name
+
+
+def test_a_judged_passage_that_nobody_has_is_refused() -> None:
+    evalset = EvalSet("toy", {"en": {"a": "x"}}, {"en": {"d": "x"}}, {"a": {"d": 1, "nowhere": 1}})
+    with pytest.raises(BenchError, match="a judgement names the passage 'nowhere', which is not there"):
+        score(evalset, Vectors({"x": np.ones(2, np.float32)}))
 
 
 def test_passages_shared_by_several_sets_are_encoded_once() -> None:
