@@ -20,6 +20,24 @@ LONGEST = 2000
 """Characters of a message."""
 
 
+TOLD = 700
+"""Characters that are told of an error of a library."""
+
+
+def told(error: BaseException) -> str:
+    """What an error of a library says, whole, and the errors that caused it, each with its name."""
+    chain: list[str] = []
+    at: BaseException | None = error
+    while at is not None and len(chain) < 4:
+        text = " ".join(str(at).split())
+        named = f"{type(at).__name__}: {text}" if text else type(at).__name__
+        if not any(text and text in before for before in chain):
+            chain.append(named)
+        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+    whole = "; because of ".join(chain)
+    return whole if len(whole) <= TOLD else f"{whole[:TOLD]} ..."
+
+
 def one_line(error: Exception) -> str:
     """A message with what would move a terminal's cursor or change its colours written out."""
     text = " ".join(str(error).split())

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from bench.data.corpus import CHUNK, Kind, distinct_texts, first_appearances
-from bench.models import packed_attention
+from bench.models import packed_attention, sides
 from bench.models.passes import Pass, Work, filled, padded_right, passes
 from bench.plan.settings import Settings
 
@@ -38,50 +38,67 @@ ENCODED_TOGETHER = 64
 """Texts that pass together where a model does not pad, or pads on the left."""
 
 
+class Parity(NamedTuple):
+    """A comparison with sentence-transformers, of vectors of unit length in float32.
+
+    Attributes:
+        distance: the largest between two vectors of one text.
+        text: which one that was.
+        seconds: that it took.
+    """
+
+    distance: float
+    text: str
+    seconds: float
+
+
 class Encoder:
     """Maps texts to unit vectors. ``kind`` chooses the prompt and the length limit.
 
     Attributes:
-        model: as sentence-transformers opens it.
+        model: of sentence-transformers, set up as it is used: what is saved of it does the same.
         prompt: in front of every text of a kind.
-        length: tokens kept of a text of a kind.
+        length: tokens kept of a text of a kind, at most.
+        notes: what there was to decide, a line each.
         packs: whether texts pass the model without padding.
         apart: whether a batch may pass the model in several parts in training.
+        half: precision of the layers; None is float32.
+        parity: the comparison with sentence-transformers when it was opened.
     """
 
     def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
         self.model = model
-        own = model.prompts
-        self.prompt: dict[Kind, str] = {
-            "query": _first(settings.query_prompt, own.get("query")),
-            "passage": _first(settings.passage_prompt, own.get("passage"), own.get("document")),
-        }
+        self.prompt, self.notes = sides.set_up(model, settings)
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
         self.apart = True
-        self._half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
-        limit = model.max_seq_length
-        self._limit = int(limit) if limit is not None and np.isfinite(limit) else None
+        self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
+        self.parity: Parity | None = None
         self.packs = packed_attention.prepare(model)
+        known = {kind: all(map(sides.is_known, sides.modules_of(model, kind))) for kind in sides.TASK}
+        self._cut = {kind: known[kind] and sides.transformer_of(model, kind) is not None for kind in sides.TASK}
 
     def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
         """Token ids (and mask) of ``texts``, cut to the length limit of their kind."""
-        if self._limit is None:
-            features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
-        else:
-            self.model.max_seq_length = min(self._limit, self.length[kind])
-            features = self.model.preprocess(list(texts), prompt=self.prompt[kind])
-            self.model.max_seq_length = self._limit
+        features = self._preprocessed(list(texts), kind)
+        mask = features.get("attention_mask")
+        if mask is not None and not mask.shape[-1]:  # no text has a token: models take no batch without any
+            more = self._preprocessed([*texts, "a"], kind)
+            features = {k: v[:-1] if isinstance(v, Tensor) else v for k, v in more.items()}
         return {k: v.to(self.model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
 
-    def embed(self, features: dict[str, Tensor]) -> Tensor:
+    def _preprocessed(self, texts: list[str], kind: Kind) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = self.model.preprocess(texts, prompt=self.prompt[kind], task=sides.TASK[kind])
+        return found
+
+    def embed(self, features: dict[str, Tensor], kind: Kind) -> Tensor:
         """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
         with self.layers():
-            vectors = self.model(features)["sentence_embedding"]
-        return functional.normalize(vectors.float(), dim=-1)
+            vectors = self.model(features, task=sides.TASK[kind])["sentence_embedding"]
+        return functional.normalize(vectors[..., : self.model.truncate_dim].float(), dim=-1)
 
     def layers(self) -> AbstractContextManager[None]:
         """The layers' precision; around several passes, weights are cast once for all of them."""
-        return torch.autocast(self.model.device.type, self._half, enabled=self._half is not None)
+        return torch.autocast(self.model.device.type, self.half, enabled=self.half is not None)
 
     def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
         """Float32, (n, dim), unit length, differentiable, in the order of ``texts``; and how much passed the model.
@@ -89,19 +106,19 @@ class Encoder:
         Texts pass without padding, or those of like length together: the same vectors up to rounding, for less work.
         """
         features = self.features(texts, kind)
-        if self._limit is None:
+        mask = features.get("attention_mask")
+        if mask is None:
             tokens = features["input_ids"].numel() if "input_ids" in features else 0
-            return self.embed(features), Work(len(texts), tokens, tokens, 0)
-        mask = features["attention_mask"]
+            return self.embed(features, kind), Work(len(texts), tokens, tokens, 0)
         tokens = int(mask.sum())
         if self.packs:
             parts = list(filled(mask, TRAINED_TOGETHER if self.apart else tokens, packs=True))
             work = Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
         else:
-            parts = passes(mask) if self.apart else [Pass(torch.arange(len(texts)), None)]
+            parts = passes(mask) if self.apart and self._cut[kind] else [Pass(torch.arange(len(texts)), None)]
             shapes = [part.of(features)["attention_mask"].shape for part in parts]
             work = Work(len(texts), tokens, sum(n * w for n, w in shapes), sum(n * w**2 for n, w in shapes))
-        vectors = torch.cat([self.embed(self._own(part, features)) for part in parts])
+        vectors = torch.cat([self.embed(self._own(part, features), kind) for part in parts])
         order = torch.cat([part.rows for part in parts])
         return vectors[torch.argsort(order).to(vectors.device)], work
 
@@ -150,15 +167,15 @@ class Encoder:
 
     def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
-        features = None if self._limit is None else self.features(texts, kind)
-        if features is not None and (self.packs or padded_right(features["attention_mask"])):
+        features = self.features(texts, kind) if self._cut[kind] else {}
+        if features and (self.packs or padded_right(features["attention_mask"])):
             for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), self.packs):
-                yield part.rows.numpy(), self.embed(self._own(part, features)).cpu().numpy()
+                yield part.rows.numpy(), self.embed(self._own(part, features), kind).cpu().numpy()
             return
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
         for start in range(0, len(texts), ENCODED_TOGETHER):
             rows = order[start : start + ENCODED_TOGETHER]
-            yield np.array(rows), self.embed(self.features([texts[i] for i in rows], kind)).cpu().numpy()
+            yield np.array(rows), self.embed(self.features([texts[i] for i in rows], kind), kind).cpu().numpy()
 
     def weights_hash(self) -> str:
         """sha256 over the names and values of all weights."""
@@ -169,15 +186,12 @@ class Encoder:
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write a folder that ``SentenceTransformer(folder)`` opens, with the prompts that were used."""
-        self.model.prompts |= {"query": self.prompt["query"], "passage": self.prompt["passage"]}
+        """Write a folder that ``SentenceTransformer(folder)`` opens, with the prompts and lengths that were used."""
+        for kind in sides.TASK:
+            sides.forget_batch(self.model, kind)
         self.model.save_pretrained(str(folder), create_model_card=False)
 
 
 def progress(texts: int, kind: Kind) -> tqdm[NoReturn]:
     """A bar on stderr, where that is a terminal."""
     return tqdm(total=texts, desc=f"encode {kind}", unit="text", disable=None)
-
-
-def _first(*choices: str | None) -> str:
-    return next((c for c in choices if c), "") if choices[0] is None else choices[0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from bench.errors import BenchError
 from tasks import TaskError
@@ -22,6 +24,9 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 ADAPTER = "adapter_config.json"
+
+
+ROUTERS = ("Router", "Asym")
 
 
 def require_safe(folder: Path, code: bool) -> None:
@@ -77,7 +82,7 @@ def _require_safe_module(folder: Path, place: str, kind: str, code: bool) -> Non
         if path.name.startswith("sentence_") and path.name.endswith("_config.json"):
             _require_paths_inside(_read(path), path)
     name = kind.rpartition(".")[2]
-    if name in ("Router", "Asym"):
+    if name in ROUTERS:
         _require_safe_routes(folder, place, code)
     if name == "WordEmbeddings":
         path = own / "wordembedding_config.json"
@@ -88,6 +93,29 @@ def _require_safe_module(folder: Path, place: str, kind: str, code: bool) -> Non
             f"{own / 'config.json'}: the activation {activation!r:.80} is not torch's, and sentence-transformers would "
             f"take another in its place; {FLAG} imports it"
         )
+
+
+def module_folders(folder: Path, kind: str) -> Iterator[Path]:
+    """The folders of a model's modules of a kind (``Transformer``), those within routers too."""
+    for place, name in _modules(folder) or [("", "Transformer")]:
+        yield from _below(folder, place, name, kind)
+
+
+def _below(folder: Path, place: str, name: str, kind: str) -> Iterator[Path]:
+    name = name.rpartition(".")[2]
+    if name == kind:
+        yield folder / place
+    elif name in ROUTERS:
+        for inner, inner_name in _routed(folder / place)[1].items():
+            yield from _below(folder, str(PurePosixPath(place, inner)), inner_name, kind)
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    """What a JSON object of a model's folder holds; nothing where there is none."""
+    found = _read(path) if is_file(path) else {}
+    if not isinstance(found, dict):
+        raise BenchError(f"{path}: an object is expected there; got {found!r:.80}")
+    return found
 
 
 def _require_weights(folder: Path, own: Path) -> None:
@@ -101,18 +129,24 @@ def _require_weights(folder: Path, own: Path) -> None:
 
 def _require_safe_routes(folder: Path, place: str, code: bool) -> None:
     """The modules within a router, which stand in folders below its own."""
-    paths = [folder / place / name for name in ("router_config.json", "config.json")]
-    path = next((p for p in paths if is_file(p)), None)
-    value = _read(path) if path else None
-    types = value.get("types") if isinstance(value, dict) else None
-    if path is None or not isinstance(types, dict) or not all(isinstance(kind, str) for kind in types.values()):
-        raise BenchError(f"{paths[0]}: a router says the types of its modules there")
+    path, types = _routed(folder / place)
     for name, kind in types.items():
         _require_own(kind, code, str(path))
         inner = _inside(name, path)
         if inner in ("", "."):
             raise BenchError(f"{path}: a router's modules have folders of their own; got {name!r}")
         _require_safe_module(folder, str(PurePosixPath(place, inner)), kind, code)
+
+
+def _routed(own: Path) -> tuple[Path, dict[str, str]]:
+    """The configuration of a router, and the folders of its modules with their types."""
+    paths = [own / name for name in ("router_config.json", "config.json")]
+    path = next((p for p in paths if is_file(p)), None)
+    value = _read(path) if path else None
+    types = value.get("types") if isinstance(value, dict) else None
+    if path is None or not isinstance(types, dict) or not all(isinstance(kind, str) for kind in types.values()):
+        raise BenchError(f"{paths[0]}: a router says the types of its modules there")
+    return path, types
 
 
 def _require_own(kind: str, code: bool, where: str) -> None:

@@ -11,9 +11,12 @@ import torch
 
 from bench import randomness
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
-from bench.models.folder import FLAG, require_safe
+from bench.models.encoder import Encoder, Parity
+from bench.models.folder import require_safe
+from bench.models.opening import opened
+from bench.models.parity import compare
 from bench.plan.settings import BUILT_IN, Settings
+from bench.randomness import random_states, set_random_states
 from tasks.files import is_folder
 
 if TYPE_CHECKING:
@@ -81,7 +84,7 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     """The encoder that ``settings.model`` names. ``seed`` fixes weights that are not pre-trained.
 
     Raises:
-        BenchError: no such model here, or it cannot be opened.
+        BenchError: no such model here, it cannot be opened, or its vectors are not those of sentence-transformers.
     """
     quiet_libraries()
     torch.manual_seed(randomness.derive(seed, "init"))
@@ -89,8 +92,34 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     folder = find_model(settings.model, code=code)
     if folder is None:
         raise BenchError(f"model {settings.model!r} is not here")
-    model = _transformer_from_scratch() if settings.model == "demo-transformer" else _open(folder, code)
-    return Encoder(model.float(), settings)
+    notes: list[str] = []
+    if settings.model == "demo-transformer":
+        model = _transformer_from_scratch()
+    else:
+        model, notes = opened(folder, code)
+    try:
+        encoder = Encoder(model, settings)
+    except BenchError as error:
+        raise BenchError(f"{settings.model}: {error}") from None
+    encoder.notes = [*notes, *encoder.notes]
+    encoder.parity = compare(encoder, model, settings.model)
+    return encoder
+
+
+def save(encoder: Encoder, folder: Path, code: bool = False) -> Parity:
+    """Write a folder that ``SentenceTransformer(folder)`` opens, open it and compare.
+
+    Raises:
+        BenchError: what was opened gives other vectors than ``encoder``.
+    """
+    encoder.save(folder)
+    device = encoder.model.device
+    states = random_states(device)
+    try:
+        again, _ = opened(folder, code)
+        return compare(encoder, again.to(device), f"{folder.name}, saved and opened again")
+    finally:
+        set_random_states(states, device)
 
 
 def quiet_libraries() -> None:
@@ -99,26 +128,6 @@ def quiet_libraries() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-
-
-def _open(folder: Path, code: bool) -> SentenceTransformer:
-    from sentence_transformers import SentenceTransformer
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return SentenceTransformer(
-                str(folder), device=device, trust_remote_code=code, local_files_only=not code,
-                model_kwargs={"use_safetensors": True},
-            )  # fmt: skip
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic of the tokenizers is no Exception
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if "trust_remote_code" in str(error):
-            reason = f"it wants code of its own to be run, which {FLAG} allows"
-        raise BenchError(f"{folder}: sentence-transformers cannot open this model ({reason})") from None
 
 
 def _transformer_from_scratch() -> SentenceTransformer:

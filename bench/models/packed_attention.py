@@ -6,6 +6,8 @@ attention of plain matrix products, for CPUs. Equal to padded passes up to round
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -43,25 +45,43 @@ def prepare(model: SentenceTransformer) -> bool:
 
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)  # None where no mask is given, as with packed features
+    first.before = config._attn_implementation
     first.model.set_attn_implementation(NAME)
     return True
+
+
+@contextmanager
+def suspended(model: SentenceTransformer) -> Iterator[None]:
+    """The attention that ``model`` was opened with, in the block."""
+    first = model[0]
+    before = getattr(first, "before", None)
+    if before is None:
+        yield
+        return
+    first.model.set_attn_implementation(before)
+    try:
+        yield
+    finally:
+        first.model.set_attn_implementation(NAME)
 
 
 def pack(model: SentenceTransformer, features: dict[str, Tensor], rows: Tensor) -> dict[str, Any]:
     """The texts ``rows`` of a padded batch in one row of tokens (1, sum of lengths), in the order of ``rows``."""
     mask = features["attention_mask"][rows].bool()
-    lengths = mask.sum(dim=1)
-    ends = functional.pad(lengths.cumsum(0), (1, 0))
-    position = torch.arange(int(ends[-1])) - ends[:-1].repeat_interleave(lengths)
+    ends = functional.pad(mask.sum(dim=1).cumsum(0), (1, 0))
+    position = _positions(model, features["input_ids"][rows], mask)[mask]
     tokens = {name: features[name][rows][mask][None] for name in ("input_ids", "token_type_ids") if name in features}
     rest = {name: value for name, value in features.items() if name not in (*tokens, "attention_mask")}
-    return rest | tokens | {"position_ids": (position + _first_position(model))[None], "cu_seq_lens_q": ends}
+    return rest | tokens | {"position_ids": position[None], "cu_seq_lens_q": ends}
 
 
-def _first_position(model: SentenceTransformer) -> int:
-    """RoBERTa and its kin count positions from behind the padding's."""
+def _positions(model: SentenceTransformer, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Of tokens (n, length). RoBERTa and its kin skip the padding's id, also in a text, and count from behind it."""
     config = model[0].model.config
-    return 0 if config.model_type == "bert" else int(config.pad_token_id) + 1
+    if config.model_type == "bert":
+        return mask.cumsum(dim=1) - 1
+    counted = tokens != config.pad_token_id
+    return counted.cumsum(dim=1) * counted + int(config.pad_token_id)
 
 
 def attend(

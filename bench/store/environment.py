@@ -27,14 +27,21 @@ def enough_memory(what: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        told = str(error).lower()
-        if not isinstance(error, MemoryError) and not any(mark in told for mark in FULL):
+        if not is_out_of_memory(error):
             raise
         line = (str(error).strip().splitlines() or ["no more of it"])[0]
         raise BenchError(
             f"{what}: not enough memory ({line[:200]}); --micro-batch N trains the same batch in parts, --batch-size a "
             "smaller one. Finished cells are kept"
         ) from None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    told = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(mark in told for mark in FULL)
+    )
 
 
 def restart_peak() -> None:

@@ -70,7 +70,7 @@ def test_texts_padded_by_length_give_the_same_vectors() -> None:
     encoder.model.eval()
     texts = ["a", "a longer text about the currency of France", "b c"] * 7
     together, work = encoder.represent(texts, "passage")
-    plain = encoder.embed(encoder.features(texts, "passage"))
+    plain = encoder.embed(encoder.features(texts, "passage"), "passage")
     torch.testing.assert_close(together, plain, rtol=0, atol=1e-6)
     assert 0 < work.padding < 1
     np.testing.assert_allclose(encoder.encode(texts, "passage"), plain.detach().numpy(), rtol=0, atol=1e-6)

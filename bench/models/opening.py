@@ -1,0 +1,211 @@
+"""A model's folder as sentence-transformers opens it; what the libraries warn of is read, not silenced.
+
+Refused: weights that the folder lacks or that are no numbers, folders of other kinds of models, tokenizers that are
+not there. What else was warned of is handed back, to be told.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from bench.errors import BenchError, told
+from bench.models.folder import FLAG, configuration, module_folders
+from bench.store.environment import is_out_of_memory
+from tasks.files import listed
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+LIBRARIES = ("transformers", "sentence_transformers", "peft")
+
+
+REPORT = "LOAD REPORT"
+"""Of transformers: a row for every weight that is not there, or of another shape."""
+
+
+ROW = re.compile(r"^(?P<key>\S+(?: \S+)*?)\s*\|\s*(?P<status>MISSING|MISMATCH|CONVERSION)\s*\|(?P<rest>.*)$", re.MULTILINE)
+
+
+HINTS = re.compile(
+    r"deprecat|default prompt name|LOAD REPORT|was loaded in torch\.|on CPU\. Depending|max_seq_lengths detected|"
+    r"will be removed|README|Xet|unauthenticated",
+    re.IGNORECASE,
+)
+"""Warnings that concern no number."""
+
+
+VOCABULARY = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model", "*.spm", "*.tiktoken", "tokenizer_config.json",
+              "tekken.json")  # fmt: skip
+"""What a tokenizer is read from; those over bytes have a configuration alone."""
+
+
+class Heard(logging.Handler):
+    """What was warned of, a text each."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it."""
+        self.texts.append(re.sub(r"\x1b\[[0-9;]*m", "", record.getMessage()))
+
+    def notes(self) -> list[str]:
+        """What a user has to know, a line each."""
+        found = [" ".join(text.split()) for text in self.texts if not HINTS.search(text)]
+        return list(dict.fromkeys(text if len(text) <= 300 else f"{text[:300]} ..." for text in found))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Key (with ``{0, 1}`` for the numbers of layers), status and details of weights that were not read."""
+        reports = [text for text in self.texts if REPORT in text]
+        return [(m["key"], m["status"], m["rest"].strip()) for text in reports for m in ROW.finditer(text)]
+
+
+@contextmanager
+def listening() -> Iterator[Heard]:
+    """Hear what the model libraries warn of in the block, in place of their output."""
+    heard = Heard()
+    loggers = [logging.getLogger(name) for name in LIBRARIES]
+    before = [(log.level, log.propagate, log.handlers) for log in loggers]
+    for log in loggers:
+        log.handlers, log.propagate = [heard], False
+        log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            yield heard
+        relevant = [w for w in warned if not issubclass(w.category, (DeprecationWarning, FutureWarning, ResourceWarning))]
+        heard.texts += [str(w.message) for w in relevant]
+    finally:
+        for log, (level, propagate, handlers) in zip(loggers, before, strict=True):
+            log.handlers, log.propagate = handlers, propagate
+            log.setLevel(level)
+
+
+def opened(folder: Path, code: bool) -> tuple[SentenceTransformer, list[str]]:
+    """The model of a folder, in float32, and what is to be told of it.
+
+    Raises:
+        BenchError: it cannot be opened, or what would come out of it means nothing.
+    """
+    _require_dense(folder)
+    _require_tokenizers(folder)
+    with listening() as heard:
+        model = _open(folder, code, heard).float()
+    _require_weights(model, folder, heard)
+    require_finite(model, str(folder))
+    return model, [f"{folder.name}: {note}" for note in heard.notes()]
+
+
+def _open(folder: Path, code: bool, heard: Heard) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return SentenceTransformer(
+            str(folder), device=device, trust_remote_code=code, local_files_only=not code,
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+        )  # fmt: skip
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the tokenizers is no Exception
+        if is_out_of_memory(error):
+            raise
+        reason = told(error)
+        if "trust_remote_code" in str(error):
+            reason = f"it wants code of its own to be run, which {FLAG} allows"
+        rows = "; ".join(f"{key}: {status.lower()} {rest}".strip() for key, status, rest in heard.rows()[:6])
+        raise BenchError(
+            f"{folder}: sentence-transformers cannot open this model ({reason}{f'; {rows}' if rows else ''})"
+        ) from None
+
+
+def _require_dense(folder: Path) -> None:
+    """Refuse folders that sentence-transformers would turn into another model: a transformer and the mean."""
+    found = configuration(folder / "config_sentence_transformers.json").get("model_type", "SentenceTransformer")
+    if found != "SentenceTransformer":
+        raise BenchError(
+            f"{folder}: a {found!s:.80} does not give a text one vector (model_type in config_sentence_transformers.json)"
+        )
+
+
+def _require_tokenizers(folder: Path) -> None:
+    for own in module_folders(folder, "Transformer"):
+        if not any(listed(own, pattern) for pattern in VOCABULARY):
+            raise BenchError(
+                f"{own}: no tokenizer there ({', '.join(VOCABULARY[:3])}, ...); copy it from where the model comes from"
+            )
+
+
+def _require_weights(model: SentenceTransformer, folder: Path, heard: Heard) -> None:
+    """Refuse a model with weights that the folder lacks, unless no vector depends on them.
+
+    Raises:
+        BenchError: the missing ones, by name.
+    """
+    missing = [key for key, status, _ in heard.rows() if status != "CONVERSION"]
+    if not missing:
+        return
+    patterns = [re.compile(_numbers(key)) for key in missing]
+    found = [
+        (name, tensor)
+        for part in model.modules()
+        if hasattr(part, "config") and hasattr(part, "base_model_prefix")
+        for name, tensor in (*part.named_parameters(), *part.named_buffers())
+        if any(pattern.fullmatch(name) for pattern in patterns) and tensor.is_floating_point()
+    ]
+    used = _used(model, found)
+    if used:
+        raise BenchError(
+            f"{folder}: the weights of {len(used)} of {len(list(model.parameters()))} tensors are not in the files and "
+            f"would be random: {', '.join(used[:4])}{', ...' if len(used) > 4 else ''}; the files are of another model, "
+            "or their names have a prefix more or less"
+        )
+
+
+def _numbers(key: str) -> str:
+    """A pattern for a key of a report: ``layer.{0, 1}.weight``, ``layer.{0...11}.weight``."""
+    return re.sub(r"\\\{[^{}]*\\\}", r"\\d+", re.escape(key))
+
+
+def _used(model: SentenceTransformer, tensors: list[tuple[str, torch.Tensor]]) -> list[str]:
+    """The names of the tensors that vectors depend on; all of them where that cannot be told."""
+    from bench.models.sides import TASK
+
+    weights = [tensor for _, tensor in tensors]
+    if not all(isinstance(weight, nn.Parameter) for weight in weights):
+        return [name for name, _ in tensors]
+    before = [weight.requires_grad for weight in weights]
+    try:
+        for weight in weights:
+            weight.requires_grad_(True)
+        sides = [model(model.preprocess(["a b c"], task=t), task=t)["sentence_embedding"] for t in TASK.values()]
+        total = torch.stack([vectors.sum() for vectors in sides]).sum()
+        gradients = torch.autograd.grad(total, weights, allow_unused=True)
+    except Exception:  # what it cannot do is told when the model is tried
+        return [name for name, _ in tensors]
+    finally:
+        for weight, needed in zip(weights, before, strict=True):
+            weight.requires_grad_(needed)
+    return [name for (name, _), gradient in zip(tensors, gradients, strict=True) if gradient is not None]
+
+
+def require_finite(model: nn.Module, where: str) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        BenchError: NaN or infinity in one of them, by name.
+    """
+    state: dict[str, Any] = model.state_dict()
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise BenchError(f"{where}: the weights hold NaN or infinity, in {name}")
