@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench import processes
-from bench.errors import EXPECTED, BenchError, did_you_mean, one_line
+from bench.errors import BenchError, did_you_mean, one_line
 from bench.plan import presets
 from bench.plan.options import given
 from bench.store.scores import SETTINGS
 from bench.training.trackers import require_trackers
+from tasks import TaskError
 
 if TYPE_CHECKING:
     from bench.running.grid import Grid
@@ -113,11 +114,16 @@ def _dry_run(grid: Grid) -> int:
 
 
 def _estimated(grid: Grid) -> str:
-    from bench.running.estimate import estimate
+    """How long it will take, as far as the model and the data are here.
+
+    Raises:
+        BenchError: a run would end with it.
+    """
+    from bench.running.estimate import NotHere, estimate
 
     try:
         return "\n".join(estimate(grid).lines())
-    except EXPECTED as error:
+    except (NotHere, TaskError) as error:
         return f"time not estimated: {one_line(error)}"
 
 

@@ -63,7 +63,7 @@ class Encoder:
         packs: whether texts pass the model without padding.
         apart: whether a batch may pass the model in several parts in training.
         half: precision of the layers; None is float32.
-        parity: the comparison with sentence-transformers when it was opened.
+        parity: the comparisons with sentence-transformers, ``opened`` and ``saved``, as far as they were made.
     """
 
     def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
@@ -72,7 +72,7 @@ class Encoder:
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
         self.apart = True
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
-        self.parity: Parity | None = None
+        self.parity: dict[str, Parity] = {}
         self.packs = packed_attention.prepare(model)
         known = {kind: all(map(sides.is_known, sides.modules_of(model, kind))) for kind in sides.TASK}
         self._cut = {kind: known[kind] and sides.transformer_of(model, kind) is not None for kind in sides.TASK}

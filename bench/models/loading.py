@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import torch
 
 from bench import randomness
 from bench.errors import BenchError
-from bench.models.encoder import Encoder, Parity
+from bench.models.encoder import Encoder
 from bench.models.folder import require_safe
 from bench.models.opening import opened
 from bench.models.parity import compare
@@ -102,24 +103,25 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     except BenchError as error:
         raise BenchError(f"{settings.model}: {error}") from None
     encoder.notes = [*notes, *encoder.notes]
-    encoder.parity = compare(encoder, model, settings.model)
+    encoder.parity["opened"] = compare(encoder, model, settings.model)
     return encoder
 
 
-def save(encoder: Encoder, folder: Path, code: bool = False) -> Parity:
-    """Write a folder that ``SentenceTransformer(folder)`` opens, open it and compare.
+def save(encoder: Encoder, folder: Path, code: bool = False) -> None:
+    """Write a folder that ``SentenceTransformer(folder)`` opens; open it and compare.
 
     Raises:
         BenchError: what was opened gives other vectors than ``encoder``.
     """
     encoder.save(folder)
-    device = encoder.model.device
+    start, device = time.perf_counter(), encoder.model.device
     states = random_states(device)
     try:
         again, _ = opened(folder, code)
-        return compare(encoder, again.to(device), f"{folder.name}, saved and opened again")
+        found = compare(encoder, again.to(device), f"{folder.name}, saved and opened again")
     finally:
         set_random_states(states, device)
+    encoder.parity["saved"] = found._replace(seconds=time.perf_counter() - start)
 
 
 def quiet_libraries() -> None:

@@ -37,6 +37,8 @@ def prepare(model: SentenceTransformer) -> bool:
     first = model[0]
     if type(first).__name__ != "Transformer" or first.transformer_task != "feature-extraction":
         return False
+    if first.modality_config.get("text") != {"method": "forward", "method_output_name": "last_hidden_state"}:
+        return False
     config = first.model.config
     if config.model_type not in ARCHITECTURES or getattr(config, "is_decoder", False):
         return False

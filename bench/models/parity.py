@@ -35,7 +35,7 @@ SAME = 1e-6
 """Distance of vectors that are taken for equal."""
 
 
-SHORT = ("a", "Wie heißt die Hauptstadt von Peru? 🙂", "北京是中国的首都。", "القاهرة عاصمة مصر", "दिल्ली और กรุงเทพ")
+SHORT = ("a", "the capital of Peru is Lima", "北京是中国的首都。", "القاهرة عاصمة مصر", "दिल्ली, กรุงเทพ, Αθήνα 🙂")
 """Of several scripts."""
 
 

@@ -89,6 +89,9 @@ def set_up(model: SentenceTransformer, settings: Settings) -> tuple[dict[Kind, s
         _require_rows(first)
         _require_positions(first, kind)
         _require_room(first, kind, prompt[kind])
+    for kind in lengths:
+        for options in getattr(transformer_of(model, kind), "processing_kwargs", {}).values():
+            options.pop("max_length", None)  # sentence-transformers would put it above the lengths of both kinds
     return prompt, notes
 
 
@@ -134,7 +137,7 @@ def _length(first: Transformer, kind: Kind, asked: int) -> str:
         options = first.processing_kwargs.get(part, {})
         if options.get("truncation", True) in (False, "do_not_truncate"):
             raise BenchError(f"the model's processing_kwargs forbid to cut {PLURAL[kind]}; take 'truncation' out of them")
-        limits[f"processing_kwargs of {part}"] = options.pop("max_length", None)
+        limits[f"processing_kwargs of {part}"] = options.get("max_length")
     if first.query_expansion is not None and kind == "query":
         raise BenchError("the model expands queries (query_expansion), which is for models of many vectors a text")
     kept = min([asked, *(limit for limit in limits.values() if limit is not None)])

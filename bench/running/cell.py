@@ -45,6 +45,7 @@ def _score(
 ) -> None:
     """Score a cell that took so many seconds to make, and write ``done``; other processes than the first help."""
     ranker, weights = made
+    compared = {name: found._asdict() for name, found in getattr(ranker, "parity", {}).items()}
     left = [t for t in tasks if not scores_of(path, t.task, request.plan).is_file()]
     if request.plan.shards:
         from bench.models.sharded import on_disk
@@ -73,4 +74,5 @@ def _score(
     kept["seconds"].update(rounded)
     kept["peak_memory_mb"].update(peaks)
     request.require_held()
-    json_files.write_json(path / "done", {"weights_sha256": weights, **kept})
+    parity = {"parity": compared} if compared else {}
+    json_files.write_json(path / "done", {"weights_sha256": weights, **kept, **parity})

@@ -48,6 +48,10 @@ ASKED = 100
 """Queries whose ranking is timed."""
 
 
+class NotHere(BenchError):
+    """What is timed has to be fetched first, or there is nothing to time."""
+
+
 class Estimate(NamedTuple):
     """Seconds.
 
@@ -56,17 +60,20 @@ class Estimate(NamedTuple):
         step: one step of training.
         score: task -> scoring one trained cell on it.
         total: of the whole plan, as far as it is not finished.
+        notes: what there was to decide of the model.
     """
 
     load: float
     step: float
     score: dict[str, float]
     total: float
+    notes: list[str]
 
     def lines(self) -> list[str]:
         """For people."""
         tasks = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.score.items())
         return [
+            *self.notes,
             f"estimated from a few steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
             f"reading data {self.load:.1f} s",
             f"in all: {_clock(self.total)} (without the report)",
@@ -77,25 +84,29 @@ def estimate(grid: Grid) -> Estimate:
     """Read the plan's data, train a few steps in memory, time the rest on samples; nothing is written.
 
     Raises:
-        BenchError: data or the model are not here.
+        NotHere: the model.
+        TaskError: data.
+        BenchError: a run would end with it.
     """
     if any(job.model and job.model["files"] is None for job in grid.jobs):
-        raise BenchError(f"model {grid.plan.settings.model!r} is not here yet")
+        raise NotHere(f"model {grid.plan.settings.model!r} is not here yet")
+    if not any(job.model for job in grid.jobs):
+        raise NotHere("no encoder takes part")
     set_threads(grid.plan.threads)
+    start = time.perf_counter()
+    encoder = load_encoder(grid.plan.settings, 0)
+    opening = time.perf_counter() - start
     start = time.perf_counter()
     todo = grid.unfinished()
     trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / "model").is_dir()]
     tasks = [load_task(t, grid.root, grid.plan.strict, lambda text: None) for t in grid.tasks]
     data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
     load = time.perf_counter() - start
-    start = time.perf_counter()
-    encoder = load_encoder(grid.plan.settings, 0)
-    opening = time.perf_counter() - start
     step = _step(encoder, grid.plan.settings, trains, data) if data is not None else 0.0
     score = {t.task.name: _score(encoder, t) for t in tasks}
     steps = sum(job.steps for job in trains)
     scored = sum(score[t.name] for _, left in todo for t in left)
-    return Estimate(load, step, score, load + opening * len(todo) + step * steps + scored)
+    return Estimate(load, step, score, load + opening * len(todo) + step * steps + scored, encoder.notes)
 
 
 def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:

@@ -50,13 +50,13 @@ def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tu
         encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
         return encoder, encoder.weights_hash()
     config = config_of(job, request, data)
-    ranker, weights = _as_it_is(job)
+    ranker, weights = _as_it_is(job, request)
     if processes.is_first():
         json_files.write_json(path / "config.json", config)
     return ranker, weights
 
 
-def _as_it_is(job: Job) -> tuple[Ranker, str]:
+def _as_it_is(job: Job, request: Request) -> tuple[Ranker, str]:
     """A lexical baseline, or the base model, and the hash of its weights."""
     if not job.model:
         from bench.models.lexical import BM25, CharTfidf
@@ -65,7 +65,14 @@ def _as_it_is(job: Job) -> tuple[Ranker, str]:
     from bench.models.loading import load_encoder
 
     encoder = load_encoder(job.settings, job.seed)
+    _tell(encoder, job, request)
     return encoder, encoder.weights_hash()
+
+
+def _tell(encoder: Encoder, job: Job, request: Request) -> None:
+    """What there was to decide when a model was opened."""
+    for note in encoder.notes:
+        request.say(f"{job.name}: {note}")
 
 
 def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
@@ -77,6 +84,8 @@ def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> 
     clock = Clock()
     with clock.running("load"):
         encoder = load_encoder(job.settings, job.seed)
+    if processes.is_first():
+        _tell(encoder, job, request)
     kept = checkpoints.folder_of(path)
     found = processes.agreed(lambda: _found(job, kept, request))
     with _written_by_first(path) as aside:
@@ -143,6 +152,7 @@ def _train(
     request: Request,
     clock: Clock,
 ) -> None:
+    from bench.models.loading import save
     from bench.training.cost import FORMULA
     from bench.training.loop import Step, train
     from bench.training.resume import Keeper
@@ -175,7 +185,7 @@ def _train(
             train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)
     json_files.write_json(folder / "batches.json", audit.summary())
     with clock.running("save"):
-        encoder.save(folder / "model")
+        save(encoder, folder / "model", job.settings.trust_remote_code)
     json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
 
 
@@ -217,13 +227,14 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
 
 def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], code: bool) -> None:
     from bench.models.average import average
+    from bench.models.loading import save
 
     json_files.write_json(path / "config.json", config)
     encoders = [_encoder(path / "parents" / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with written_aside(path / "model") as aside:
-        encoders[0].save(aside)
+        save(encoders[0], aside, code)
 
 
 def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, code: bool) -> list[str]:
