@@ -32,7 +32,9 @@ REPORT = "LOAD REPORT"
 """Of transformers: a row for every weight that is not there, or of another shape."""
 
 
-ROW = re.compile(r"^(?P<key>\S+(?: \S+)*?)\s*\|\s*(?P<status>MISSING|MISMATCH|CONVERSION)\s*\|(?P<rest>.*)$", re.MULTILINE)
+ROW = re.compile(
+    r"^(?P<key>\S+(?: \S+)*?)\s*\|\s*(?P<status>MISSING|MISMATCH|CONVERSION)\s*\|(?P<rest>.*)$", re.MULTILINE
+)
 
 
 HINTS = re.compile(
@@ -83,7 +85,9 @@ def listening() -> Iterator[Heard]:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             yield heard
-        relevant = [w for w in warned if not issubclass(w.category, (DeprecationWarning, FutureWarning, ResourceWarning))]
+        relevant = [
+            w for w in warned if not issubclass(w.category, (DeprecationWarning, FutureWarning, ResourceWarning))
+        ]
         heard.texts += [str(w.message) for w in relevant]
     finally:
         for log, (level, propagate, handlers) in zip(loggers, before, strict=True):
@@ -134,7 +138,8 @@ def _require_dense(folder: Path) -> None:
     found = configuration(folder / "config_sentence_transformers.json").get("model_type", "SentenceTransformer")
     if found != "SentenceTransformer":
         raise BenchError(
-            f"{folder}: a {found!s:.80} does not give a text one vector (model_type in config_sentence_transformers.json)"
+            f"{folder}: a {found!s:.80} does not give a text one vector (model_type in "
+            "config_sentence_transformers.json)"
         )
 
 
@@ -165,10 +170,10 @@ def _require_weights(model: SentenceTransformer, folder: Path, heard: Heard) -> 
     ]
     used = _used(model, found)
     if used:
+        some = ", ".join([*used[:4], *(["..."] if len(used) > 4 else [])])
         raise BenchError(
             f"{folder}: the weights of {len(used)} of {len(list(model.parameters()))} tensors are not in the files and "
-            f"would be random: {', '.join(used[:4])}{', ...' if len(used) > 4 else ''}; the files are of another model, "
-            "or their names have a prefix more or less"
+            f"would be random: {some}; the files are of another model, or their names have a prefix more or less"
         )
 
 

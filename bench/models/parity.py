@@ -139,8 +139,8 @@ def _differences(
             raise BenchError(f"{where}: the model gives no numbers (NaN or infinity) for {named(text, kind)}")
     if np.linalg.norm(ours[1:] - ours[1], axis=1).max() < SAME:
         raise BenchError(
-            f"{where}: the model gives every {kind} the same vector, so that nothing can be ranked; its weights, or its "
-            "tokenizer, are not what it was trained with"
+            f"{where}: the model gives every {kind} the same vector, so that nothing can be ranked; its weights or its "
+            "tokenizer are not what it was trained with"
         )
     distances = np.nan_to_num(np.linalg.norm(ours - theirs, axis=1), nan=np.inf)
     return [(float(d), named(text, kind)) for d, text in zip(distances, texts, strict=True)]

@@ -136,7 +136,9 @@ def _length(first: Transformer, kind: Kind, asked: int) -> str:
     for part in ("text", "common"):
         options = first.processing_kwargs.get(part, {})
         if options.get("truncation", True) in (False, "do_not_truncate"):
-            raise BenchError(f"the model's processing_kwargs forbid to cut {PLURAL[kind]}; take 'truncation' out of them")
+            raise BenchError(
+                f"the model's processing_kwargs forbid to cut {PLURAL[kind]}; take 'truncation' out of them"
+            )
         limits[f"processing_kwargs of {part}"] = options.get("max_length")
     if first.query_expansion is not None and kind == "query":
         raise BenchError("the model expands queries (query_expansion), which is for models of many vectors a text")

@@ -39,9 +39,7 @@ def enough_memory(what: str) -> Iterator[None]:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out."""
     told = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(mark in told for mark in FULL)
-    )
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(mark in told for mark in FULL))
 
 
 def restart_peak() -> None:

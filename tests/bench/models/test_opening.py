@@ -72,7 +72,9 @@ def test_a_pooler_that_is_the_vector_may_not(tmp_path: Path) -> None:
 
 def test_what_a_library_says_of_shapes_is_told_whole(tmp_path: Path) -> None:
     folder = changed(MODELS["bert"](tmp_path), lambda w: w | {"embeddings.word_embeddings.weight": torch.zeros(20, 32)})
-    with pytest.raises(BenchError, match=r"cannot open .*embeddings\.word_embeddings\.weight: mismatch .*20, 32.*264, 3"):
+    with pytest.raises(
+        BenchError, match=r"cannot open .*embeddings\.word_embeddings\.weight: mismatch .*20, 32.*264, 3"
+    ):
         opened(folder)
 
 
@@ -87,7 +89,9 @@ def test_errors_are_told_with_their_causes() -> None:
 
 
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
-    folder = changed(MODELS["bert"](tmp_path), lambda w: w | {"embeddings.LayerNorm.bias": torch.full((32,), torch.nan)})
+    folder = changed(
+        MODELS["bert"](tmp_path), lambda w: w | {"embeddings.LayerNorm.bias": torch.full((32,), torch.nan)}
+    )
     with pytest.raises(BenchError, match=r"the weights hold NaN or infinity, in 0\.model\.embeddings\.LayerNorm\.bias"):
         opened(folder)
 
@@ -148,7 +152,9 @@ def test_positions_end_before_the_texts_do(tmp_path: Path) -> None:
     """XLM-R's table has two rows more than it has positions for tokens."""
     folder = MODELS["xlm-roberta"](tmp_path)
     edited(folder / "tokenizer_config.json", model_max_length=82)
-    with pytest.raises(BenchError, match=r"has positions for 80 tokens, and up to 82 of passages .* --passage-length 80"):
+    with pytest.raises(
+        BenchError, match=r"has positions for 80 tokens, and up to 82 of passages .* --passage-length 80"
+    ):
         opened(folder, passage_length=256)
     assert opened(folder, passage_length=80).encode(["word " * 100], "passage").shape == (1, WIDTH)
 
@@ -240,7 +246,9 @@ def test_dimensions_are_cut_where_the_model_says_so(tmp_path: Path) -> None:
 
 def test_modules_whose_vectors_depend_on_the_batch_are_refused(tmp_path: Path) -> None:
     build = words_and(lambda: CNN(WIDTH, WIDTH, [3]), lambda: Pooling(WIDTH, "mean"))
-    with pytest.raises(BenchError, match=r"has another vector here than .*with CNN, WordEmbeddings a vector may depend"):
+    with pytest.raises(
+        BenchError, match=r"has another vector here than .*with CNN, WordEmbeddings a vector may depend"
+    ):
         opened(build(tmp_path))
 
 
