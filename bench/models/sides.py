@@ -172,8 +172,8 @@ def _padding(first: Transformer) -> str:
     return f"the model's tokenizer has no pad token; {words.eos_token!r} pads, as is usual for {kind}"
 
 
-def _require_rows(first: nn.Module) -> None:
-    """Refuse a tokenizer that gives ids without a row in the embedding."""
+def _require_rows(first: Any) -> None:
+    """Refuse a tokenizer that gives ids without a row in the embedding of a model's first module."""
     if type(first).__name__ == "StaticEmbedding":
         table, ids = first.embedding, first.tokenizer.get_vocab(with_added_tokens=True).values()
     elif type(first).__name__ == "Transformer":

@@ -227,9 +227,7 @@ class Plan:
     ] = "refuse"
     strict: Annotated[
         bool,
-        Asked(
-            DATA, "refuse data that are read only with repair, as judgements of unknown passages", said="no"
-        ),
+        Asked(DATA, "refuse data that are read only with repair, as judgements of unknown passages", said="no"),
     ] = False
     index: Annotated[
         str,

@@ -1,6 +1,5 @@
 """What would make numbers meaningless is refused when a model is opened, by name; what leaves a choice is told."""
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from bench.errors import BenchError, told
 from bench.models.loading import load_encoder, save
 from bench.plan.settings import Settings
 from tests.bench import tiny_models
-from tests.bench.tiny_models import MODELS, WIDTH, bare, behind, body, pooled, saved, small_bert, tokenizer, words_and
+from tests.bench.tiny_models import MODELS, WIDTH, bare, behind, body, pooled, saved, tokenizer, words_and
 
 Weights = dict[str, Tensor]
 
@@ -79,12 +78,9 @@ def test_what_a_library_says_of_shapes_is_told_whole(tmp_path: Path) -> None:
 
 
 def test_errors_are_told_with_their_causes() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        try:
-            raise KeyError("weight")
-        except KeyError as error:
-            raise RuntimeError("the file\nis of another model") from error
-    assert told(caught.value) == "RuntimeError: the file is of another model; because of KeyError: 'weight'"
+    error = RuntimeError("the file\nis of another model")
+    error.__cause__ = KeyError("weight")
+    assert told(error) == "RuntimeError: the file is of another model; because of KeyError: 'weight'"
     assert told(ValueError()) == "ValueError"
 
 
@@ -262,7 +258,7 @@ def test_a_router_that_knows_other_words(tmp_path: Path) -> None:
     folder = MODELS["router: bert and bert"](tmp_path)
     path = folder / "router_config.json"
     path.write_text(path.read_text().replace('"document": [', '"passage": ['))
-    with pytest.raises(BenchError, match="router has no way for passages: .*'document'"):
+    with pytest.raises(BenchError, match=r"router has no way for passages: .*'document'"):
         opened(folder)
 
 
