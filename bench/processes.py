@@ -1,14 +1,19 @@
 """Which of several processes this is (``torchrun``, ``accelerate launch``), and how they agree; one needs no torch.
 
-The first process alone writes and prints; the others see the same folders.
+The first process alone writes and prints, how far it is too; the others see the same folders.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from types import TracebackType
 from typing import TypeVar
+
+from tqdm import tqdm
 
 from bench.errors import EXPECTED, BenchError
 
@@ -17,6 +22,10 @@ T = TypeVar("T")
 
 PATIENCE = timedelta(days=30)
 """How long the others wait for the first process, which scores alone; a process that dies ends all of them at once."""
+
+
+EVERY = 5.0
+"""Seconds between two lines about how far something is, where there is no terminal."""
 
 
 def count() -> int:
@@ -32,6 +41,53 @@ def number() -> int:
 def is_first() -> bool:
     """Whether this process writes and prints."""
     return number() == 0
+
+
+class Progress:
+    """How far something is, on stderr: a bar on a terminal, elsewhere a line every ``EVERY`` seconds.
+
+    Args:
+        what: is going on.
+        total: of it.
+        unit: that is counted, in the singular.
+        done: before it began here.
+        last: whether there is a line at the end, also of what took less time.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, what: str, total: int, unit: str, done: int = 0, last: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._bar = tqdm(total=total, initial=done, desc=what, unit=unit, disable=None if is_first() else True)
+        self._lines = self._bar.disable and is_first()
+        self._head, self._total, self._unit, self._done, self._last = what, total, unit, done, last
+        self._clock, self._note = clock, ""
+        self._told, self._told_at = done, clock()
+
+    def update(self, more: int, note: str = "") -> None:
+        """So many more are done; ``note`` says more of them."""
+        self._done, self._note = self._done + more, note
+        if not self._lines:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(more)
+        elif self._clock() - self._told_at >= EVERY:
+            self._tell()
+
+    def _tell(self) -> None:
+        now = self._clock()
+        note = self._note or f"{(self._done - self._told) / max(now - self._told_at, 1e-9):,.0f} {self._unit}s/s"
+        self._told, self._told_at, self._last = self._done, now, True
+        print(f"{self._head}: {self._done:,} of {self._total:,} {self._unit}s, {note}", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._bar.close()
+        if self._lines and self._last and self._told < self._done:
+            self._tell()
 
 
 def join() -> None:

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from bench.data.corpus import CHUNK, Kind, distinct_texts, first_appearances
 from bench.models import packed_attention, sides
 from bench.models.passes import Pass, Work, filled, padded_right, passes
 from bench.plan.settings import Settings
+from bench.processes import Progress
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -153,7 +153,7 @@ class Encoder:
                 done += len(chunk)
         return out[:done]
 
-    def encode_chunk(self, texts: list[str], kind: Kind, bar: tqdm[NoReturn]) -> NDArray[np.float32]:
+    def encode_chunk(self, texts: list[str], kind: Kind, bar: Progress) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, of at most ``CHUNK`` texts: what passes together decides the last bits."""
         out = np.empty((0, 0), np.float32)
         self.model.eval()
@@ -192,6 +192,6 @@ class Encoder:
         self.model.save_pretrained(str(folder), create_model_card=False)
 
 
-def progress(texts: int, kind: Kind) -> tqdm[NoReturn]:
-    """A bar on stderr, where that is a terminal."""
-    return tqdm(total=texts, desc=f"encode {kind}", unit="text", disable=None)
+def progress(texts: int, kind: Kind) -> Progress:
+    """How far the encoding of that many texts is."""
+    return Progress(f"encode {kind}", texts, "text")

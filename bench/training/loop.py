@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 
 from bench import randomness
 from bench.data.negatives import Drawn, Negatives
@@ -93,7 +92,7 @@ def train(
         gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
     parts = Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
     first = keeper.restore(parts, batches) if keeper else 0
-    for step, batch in enumerate(progress(batches, first, settings.steps, devices), start=first):
+    for step, batch in enumerate(batches, start=first):
         start = time.perf_counter()
         own = devices.own_rows(batch)
         devices.require_whole(batch, own, step)
@@ -149,12 +148,6 @@ def contrast(
         every = torch.cat([every, devices.gather(hard, devices.counts([len(row) for row in drawn.texts]))])
     positive = torch.from_numpy(drawn.positive).to(every.device)
     return info_nce(devices.gather(queries), every, temperature, group.to(every.device), positive) * scale
-
-
-def progress(batches: Iterator[Batch], first: int, steps: int, devices: Devices) -> Iterator[Batch]:
-    """The batches, counted on the screen of the first process where there is one."""
-    hidden = True if devices.number else None
-    yield from tqdm(batches, initial=first, total=steps, desc="train", unit="step", disable=hidden)
 
 
 def learning_rate_share(step: int, steps: int, warmup: float) -> float:
