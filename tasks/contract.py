@@ -115,6 +115,7 @@ class Source(ABC):
     """Something to train on.
 
     Attributes:
+        about: what it is, in a line for ``list sources``; empty leaves that to the first line of the docstring.
         apart_from: names of tasks that share wording with the source by construction, but no item: not compared.
     """
 
@@ -122,6 +123,7 @@ class Source(ABC):
     version: str
     licence: str
     citation: str
+    about: str = ""
     apart_from: tuple[str, ...] = ()
 
     @abstractmethod

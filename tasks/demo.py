@@ -32,7 +32,7 @@ class _Packaged:
 
 @dataclass(frozen=True)
 class DemoSource(_Packaged, Source):
-    """The training facts, every item in all eleven languages."""
+    """The embedded facts to train on, every item in all eleven languages."""
 
     name = "demo"
     apart_from = ("demo", "demo-dev")

@@ -15,7 +15,7 @@ from tasks.hub import mirror, reading
 
 @dataclass(frozen=True)
 class SquadFolder(Source):
-    """A folder of ``<lang>.json`` in SQuAD's layout, translations of each other: questions are joined by their id.
+    """A folder of <lang>.json in SQuAD's layout, translations of each other: questions are joined by their id.
 
     Query: the question. Passage: its paragraph. Items that share a paragraph or a question share a group.
 
@@ -49,7 +49,7 @@ class SquadFolder(Source):
 
 @dataclass(frozen=True)
 class HubQA(Source):
-    """A question-answering set on the Hub with one configuration per language and SQuAD's columns.
+    """A question-answering set on the Hub: a configuration per language, SQuAD's columns, a pinned revision.
 
     Attributes:
         repo: ``owner/name`` on the Hub; a copy below ``<data root>/hub`` is read before it.

@@ -44,6 +44,7 @@ class ParallelJsonl(Source):
         licence: of the data.
         citation: of the data.
         paths: these files instead, wherever they are.
+        about: what it is.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ParallelJsonl(Source):
     licence: str = "unknown"
     citation: str = "unknown"
     paths: tuple[Path, ...] = ()
+    about: str = ""
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """The files: those given, or those of the folder, sorted by name."""
@@ -81,7 +83,7 @@ def _columns(items: list[_Item]) -> dict[str, list[tuple[str, ...]]]:
 
 
 def from_path(path: Path) -> ParallelJsonl:
-    """The source that one file is, named with its folder: ``my-texts/train.jsonl``."""
+    """Records of your own, ``{"id", "query": {lang: text}, "passage": {lang: text}}``; named with the file's folder."""
     if not is_file(path):
         raise TaskError(f"{path}: no such file; a source is a name or the path of a .jsonl or .jsonl.gz file")
     return ParallelJsonl(name="/".join(path.absolute().parts[-2:]), paths=(path,))
@@ -154,15 +156,27 @@ def _keys(item: _Item) -> Iterator[tuple[object, ...]]:
         yield "passage", lang, text.strip()
 
 
-LO_HELP = ParallelJsonl("lo-help", licence="MPL-2.0", citation="LibreOffice Help 7.4, human translations")
+LO_HELP = ParallelJsonl(
+    "lo-help",
+    licence="MPL-2.0",
+    citation="LibreOffice Help 7.4, human translations",
+    about="Headings and passages of LibreOffice's help, parallel in 14 languages, translated by people.",
+)
 DOCS_QA = ParallelJsonl(
     "docs-qa",
     licence="CC0-1.0, MIT, CC BY 4.0, CC BY-SA 3.0 (by file)",
     citation="microsoft/*-for-beginners (machine-translated), opensource.guide, bitcoin.org, GNOME Help",
+    about="Headings or questions and sections of courses, guides and help pages, parallel, mostly machine-translated.",
 )
-NTREX = ParallelJsonl("ntrex", licence="CC BY-SA 4.0", citation="Federmann et al. 2022, NTREX-128")
+NTREX = ParallelJsonl(
+    "ntrex",
+    licence="CC BY-SA 4.0",
+    citation="Federmann et al. 2022, NTREX-128",
+    about="Sentences of news and the rest of their paragraph, parallel in 17 languages, translated by people.",
+)
 NATIVE_QA = ParallelJsonl(
     "native-qa",
     licence="MIT, CC BY-SA 3.0 (by file)",
     citation="ARCD (arXiv 1906.05394), iapp-wiki-qa, DRCD (arXiv 1806.00920)",
+    about="Questions asked in Arabic, Thai and Chinese about Wikipedia's passages: not parallel, one language an item.",
 )

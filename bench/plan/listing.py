@@ -8,7 +8,8 @@ from importlib.metadata import entry_points
 from bench.plan import presets, settings
 from bench.plan.derived import DERIVED
 from strategies import STRATEGIES
-from tasks import SOURCES, TASK_FAMILIES, TASKS
+from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS
+from tasks.parallel_jsonl import from_path
 
 MODELS = {
     **settings.BUILT_IN,
@@ -29,11 +30,21 @@ def table(what: str) -> tuple[list[str], list[list[str]]]:
         rows += [[f"{family}:<name>", _first_line(make)] for family, make in TASK_FAMILIES.items()]
         return ["name", "what it is"], rows + [r[:2] for r in _plugins("bench.tasks")]
     if what == "sources":
-        sources = [make() for make in SOURCES.values()]
-        return ["name", "version", "licence"], [[s.name, s.version, s.licence] for s in sources]
+        return ["name", "what it is", "version", "licence"], _sources()
     if what == "models":
         return ["name", "what it is"], [[name, text] for name, text in MODELS.items()]
-    return ["name"], [[name] for name in presets.presets()]
+    return ["name", "what it is"], [[name, presets.about(name)] for name in presets.presets()]
+
+
+def _sources() -> list[list[str]]:
+    rows = [[s.name, s.about or _first_line(type(s)), s.version, s.licence] for s in (m() for m in SOURCES.values())]
+    families = {f"{family}:<name>": _first_line(make) for family, make in SOURCE_FAMILIES.items()}
+    families["<file>.jsonl[.gz]"] = _first_line(from_path)
+    return (
+        rows
+        + [[name, about, "", ""] for name, about in families.items()]
+        + [[name, value, "", what] for name, value, what in _plugins("bench.sources")]
+    )
 
 
 def _derived() -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 
 from bench.errors import BenchError, did_you_mean
@@ -18,6 +19,13 @@ PRESETS = Path(__file__).parents[1] / "presets"
 def presets() -> list[str]:
     """Names of the presets that ship with the package."""
     return sorted(p.stem for p in PRESETS.glob("*.toml"))
+
+
+def about(preset: str) -> str:
+    """What a shipped preset is for: the first sentence of the comment at its top."""
+    lines = (PRESETS / f"{preset}.toml").read_text(encoding="utf-8").splitlines()
+    comment = " ".join(line.removeprefix("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines))
+    return comment.partition(". ")[0].removesuffix(".") + "."
 
 
 def says(preset: str) -> str:

@@ -132,7 +132,9 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("what", ["strategies", "tasks", "sources", "models", "presets"])
 def test_list(what: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", what, "--json"]) == 0
-    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    rows = json.loads(capsys.readouterr().out)
+    names = [row["name"] for row in rows]
+    assert all(len(row["what it does" if what == "strategies" else "what it is"]) > 10 for row in rows)
     assert main(["list", what]) == 0
     shown = capsys.readouterr().out
     assert len(names) >= 3
