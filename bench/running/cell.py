@@ -11,8 +11,8 @@ from bench import processes
 from bench.data.loading import LoadedTask
 from bench.data.train_data import TrainData
 from bench.evaluation.score_table import score_table, scores_of
-from bench.running.jobs import Job, Request
-from bench.running.make import Make, _computed_with
+from bench.running.jobs import Job, Request, computed_with
+from bench.running.make import make
 from bench.store import cells, json_files, scores
 from bench.store.environment import enough_memory, peak_mb, restart_peak
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from bench.data.corpus import Ranker
 
 
-def run_cell(
-    job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], request: Request, make: Make
-) -> Path:
+def run_cell(job: Job, folder: Path, data: TrainData | None, tasks: Sequence[LoadedTask], request: Request) -> Path:
     """Make what ranks (train it, unless that is done or there is nothing to train), then score; ``done`` comes last.
 
     Of several processes all train, and encode where vectors are kept on disk; the first one does the rest.
@@ -50,7 +48,7 @@ def _score(
     if request.plan.shards:
         from bench.models.sharded import on_disk
 
-        ranker = on_disk(ranker, weights, {"model": job.model.get("files"), **_computed_with()}, request.plan)
+        ranker = on_disk(ranker, weights, {"model": job.model.get("files"), **computed_with()}, request.plan)
     if not processes.is_first():
         if request.plan.shards:
             from bench.models.sharded import help_first

@@ -167,6 +167,20 @@ def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, o
     }
 
 
+def computed_with() -> dict[str, object]:
+    """What the last bits of a model's numbers depend on, besides the model."""
+    import torch
+
+    versions = environment.versions()
+    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
+    cpu = torch.backends.cpu.get_cpu_capability()
+    return {
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
+        **{name: versions[name] for name in names},
+    }
+
+
 class Left(NamedTuple):
     """What is left to do of a cell: the tasks to score it on, and whether training texts are needed for it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
-from bench.running.jobs import Job, Request, about, config_of
+from bench.running.jobs import Job, Request, about, computed_with, config_of
 from bench.running.stored import _encoder, _stored_offsets, stored
-from bench.store import cells, checkpoints, environment, json_files
+from bench.store import cells, checkpoints, json_files
 from bench.store.cells import COST, OFFSETS
 from bench.store.checkpoints import Checkpoint
 from bench.store.writing import written_aside
@@ -26,11 +26,27 @@ if TYPE_CHECKING:
     from bench.data.corpus import Ranker
     from bench.models.encoder import Encoder
 
-Make = Callable[[Job, Path, "TrainData | None", Request], "tuple[Ranker, str] | None"]
-"""Of a cell, its folder, the training data and how cells are run: what ranks, and the hash of its weights.
 
-None in a process that only helped to train it, and does not help to encode.
-"""
+def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes.
+
+    Of several processes all train, and the first one does the rest; None in one that does not help to encode either.
+    """
+    if job.derived is None:
+        return ranker_of(job, path, data, request)
+    if isinstance(job.derived, Merge):
+        return _merged(job, job.derived, path, data, request)
+    if not processes.is_first():
+        return None
+    parent = path.parent / job.parents[0].name
+    trained_on = cells.read_config(parent) if job.derived.trained else {}
+    code = job.settings.trust_remote_code
+    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
+    config = config_of(job, request, data) | about(job, more)
+    config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
+    if not (path / "config.json").is_file():
+        json_files.write_json(path / "config.json", config)
+    return stored(path, code)
 
 
 def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
@@ -114,22 +130,7 @@ def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
 def _owner(job: Job) -> dict[str, object]:
     """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
     identity = json_files.hash64([job.identity, job.seed])
-    return {"cell": job.name, "identity": identity, "processes": processes.count(), **_computed_with()}
-
-
-def _computed_with() -> dict[str, object]:
-    """What the last bits of a model's numbers depend on, besides the model."""
-    import torch
-
-    packages = environment.environment()["packages"]
-    assert isinstance(packages, dict)
-    names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
-    cpu = torch.backends.cpu.get_cpu_capability()
-    return {
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
-        **{name: packages[name] for name in names},
-    }
+    return {"cell": job.name, "identity": identity, "processes": processes.count(), **computed_with()}
 
 
 @contextmanager
@@ -189,28 +190,6 @@ def _train(
     with clock.running("save"):
         save(encoder, folder / "model", job.settings.trust_remote_code)
     json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
-
-
-def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
-    """What ranks in a cell, and the hash of its weights (of a removal: those of its parent); stores what it takes.
-
-    Of several processes all train, and the first one does the rest.
-    """
-    if job.derived is None:
-        return ranker_of(job, path, data, request)
-    if isinstance(job.derived, Merge):
-        return _merged(job, job.derived, path, data, request)
-    if not processes.is_first():
-        return None
-    parent = path.parent / job.parents[0].name
-    trained_on = cells.read_config(parent) if job.derived.trained else {}
-    code = job.settings.trust_remote_code
-    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
-    config = config_of(job, request, data) | about(job, more)
-    config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
-    if not (path / "config.json").is_file():
-        json_files.write_json(path / "config.json", config)
-    return stored(path, code)
 
 
 def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Encoder, str] | None:

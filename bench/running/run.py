@@ -16,7 +16,6 @@ from bench.data.train_data import TrainData
 from bench.errors import BenchError
 from bench.plan.derived import Shift
 from bench.plan.protocol import keep_protocol, require_same_protocol
-from bench.running import make
 from bench.running.cell import run_cell
 from bench.running.grid import Grid
 from bench.running.jobs import Job, Left, Request
@@ -151,7 +150,7 @@ def run_here(grid: Grid, todo: Mapping[str, Left], loaded: Loaded, request: Requ
 def run_job(grid: Grid, job: Job, left: Left, loaded: Loaded, request: Request) -> None:
     """Run what is left of a cell, whose lock is held."""
     data = loaded.data() if left.to_train else None
-    run_cell(job, grid.folder, data, loaded.tasks(left.tasks), request, make.make)
+    run_cell(job, grid.folder, data, loaded.tasks(left.tasks), request)
     gc.collect()  # a SentenceTransformer refers to itself: else models of many cells are held at once
 
 
