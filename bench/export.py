@@ -44,7 +44,7 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int,
     Scores are written so that readers order them as they were ranked: equal ones by doc_id descending, as trec_eval.
     ``code`` is the user's consent to run the model's own code, where the cell was made with it.
     """
-    ranker = _ranker(cell, code)
+    ranker = _as_scored(cell, code)
     written: list[Path] = []
     for evalset in resolve.task(task).load(root):
         for name, lines, qrels in _runs(evalset, ranker, cell.path.name, depth):
@@ -56,14 +56,15 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int,
     return written
 
 
-def _ranker(cell: Cell, code: bool) -> Ranker:
-    from bench.models.lexical import BM25, CharTfidf
-    from bench.running.jobs import LEXICAL
-    from bench.running.stored import stored
+def _as_scored(cell: Cell, code: bool) -> Ranker:
+    """What ranks in a cell.
 
-    if cell.label in LEXICAL:
-        return BM25() if cell.label == "bm25" else CharTfidf()
-    ranker, weights = stored(cell.path, code)
+    Raises:
+        BenchError: its weights are others than when it was scored.
+    """
+    from bench.running.stored import ranker_of
+
+    ranker, weights = ranker_of(cell.path, code)
     if weights != (cell.done or {}).get("weights_sha256"):
         raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
     return ranker

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from bench.data.corpus import Corpus, Ints
+from bench.data.corpus import Corpus, Ints, Ranker
 from bench.data.words import is_character, units
 from bench.errors import BenchError
 
@@ -100,6 +100,10 @@ class BM25:
     def _stemmed(self, text: str, lang: str) -> list[str]:
         stemmer = self._stemmer.get(lang.partition("-")[0])
         return words(text) if stemmer is None else stemmer.stemWords(words(text))
+
+
+LEXICAL: dict[str, Callable[[], Ranker]] = {"char-tfidf": CharTfidf, "bm25": BM25}
+"""Baselines without a model."""
 
 
 def words(text: str) -> list[str]:

@@ -11,16 +11,13 @@ from bench import processes
 from bench.data.train_data import TrainData
 from bench.models import precision
 from bench.models.folder import folder_hash
+from bench.models.lexical import LEXICAL
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.settings import Plan, Settings
 from bench.store import cells, environment, json_files
 from strategies import Strategy
 from tasks import Source
 from tasks.files import checksums
-
-LEXICAL = ("char-tfidf", "bm25")
-"""Rows that match characters or words."""
-
 
 BASELINES = ("untrained", *LEXICAL)
 

@@ -15,7 +15,7 @@ from bench.data.train_data import TrainData
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
 from bench.running.jobs import Job, Request, about, computed_with, config_of
-from bench.running.stored import _encoder, _stored_offsets, stored
+from bench.running.stored import described, encoder_of, offsets_of, ranker_of
 from bench.store import cells, checkpoints, json_files
 from bench.store.cells import COST, OFFSETS
 from bench.store.checkpoints import Checkpoint
@@ -33,7 +33,7 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
     Of several processes all train, and the first one does the rest; None in one that does not help to encode either.
     """
     if job.derived is None:
-        return ranker_of(job, path, data, request)
+        return _made(job, path, data, request)
     if isinstance(job.derived, Merge):
         return _merged(job, job.derived, path, data, request)
     if not processes.is_first():
@@ -46,48 +46,31 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
     if not (path / "config.json").is_file():
         json_files.write_json(path / "config.json", config)
-    return stored(path, code)
+    return ranker_of(path, code)
 
 
-def ranker_of(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
+def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
     """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
     if job.strategy is not None and not processes.agreed((path / "model").is_dir):
         return _trained(job, path, data, request)
-    return _ready(job, path, data, request) if processes.is_first() or request.plan.shards else None
-
-
-def _ready(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
-    """What ranks without being trained now, and the hash of its weights."""
+    if not processes.is_first() and not request.plan.shards:
+        return None
+    code = job.settings.trust_remote_code
     if job.strategy is not None:
-        from bench.models.loading import load_encoder
-
         if processes.is_first():
             checkpoints.discard(checkpoints.folder_of(path))
-        encoder = load_encoder(dataclasses.replace(job.settings, model=str(path / "model")), job.seed)
-        return encoder, encoder.weights_hash()
+        return ranker_of(path, code)
     config = config_of(job, request, data)
-    ranker, weights = _as_it_is(job, request)
+    found = described(config, path, code)
+    _tell(found[0], job, request)
     if processes.is_first():
         json_files.write_json(path / "config.json", config)
-    return ranker, weights
+    return found
 
 
-def _as_it_is(job: Job, request: Request) -> tuple[Ranker, str]:
-    """A lexical baseline, or the base model, and the hash of its weights."""
-    if not job.model:
-        from bench.models.lexical import BM25, CharTfidf
-
-        return (BM25() if job.label == "bm25" else CharTfidf()), "none"
-    from bench.models.loading import load_encoder
-
-    encoder = load_encoder(job.settings, job.seed)
-    _tell(encoder, job, request)
-    return encoder, encoder.weights_hash()
-
-
-def _tell(encoder: Encoder, job: Job, request: Request) -> None:
+def _tell(ranker: Ranker, job: Job, request: Request) -> None:
     """What there was to decide when a model was opened."""
-    for note in encoder.notes:
+    for note in getattr(ranker, "notes", ()):
         request.say(f"{job.name}: {note}")
 
 
@@ -192,18 +175,17 @@ def _train(
     json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
 
 
-def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Encoder, str] | None:
+def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
     """Train the parents in ``parents/``, where finished ones are kept, and store their average as ``model``."""
     if not processes.agreed((path / "model").is_dir):
         for parent in job.parents:
-            ranker_of(parent, path / "parents" / parent.name, data, request)
+            _made(parent, path / "parents" / parent.name, data, request)
         config = config_of(job, request, data) | about(job)
         code = job.settings.trust_remote_code
         processes.agreed(lambda: _store_average(merge, path, job.parents, config, code))
     if not processes.is_first() and not request.plan.shards:
         return None
-    encoder = _encoder(path, request.plan.settings.trust_remote_code)
-    return encoder, encoder.weights_hash()
+    return ranker_of(path, job.settings.trust_remote_code)
 
 
 def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], code: bool) -> None:
@@ -211,7 +193,7 @@ def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Map
     from bench.models.loading import save
 
     json_files.write_json(path / "config.json", config)
-    encoders = [_encoder(path / "parents" / parent.name, code) for parent in parents]
+    encoders = [encoder_of(path / "parents" / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with written_aside(path / "model") as aside:
@@ -226,10 +208,10 @@ def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, cod
     from bench.models.language_removal import offsets
 
     if (path / OFFSETS).is_file():
-        return sorted(_stored_offsets(path))
+        return sorted(offsets_of(path))
     if data is None:
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
-    encoder = _encoder(parent, code)
+    encoder = encoder_of(parent, code)
     found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
     with written_aside(path / OFFSETS) as aside:
         save_file(found, aside)

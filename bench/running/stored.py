@@ -1,17 +1,18 @@
-"""The ranker of a cell that is on disk."""
+"""What ranks in a cell, by its config and what lies beside that."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.models.folder import FLAG
+from bench.models.lexical import LEXICAL
 from bench.plan.settings import Settings
 from bench.store import cells
 from bench.store.cells import OFFSETS
@@ -25,19 +26,47 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 
-def stored(path: Path, code: bool, above: frozenset[str] = frozenset()) -> tuple[Ranker, str]:
-    """The ranker of a stored cell with an encoder, and the hash of its weights; parents stand beside it.
+def ranker_of(path: Path, code: bool) -> tuple[Ranker, str]:
+    """The ranker of a cell on disk, and the hash of its weights; cells that it is made of stand beside it.
 
     Args:
         path: of the cell.
         code: whether the user consents to run the model's own code; what is stored cannot consent.
-        above: cells that are made of this one.
     """
-    config = cells.read_config(path)
+    return described(cells.read_config(path), path, code)
+
+
+def encoder_of(path: Path, code: bool) -> Encoder:
+    """The encoder of a cell on disk that has weights of its own, or those of the base model."""
+    return _encoder(cells.read_config(path), path, code)
+
+
+def described(
+    config: Mapping[str, object], path: Path, code: bool, above: frozenset[str] = frozenset()
+) -> tuple[Ranker, str]:
+    """What ranks in the cell ``path`` by its ``config``, and the hash of its weights (of a removal: of its parent's).
+
+    ``above`` names the cells that are made of this one.
+    """
     about = config.get("derived")
-    if not isinstance(about, dict) or about["kind"] == "merge":
-        encoder = _encoder(path, code)
-        return encoder, encoder.weights_hash()
+    if isinstance(about, dict) and about["kind"] != "merge":
+        return _removed(config, about, path, code, above)
+    if not config["trained"] and not config["model"]:
+        return _lexical(str(config["strategy"]), path), "none"
+    encoder = _encoder(config, path, code)
+    return encoder, encoder.weights_hash()
+
+
+def _lexical(label: str, path: Path) -> Ranker:
+    if label not in LEXICAL:
+        raise BenchError(f"{path / 'config.json'}: no model in it, and {label!r:.80} is none of {', '.join(LEXICAL)}")
+    return LEXICAL[label]()
+
+
+def _removed(
+    config: Mapping[str, object], about: Mapping[str, Any], path: Path, code: bool, above: frozenset[str]
+) -> tuple[Ranker, str]:
+    """The ranker of the one parent, with something removed from its vectors."""
     from bench.models.language_removal import Removed
 
     parents = config["parents"]
@@ -45,7 +74,7 @@ def stored(path: Path, code: bool, above: frozenset[str] = frozenset()) -> tuple
     if len(parents) != 1 or path.name in above:
         raise BenchError(f"{path / 'config.json'}: such a cell is made of one other, and not of itself")
     parent = path.parent / file_name(parents[0]["cell"], f"{path / 'config.json'}: a parent")
-    inner, weights = stored(parent, code, above | {path.name})
+    inner, weights = described(cells.read_config(parent), parent, code, above | {path.name})
     return Removed(inner, _removal(str(about["kind"]), about["parameters"], path)), weights
 
 
@@ -54,7 +83,7 @@ def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal
 
     rank = parameters.get("rank")
     if kind == "shift":
-        return language_removal.shift(_stored_offsets(path))
+        return language_removal.shift(offsets_of(path))
     if kind == "lir" and type(rank) is int and rank >= 1:
         return language_removal.lir(rank)
     if kind == "centering":
@@ -62,7 +91,12 @@ def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal
     raise BenchError(f"{path / 'config.json'}: derived in no known way ({kind!r:.80}, rank {rank!r:.80})")
 
 
-def _stored_offsets(path: Path) -> dict[str, Floats]:
+def offsets_of(path: Path) -> dict[str, Floats]:
+    """Language -> what a stored cell subtracts from its passages, float32, (dim,).
+
+    Raises:
+        BenchError: not readable.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -72,11 +106,10 @@ def _stored_offsets(path: Path) -> dict[str, Floats]:
         raise BenchError(f"{path / OFFSETS}: not readable ({error}); run the cell again with --overwrite") from None
 
 
-def _encoder(path: Path, code: bool) -> Encoder:
-    """The encoder of a cell: its own model where it has one, else the one that its settings name."""
+def _encoder(config: Mapping[str, object], path: Path, code: bool) -> Encoder:
+    """A cell's own model where it is trained, else the one that its settings name."""
     from bench.models.loading import load_encoder
 
-    config = cells.read_config(path)
     settings = typed(Settings, config["settings"], str(path / "config.json"), "settings")
     if settings.trust_remote_code and not code:
         raise BenchError(f"{path}: its model runs code of its own; {FLAG} consents to that")

@@ -225,8 +225,8 @@ def test_code_of_a_model_runs_with_consent_that_is_recorded(
     assert cell.settings["trust_remote_code"] is True
     assert "--trust-remote-code" in str(cell.config["command"])
     with pytest.raises(BenchError, match="its model runs code of its own; --trust-remote-code consents"):
-        stored.stored(cell.path, code=False)
-    assert stored.stored(cell.path, code=True)[1] == (cell.done or {})["weights_sha256"]
+        stored.ranker_of(cell.path, code=False)
+    assert stored.ranker_of(cell.path, code=True)[1] == (cell.done or {})["weights_sha256"]
 
 
 def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> None:
