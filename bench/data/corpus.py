@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, compress
+from itertools import compress
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +15,6 @@ from bench.store.shards import Shards
 from tasks.contract import Texts
 
 Kind = Literal["query", "passage"]
-
-
-CHUNK = 1 << 14
-"""Texts of a corpus that are held at once, and sorted by length among each other."""
 
 
 class Distinct(NamedTuple):
@@ -41,8 +37,7 @@ class Distinct(NamedTuple):
 
     def of(self, texts: Iterable[str]) -> Iterator[str]:
         """The distinct ones of ``texts``, which are those that were told apart."""
-        flags = (self.new[start : start + CHUNK].tolist() for start in range(0, len(self.new), CHUNK))
-        return compress(texts, chain.from_iterable(flags))
+        return compress(texts, self.new)
 
 
 def first_appearances(texts: Iterable[str], n: int) -> Distinct:

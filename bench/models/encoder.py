@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from bench.data.corpus import CHUNK, Kind, distinct_texts, first_appearances
+from bench.data.corpus import Kind, distinct_texts, first_appearances
 from bench.models import packed_attention, sides
 from bench.models.passes import Pass, Work, filled, padded_right, passes
 from bench.plan.settings import Settings
 from bench.processes import Progress
+from bench.store import shards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -141,11 +142,11 @@ class Encoder:
         return self._encode(iter(distinct), len(distinct), kind)[inverse]
 
     def _encode(self, texts: Iterator[str], at_most: int, kind: Kind) -> NDArray[np.float32]:
-        """Encode a stream of at most ``at_most`` texts; only ``CHUNK`` of them are held at once."""
+        """Encode a stream of at most ``at_most`` texts; only ``shards.CHUNK`` of them are held at once."""
         out = np.empty((0, 0), np.float32)
         done = 0
         with progress(at_most, kind) as bar:
-            while chunk := list(islice(texts, CHUNK)):
+            while chunk := list(islice(texts, shards.CHUNK)):
                 vectors = self.encode_chunk(chunk, kind, bar)
                 if not out.size:
                     out = np.empty((at_most, vectors.shape[1]), np.float32)
@@ -154,7 +155,7 @@ class Encoder:
         return out[:done]
 
     def encode_chunk(self, texts: list[str], kind: Kind, bar: Progress) -> NDArray[np.float32]:
-        """Float32, (n, dim), unit length, of at most ``CHUNK`` texts: what passes together decides the last bits."""
+        """Float32, (n, dim), unit length, of at most ``shards.CHUNK`` texts, which decides the last bits."""
         out = np.empty((0, 0), np.float32)
         self.model.eval()
         with torch.inference_mode(), self.layers():

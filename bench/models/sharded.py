@@ -62,9 +62,9 @@ class Sharded:
         if not left:
             return
         texts = distinct.of(corpus.texts())
-        with progress(len(left) * shards.SHARD, "passage") as bar:
+        with progress(len(left) * shards.CHUNK, "passage") as bar:
             for name in found.names:
-                chunk = list(islice(texts, shards.SHARD))
+                chunk = list(islice(texts, shards.CHUNK))
                 if name not in left:
                     continue
                 with found.kept.claimed(name, wait) as mine:

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from bench.store.arrays import Kept
 from bench.store.json_files import hash64
 
-SHARD = 1 << 14
-"""Distinct passages of a shard, but for the last one; as many as are encoded together, which decides the last bits."""
+CHUNK = 1 << 14
+"""Distinct passages of a shard, but for the last one: those that an encoder sorts by length and passes together.
+
+What passes together decides the last bits of a vector, so that memory and disk have to agree on it.
+"""
 
 
 class Shards:
@@ -32,9 +35,9 @@ class Shards:
     """
 
     def __init__(self, root: Path, owner: Mapping[str, object], n: int, stored: str = "float32") -> None:
-        self.owner = {**owner, "passages": n, "passages of a shard": SHARD, "stored as": stored}
+        self.owner = {**owner, "passages": n, "passages of a shard": CHUNK, "stored as": stored}
         self.folder = root / hash64(self.owner)[:16]
-        self.names = [f"shard-{i:05d}" for i in range(-(-n // SHARD))]
+        self.names = [f"shard-{i:05d}" for i in range(-(-n // CHUNK))]
         self.kept = Kept(self.folder, self.owner)
         self._n, self._stored = n, stored
 
@@ -57,14 +60,14 @@ class Shards:
     def __getitem__(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(self._n)
-            first, last = start // SHARD, (stop - 1) // SHARD
+            first, last = start // CHUNK, (stop - 1) // CHUNK
             if first == last:  # mapped, not copied, where it is float32
                 shard = self.kept.read(self.names[first])
-                return np.asarray(shard[start - first * SHARD : stop - first * SHARD], np.float32)
+                return np.asarray(shard[start - first * CHUNK : stop - first * CHUNK], np.float32)
             rows = np.arange(start, stop)
         out = np.empty((len(rows), self.shape[1]), np.float32)
-        of_shard = rows // SHARD
+        of_shard = rows // CHUNK
         for i in np.unique(of_shard).tolist():
             here = np.flatnonzero(of_shard == i)
-            out[here] = self.kept.read(self.names[i])[rows[here] - i * SHARD]
+            out[here] = self.kept.read(self.names[i])[rows[here] - i * CHUNK]
         return out

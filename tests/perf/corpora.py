@@ -31,7 +31,7 @@ from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
 from bench.report import plots
 from bench.store.environment import peak_mb
-from bench.store.shards import SHARD, Shards
+from bench.store.shards import CHUNK, Shards
 from tasks.beir import miracl_lite
 from tasks.streamed import Row, Streamed
 
@@ -65,7 +65,7 @@ def synthetic(root: Path, n: int, clustered: bool = True) -> Shards:
         with found.kept.claimed(name, wait=False) as mine:
             if mine:
                 rng = np.random.default_rng([1, i])
-                vectors = unit(rng.standard_normal((min(SHARD, n - i * SHARD), DIM)))
+                vectors = unit(rng.standard_normal((min(CHUNK, n - i * CHUNK), DIM)))
                 if clustered:
                     vectors = unit(vectors + centres[rng.integers(0, len(centres), len(vectors))])
                 found.write(name, vectors)

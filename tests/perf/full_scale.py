@@ -21,7 +21,7 @@ from full_scale_counts import GPUS, LABSE, MIRACL, PASSAGES, PER_HOST, SMALL, TH
 
 from bench.data.overlap import RUN
 from bench.plan.settings import Settings
-from bench.store.shards import SHARD
+from bench.store.shards import CHUNK
 from bench.training.row_adamw import HORIZON
 
 
@@ -406,7 +406,7 @@ def miracl(found: Measured, options: argparse.Namespace) -> str:
     lengths = counts.passages_of_miracl(found)
     about = prose(f"""{PASSAGES:,} passages in {len(MIRACL)} languages, {counts.DISTINCT:,} of them distinct (only
         these are encoded and kept; the figures below are of all), {counts.QUERIES:,} dev queries,
-        {lengths.mean:.0f} tokens of a passage on average, {ceil(counts.DISTINCT / SHARD):,} shards of {SHARD:,}.""")
+        {lengths.mean:.0f} tokens of a passage on average, {ceil(counts.DISTINCT / CHUNK):,} shards of {CHUNK:,}.""")
     encoding = prose(f"""Tokenising: on {THREADS} threads beside one GPU. Bookkeeping: {options.encode_seconds:.1f}
         s of one thread for a million texts of about 40 tokens through the built-in static model, with its tokens,
         hashing and writing: what goes on beside a larger model takes at most so much. A process tokenises, encodes

@@ -32,7 +32,7 @@ def large() -> Large:
 @pytest.fixture
 def on_disk(large: Large, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """The same vectors in shards of 128, searched in blocks of 250, 16 queries at a time."""
-    monkeypatch.setattr(shards, "SHARD", 128)
+    monkeypatch.setattr(shards, "CHUNK", 128)
     monkeypatch.setattr(faiss_search, "LARGE", 250)
     monkeypatch.setattr(faiss_search, "ASKED", 16)
     return large.kept(tmp_path)

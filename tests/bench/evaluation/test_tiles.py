@@ -85,7 +85,7 @@ class Large:
         for i, name in enumerate(found.names):
             with found.kept.claimed(name, wait=False) as mine:
                 assert mine
-                found.write(name, self.vectors[i * shards.SHARD : (i + 1) * shards.SHARD])
+                found.write(name, self.vectors[i * shards.CHUNK : (i + 1) * shards.CHUNK])
         return found
 
 
@@ -93,7 +93,7 @@ class Large:
 def test_from_disk_the_same_bits_as_from_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tile: int, shard: int
 ) -> None:
-    monkeypatch.setattr(shards, "SHARD", shard)
+    monkeypatch.setattr(shards, "CHUNK", shard)
     large = Large(tile)
     on_disk = large.kept(tmp_path)
     at_once = large.rank(large.vectors)

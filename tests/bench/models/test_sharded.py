@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from bench.cli import main
-from bench.data import corpus as corpus_
-from bench.data.corpus import CHUNK, Corpus, build_corpus
+from bench.data.corpus import Corpus, build_corpus
 from bench.errors import BenchError
 from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
@@ -42,12 +41,7 @@ def corpus() -> Corpus:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of 256 passages."""
-    monkeypatch.setattr(shards, "SHARD", 256)
-    monkeypatch.setattr(corpus_, "CHUNK", 256)
-
-
-def test_a_shard_is_what_passes_together_in_memory() -> None:
-    assert shards.SHARD == CHUNK
+    monkeypatch.setattr(shards, "CHUNK", 256)
 
 
 @pytest.mark.usefixtures("small")

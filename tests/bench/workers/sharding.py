@@ -7,9 +7,7 @@ from pathlib import Path
 import torch
 
 from bench import processes
-from bench.data import corpus as corpora
 from bench.data.corpus import build_corpus
-from bench.models import encoder
 from bench.models.loading import load_encoder
 from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
@@ -23,7 +21,7 @@ SIZE = 256
 def main(out: Path) -> None:
     torch.set_num_threads(1)
     processes.join()
-    shards.SHARD = corpora.CHUNK = encoder.CHUNK = SIZE
+    shards.CHUNK = SIZE
     written: list[str] = []
     write = Shards.write
 
