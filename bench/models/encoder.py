@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -51,6 +51,13 @@ class Parity(NamedTuple):
     distance: float
     text: str
     seconds: float
+
+
+class Counter(Protocol):
+    """Is told how many texts more are encoded."""
+
+    def update(self, more: int, /) -> object:
+        """So many more."""
 
 
 class Encoder:
@@ -154,7 +161,7 @@ class Encoder:
                 done += len(chunk)
         return out[:done]
 
-    def encode_chunk(self, texts: list[str], kind: Kind, bar: Progress) -> NDArray[np.float32]:
+    def encode_chunk(self, texts: list[str], kind: Kind, bar: Counter) -> NDArray[np.float32]:
         """Float32, (n, dim), unit length, of at most ``shards.CHUNK`` texts, which decides the last bits."""
         out = np.empty((0, 0), np.float32)
         self.model.eval()
