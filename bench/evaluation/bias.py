@@ -1,31 +1,31 @@
 """Language bias per query, in the pool of all languages. Read beside AP, never instead of it.
 
 Functions take ``ranks``: int64, (n_queries, R), 1-based ranks of the relevant passages in the pooled list, padded with
-``ABSENT``, ``MISSED`` where a cut run does not answer the passage; and give float64, (n_queries,), NaN where the
-measure is not defined. The report's glossary is made of these docstrings.
+``ABSENT``, ``MISSED`` where a cut run does not answer the passage, ``LOST`` where the corpus lacks it; and give
+float64, (n_queries,), NaN where the measure is not defined. The report's glossary is made of these docstrings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.evaluation.measures import ABSENT, MISSED, Ranks, Values, average_precision
+from bench.evaluation.measures import (
+    ABSENT,
+    LOST,
+    MEASURES,
+    Observed,
+    Pairs,
+    Ranks,
+    Values,
+    average_precision,
+    observed_measures,
+    pairs,
+)
 
 Mask = NDArray[np.bool_]
-
-
-BIAS = (
-    "rank_distance",
-    "rank_distance_log2",
-    "same_language@10",
-    "same_language_nonrelevant@10",
-    "TLR@10",
-    "own_language_first",
-    "MRC@10",
-    "PEER",
-)
-"""Columns of rows about the pool."""
 
 
 IN_POOL = "AP_in_pool"
@@ -54,7 +54,12 @@ def rank_distance_log2(ranks: Ranks) -> Values:
 
 def _whole(ranks: Ranks) -> Mask:
     """Queries with at least two relevant passages, all of them answered."""
-    return ((ranks < ABSENT).sum(axis=1) >= 2) & (ranks != MISSED).all(axis=1)
+    return ((ranks < ABSENT).sum(axis=1) >= 2) & ~_unanswered(ranks).any(axis=1)
+
+
+def _unanswered(ranks: Ranks) -> Mask:
+    """Relevant passages without a rank."""
+    return (ranks >= LOST) & (ranks < ABSENT)
 
 
 def _last(ranks: Ranks) -> Values:
@@ -76,21 +81,18 @@ def same_language_share(top_lang: NDArray[np.int64], q_lang: int, pool_share: fl
     return (top_lang == q_lang).mean(axis=1) - pool_share
 
 
-def same_language_nonrelevant(top_lang: NDArray[np.int64], wrong: Mask, q_lang: int, pool_share: Values) -> Values:
+def same_language_nonrelevant(wrong: Ranks, wrong_own: Ranks, pool_share: Values) -> Values:
     """Share of the 10 best-ranked non-relevant passages in the query's language, minus its share of the non-relevant.
 
     Range: -1 to 1; 0 is no preference. Pure bias: none of these passages is an answer, whatever its language.
     Cannot say: how good the ranking is. Source: ours.
 
     Args:
-        top_lang: int64, (n_queries, K), language index of each of the first K passages.
-        wrong: (n_queries, K), which of them are not relevant; the first 10 count.
-        q_lang: language index of the queries.
-        pool_share: (n_queries,), share of ``q_lang`` among the query's non-relevant passages.
+        wrong: int64, (n_queries,), best-ranked non-relevant passages that were looked at.
+        wrong_own: int64, (n_queries,), those of them that are in the query's language.
+        pool_share: (n_queries,), share of that language among the query's non-relevant passages.
     """
-    counted = wrong & (np.cumsum(wrong, axis=1) <= 10)
-    n = counted.sum(axis=1)
-    return np.where(n > 0, ((top_lang == q_lang) & counted).sum(axis=1) / np.maximum(n, 1) - pool_share, np.nan)
+    return np.where(wrong > 0, wrong_own / np.maximum(wrong, 1) - pool_share, np.nan)
 
 
 def other_language_recall(ranks: Ranks, foreign: Mask) -> Values:
@@ -121,7 +123,7 @@ def own_language_first(ranks: Ranks, own: Mask) -> Values:
     """
     present = ranks < ABSENT
     best = ranks.argmin(axis=1)
-    defined = (own & present).any(axis=1) & (~own & present).any(axis=1) & (ranks.min(axis=1) < MISSED)
+    defined = (own & present).any(axis=1) & (~own & present).any(axis=1) & (ranks.min(axis=1) < LOST)
     return np.where(defined, np.take_along_axis(own, best[:, None], axis=1)[:, 0].astype(np.float64), np.nan)
 
 
@@ -149,21 +151,25 @@ def mean_rank_correlation(tops: Ranks) -> Values:
 
 
 def _spearman(a: Ranks, b: Ranks) -> Values:
-    """Of two top-k lists (n, k) over their union; the closed form of Pearson's correlation of tied ranks."""
+    """Of two top-k lists (n, k) over their union; the closed form of Pearson's correlation of tied ranks.
+
+    Sums over the passages in both lists are sums of whole numbers, exact in any order.
+    """
     k = a.shape[1]
-    same = a[:, :, None] == b[:, None, :]
-    union = 2 * k - same.sum(axis=(1, 2))
+    place = np.arange(1.0, k + 1)
+    weights = np.stack([np.ones((k, k)), *np.meshgrid(place, place, indexing="ij"), np.outer(place, place)], axis=-1)
+    same = (a[:, :, None] == b[:, None, :]).reshape(len(a), k * k)
+    both, in_a, in_b, product = (same.astype(np.float64) @ weights.reshape(k * k, 4)).T
+    union = 2 * k - both
     mean = (union + 1) / 2
     behind = k + (union - k + 1) / 2 - mean  # centred rank of what a list lacks
-    own = np.arange(1, k + 1) - mean[:, None]
-    variance = (own**2).sum(axis=1) + (union - k) * behind**2
-    shared = (same * own[:, :, None] * own[:, None, :]).sum(axis=(1, 2))
-    only_a = (~same.any(axis=2) * own).sum(axis=1) * behind
-    only_b = (~same.any(axis=1) * own).sum(axis=1) * behind
-    return (shared + only_a + only_b) / variance
+    variance = (place**2).sum() - mean * (2 * place.sum() - k * mean) + (union - k) * behind**2
+    shared = product - mean * (in_a + in_b - both * mean)
+    alone = 2 * place.sum() - in_a - in_b - 2 * (k - both) * mean
+    return np.asarray((shared + alone * behind) / variance, np.float64)
 
 
-def alone_in_pool(ranks: Ranks, inside: Mask) -> Values:
+def alone_in_pool(ranks: Ranks, lang: Ranks, rows: Pairs) -> Values:
     """H2 of the strong-weak gap: AP of the answers in one language in the whole pool, the other answers removed.
 
     H1 is the AP with the pool cut to that language; H1 - H2 (0 to 1, lower is better) is what the passages of other
@@ -172,12 +178,14 @@ def alone_in_pool(ranks: Ranks, inside: Mask) -> Values:
 
     Args:
         ranks: (n_queries, R), of all relevant passages in the pool.
-        inside: (n_queries, R), which of them are in the language; at least one in each row.
+        lang: (n_queries, R), number of the language of each.
+        rows: queries and languages for which the value is asked.
     """
-    inside = inside & (ranks < ABSENT)
-    others_ahead = (ranks[:, None, :] < ranks[:, :, None]) & ~inside[:, None, :]
-    alone = np.where(ranks == MISSED, MISSED, ranks - others_ahead.sum(axis=2))
-    return average_precision(np.where(inside, alone, ABSENT))
+    others_ahead = np.zeros_like(ranks)
+    for rank, other in zip(ranks.T[:, :, None], lang.T[:, :, None], strict=True):
+        others_ahead += (rank < ranks) & (other != lang)
+    alone = np.where(ranks >= LOST, ranks, ranks - others_ahead)
+    return average_precision(rows.answers(alone))
 
 
 def peer(ranks: Ranks, lang: Ranks) -> Values:
@@ -191,16 +199,105 @@ def peer(ranks: Ranks, lang: Ranks) -> Values:
         ranks: (n_queries, R).
         lang: (n_queries, R), language index of each relevant passage.
     """
-    from scipy import stats
-
-    present = (ranks < ABSENT) & (ranks != MISSED)
-    order = np.where(present, np.argsort(np.argsort(ranks, axis=1), axis=1) + 1.0, 0.0)
-    n = present.sum(axis=1)
+    present = ranks < LOST
     langs = np.unique(lang)
     sizes = np.stack([((lang == x) & present).sum(axis=1) for x in langs], axis=1)
+    groups = (sizes > 0).sum(axis=1)
+    defined = (groups >= 2) & ((sizes >= 2) | (sizes == 0)).all(axis=1) & ~_unanswered(ranks).any(axis=1)
+    if not defined.any():
+        return np.full(len(ranks), np.nan)
+    from scipy import stats
+
+    n = present.sum(axis=1)
+    order = np.where(present, np.argsort(np.argsort(ranks, axis=1), axis=1) + 1.0, 0.0)
     sums = np.stack([(order * (lang == x)).sum(axis=1) for x in langs], axis=1)
     between = (sums**2 / np.maximum(sizes, 1)).sum(axis=1)
     h = 12 / np.maximum(n * (n + 1), 1) * between - 3 * (n + 1)
-    groups = (sizes > 0).sum(axis=1)
-    defined = (groups >= 2) & ((sizes >= 2) | (sizes == 0)).all(axis=1) & (ranks != MISSED).all(axis=1)
     return np.where(defined, stats.chi2.sf(h, np.maximum(groups - 1, 1)), np.nan)
+
+
+def _same_language(of: Observed) -> Values:
+    segment = np.cumsum([0, *of.passages.values()])
+    top_lang = np.where(of.top >= 0, np.searchsorted(segment, of.top, side="right") - 1, -1)
+    return same_language_share(top_lang, of.own, _own_passages(of) / segment[-1])
+
+
+def _same_language_nonrelevant(of: Observed) -> Values:
+    there = (of.pool_rank < ABSENT) & (of.pool_rank != LOST)
+    answers, own_answers = there.sum(axis=1), (there & (of.lang == of.own)).sum(axis=1)
+    others = np.maximum(sum(of.passages.values()) - answers, 1)
+    return same_language_nonrelevant(of.wrong, of.wrong_own, (_own_passages(of) - own_answers) / others)
+
+
+def _own_passages(of: Observed) -> int:
+    return of.passages.get(of.q_lang, 0)
+
+
+OF_POOL: dict[str, Callable[[Observed], Values]] = {
+    "rank_distance": lambda of: rank_distance(of.pool_rank),
+    "rank_distance_log2": lambda of: rank_distance_log2(of.pool_rank),
+    "same_language@10": _same_language,
+    "same_language_nonrelevant@10": _same_language_nonrelevant,
+    "TLR@10": lambda of: other_language_recall(of.pool_rank, of.lang != of.own),
+    "own_language_first": lambda of: own_language_first(of.pool_rank, of.lang == of.own),
+    "PEER": lambda of: peer(of.pool_rank, of.lang),
+}
+"""Column of rows about the pool -> its values, of the queries of one language."""
+
+
+CORRELATION = "MRC@10"
+"""Column of rows about the pool that compares the queries of several languages."""
+
+
+BIAS = (
+    "rank_distance",
+    "rank_distance_log2",
+    "same_language@10",
+    "same_language_nonrelevant@10",
+    "TLR@10",
+    "own_language_first",
+    CORRELATION,
+    "PEER",
+)
+"""Columns of rows about the pool."""
+
+
+def all_columns(of: Sequence[Observed], names: Sequence[str] = (*MEASURES, IN_POOL, *BIAS)) -> list[dict[str, Values]]:
+    """Several columns of every row about one pool of passages, NaN where a column says nothing of a row.
+
+    Args:
+        of: what was observed of the queries of each language.
+        names: of ``MEASURES``, ``IN_POOL`` and ``BIAS``.
+
+    Returns:
+        for each language column -> (n_rows,): the rows of ``pairs``, then, where there are several passage languages,
+        one of each query about the pool.
+    """
+    correlations = _correlations(of) if of and CORRELATION in names else [np.empty(0)] * len(of)
+    return [_columns(each, found, names) for each, found in zip(of, correlations, strict=True)]
+
+
+def _columns(of: Observed, correlation: Values, names: Sequence[str]) -> dict[str, Values]:
+    rows = pairs(of)
+    found = observed_measures(of, rows, [name for name in names if name in MEASURES])
+    n_pairs, n = len(rows.query), len(of.rank) if of.pooled else 0
+    for name in (name for name in names if name not in MEASURES):
+        pair, pool = np.full(n_pairs, np.nan), np.full(n, np.nan)
+        if of.pooled and name == IN_POOL:
+            pair = alone_in_pool(of.pool_rank, of.lang, rows)
+        elif of.pooled:
+            pool = correlation if name == CORRELATION else OF_POOL[name](of)
+        found[name] = np.concatenate([pair, pool])
+    return found
+
+
+def _correlations(of: Sequence[Observed]) -> list[Values]:
+    """MRC@10 of the queries of each language."""
+    question, tops = np.concatenate([o.question for o in of]), np.concatenate([o.top for o in of])
+    _, number, versions = np.unique(question, return_inverse=True, return_counts=True)
+    found = np.full(len(question), np.nan)
+    for size in np.unique(versions[versions > 1]):
+        several = np.flatnonzero(versions[number] == size)
+        alike = several[np.argsort(number[several], kind="stable")].reshape(-1, size)
+        found[alike] = mean_rank_correlation(tops[alike])
+    return np.split(found, np.cumsum([len(o.question) for o in of])[:-1])

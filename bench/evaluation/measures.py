@@ -1,10 +1,13 @@
 """Retrieval measures per query, from the ranks of its relevant passages. Names and definitions as in ir_measures.
 
-Every function takes ``ranks``: int64, (n_queries, R), the 1-based ranks of a query's relevant passages, in any order,
-padded with ``ABSENT``; and returns float64, (n_queries,). A query without a relevant passage has 0, as in trec_eval.
+Functions of ``ranks``: int64, (n_queries, R), the 1-based ranks of a query's relevant passages, in any order,
+padded with ``ABSENT``; give float64, (n_queries,). A query without a relevant passage has 0, as in trec_eval.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +24,10 @@ ABSENT = np.iinfo(np.int64).max
 
 MISSED = ABSENT - 1
 """Rank of a relevant passage that a cut run does not answer: it adds nothing (AP: less than 1e-17)."""
+
+
+LOST = MISSED - 1
+"""Rank of a relevant passage that the corpus lacks: the same."""
 
 
 def average_precision(ranks: Ranks) -> Values:
@@ -55,16 +62,109 @@ def ndcg_at(ranks: Ranks, grades: Ranks, k: int) -> Values:
     return gained / np.where(ideal > 0, ideal, 1.0)
 
 
-MEASURES = ("AP", "nDCG@10", "R@1", "R@10", "R@100", "RR@10")
+OF_RANKS: dict[str, Callable[[Ranks, Ranks], Values]] = {
+    "AP": lambda ranks, grades: average_precision(ranks),
+    "nDCG@10": lambda ranks, grades: ndcg_at(ranks, grades, 10),
+    "R@1": lambda ranks, grades: recall_at(ranks, 1),
+    "R@10": lambda ranks, grades: recall_at(ranks, 10),
+    "R@100": lambda ranks, grades: recall_at(ranks, 100),
+    "RR@10": lambda ranks, grades: reciprocal_rank_at(ranks, 10),
+}
+"""Measure -> its values, of ranks and grades (n_queries, R): a new one needs no cell to be scored again."""
 
 
-def all_measures(ranks: Ranks, grades: Ranks) -> dict[str, Values]:
-    """Every measure of ``MEASURES`` at once."""
-    return {
-        "AP": average_precision(ranks),
-        "nDCG@10": ndcg_at(ranks, grades, 10),
-        "R@1": recall_at(ranks, 1),
-        "R@10": recall_at(ranks, 10),
-        "R@100": recall_at(ranks, 100),
-        "RR@10": reciprocal_rank_at(ranks, 10),
-    }
+MEASURES = tuple(OF_RANKS)
+
+
+def all_measures(ranks: Ranks, grades: Ranks, names: Sequence[str] = MEASURES) -> dict[str, Values]:
+    """Several measures at once."""
+    return {name: OF_RANKS[name](ranks, grades) for name in names}
+
+
+class Observed(NamedTuple):
+    """What was seen of the queries of one language in one pool of passages: every measure derives from it.
+
+    Arrays (n, R) have a place for each relevant passage of a query, in the order of the pool: by language, then as the
+    data set has them; padding follows. A language whose judged passages are all not relevant has a place of grade 0.
+
+    Attributes:
+        q_lang: language of the queries.
+        passages: language -> its passages in the pool; languages are in order.
+        question: int64, (n,). Queries of one number, in any language, are versions of one question.
+        lang: int64, (n, R). Number of the language of each relevant passage; -1 is padding, ``len(passages)`` is a
+            language that no passage is in.
+        grade: int64, (n, R). 0 where there is no relevant passage.
+        rank: int64, (n, R). Rank of each among the passages of its language; ``ABSENT`` is that there is none,
+            ``MISSED`` that a cut run does not answer it, ``LOST`` that the corpus lacks it.
+        pool_rank: int64, (n, R). Its rank in the pool of all languages.
+        top: int64, (n, K). The K = 10 best passages of the pool (all, where it has fewer), best first, as numbers in
+            the order of the pool; -1 where a cut run has no more.
+        wrong: int64, (n,). How many of the best-ranked passages that are not relevant were looked at, at most 10.
+        wrong_own: int64, (n,). How many of these are in the language of the query.
+    """
+
+    q_lang: str
+    passages: dict[str, int]
+    question: Ranks
+    lang: Ranks
+    grade: Ranks
+    rank: Ranks
+    pool_rank: Ranks
+    top: Ranks
+    wrong: Ranks
+    wrong_own: Ranks
+
+    @property
+    def pooled(self) -> bool:
+        """Whether there is a pool of several languages."""
+        return len(self.passages) > 1
+
+    @property
+    def own(self) -> int:
+        """Number of the queries' language among those of the passages; -1 where it is none of them."""
+        langs = list(self.passages)
+        return langs.index(self.q_lang) if self.q_lang in langs else -1
+
+
+class Pairs(NamedTuple):
+    """Rows about language pairs: for each passage language the queries that are judged in it, both in order.
+
+    Attributes:
+        lang: int64, (n_pairs,). Number of the passage language.
+        query: int64, (n_pairs,).
+        slot: int64, (n_pairs, R) or (n_pairs, 1). Places of the answers, and of others where a query has several.
+        inside: (n_pairs, R) or (n_pairs, 1). Which of them are in the passage language.
+    """
+
+    lang: Ranks
+    query: Ranks
+    slot: Ranks
+    inside: NDArray[np.bool_]
+
+    def of(self, values: Ranks) -> Ranks:
+        """``values`` (n, R) at the places of each row."""
+        return values[self.query[:, None], self.slot]
+
+    def answers(self, ranks: Ranks) -> Ranks:
+        """``ranks`` (n, R) of the answers in the passage language of each row, ``ABSENT`` elsewhere."""
+        return np.where(self.inside, self.of(ranks), ABSENT)
+
+
+def pairs(of: Observed) -> Pairs:
+    """The rows about language pairs. Where no query has two answers in one language, a row has one place."""
+    there = of.lang[:, None, :] == np.arange(len(of.passages))[:, None]  # (n, n_langs, R)
+    count = there.sum(axis=2).T
+    lang, query = np.nonzero(count)
+    inside = there[query, lang]
+    if count.max(initial=0) == 1:
+        return Pairs(lang, query, inside.argmax(axis=1)[:, None], np.ones((len(lang), 1), np.bool_))
+    return Pairs(lang, query, np.broadcast_to(np.arange(of.lang.shape[1]), inside.shape), inside)
+
+
+def observed_measures(of: Observed, rows: Pairs, names: Sequence[str] = MEASURES) -> dict[str, Values]:
+    """Several measures, (n_rows,): in language pairs, then, where there are several passage languages, in the pool."""
+    found = all_measures(rows.answers(of.rank), rows.of(of.grade), names)
+    if not of.pooled:
+        return found
+    pool = all_measures(of.pool_rank, of.grade, names)
+    return {name: np.concatenate([found[name], pool[name]]) for name in names}
