@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -18,6 +19,7 @@ from torch.nn import functional
 from bench.data.corpus import Kind, distinct_texts, first_appearances
 from bench.models import packed_attention, sides
 from bench.models.passes import Pass, Work, filled, padded_right, passes
+from bench.models.tokens import SHARED, Reader, Store
 from bench.plan.settings import Settings
 from bench.processes import Progress
 from bench.store import shards
@@ -63,6 +65,11 @@ class Counter(Protocol):
 class Encoder:
     """Maps texts to unit vectors. ``kind`` chooses the prompt and the length limit.
 
+    Args:
+        model: as sentence-transformers opens it.
+        settings: prompts, lengths, precision.
+        files: what decides tokens (``tokens.files_of``): encoders of equal ones share what they read of texts.
+
     Attributes:
         model: of sentence-transformers, set up as it is used: what is saved of it does the same.
         prompt: in front of every text of a kind.
@@ -74,9 +81,10 @@ class Encoder:
         parity: the comparisons with sentence-transformers, ``opened`` and ``saved``, as far as they were made.
     """
 
-    def __init__(self, model: SentenceTransformer, settings: Settings) -> None:
+    def __init__(self, model: SentenceTransformer, settings: Settings, files: str = "") -> None:
         self.model = model
         self.prompt, self.notes = sides.set_up(model, settings)
+        self._files, self._tokens = files, SHARED if files else Store()
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
         self.apart = True
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
@@ -87,12 +95,17 @@ class Encoder:
 
     def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
         """Token ids (and mask) of ``texts``, cut to the length limit of their kind."""
-        features = self._preprocessed(list(texts), kind)
+        features = self._read(texts, kind)
         mask = features.get("attention_mask")
         if mask is not None and not mask.shape[-1]:  # no text has a token: models take no batch without any
-            more = self._preprocessed([*texts, "a"], kind)
+            more = self._read([*texts, "a"], kind)
             features = {k: v[:-1] if isinstance(v, Tensor) else v for k, v in more.items()}
         return {k: v.to(self.model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
+
+    def _read(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
+        """Features as the tokenizer gives them, which reads new texts alone."""
+        reader = Reader(self._files, kind, self.prompt[kind], self.length[kind])
+        return self._tokens.features(texts, reader, partial(self._preprocessed, kind=kind), self.model.training)
 
     def _preprocessed(self, texts: list[str], kind: Kind) -> dict[str, Tensor]:
         found: dict[str, Tensor] = self.model.preprocess(texts, prompt=self.prompt[kind], task=sides.TASK[kind])

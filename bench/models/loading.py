@@ -16,6 +16,7 @@ from bench.models.encoder import Encoder
 from bench.models.folder import require_safe
 from bench.models.opening import opened
 from bench.models.parity import compare
+from bench.models.tokens import files_of
 from bench.plan.settings import BUILT_IN, Settings
 from bench.randomness import random_states, set_random_states
 from tasks.files import is_folder
@@ -99,7 +100,7 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     else:
         model, notes = opened(folder, code)
     try:
-        encoder = Encoder(model, settings)
+        encoder = Encoder(model, settings, files_of(folder, settings.model if settings.model in BUILT_IN else ""))
     except BenchError as error:
         raise BenchError(f"{settings.model}: {error}") from None
     encoder.notes = [*notes, *encoder.notes]
