@@ -41,7 +41,7 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
     parent = path.parent / job.parents[0].name
     trained_on = cells.read_config(parent) if job.derived.trained else {}
     code = job.settings.trust_remote_code
-    more = {"languages": _offsets(job.derived, path, parent, data, code)} if isinstance(job.derived, Shift) else {}
+    more = {"languages": _offsets(job.derived, path, parent, data, request)} if isinstance(job.derived, Shift) else {}
     config = config_of(job, request, data) | about(job, more)
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
     if not (path / "config.json").is_file():
@@ -87,9 +87,8 @@ def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> 
         _tell(encoder, job, request)
     kept = checkpoints.folder_of(path)
     found = processes.agreed(lambda: _found(job, kept, request))
-    with _written_by_first(path) as aside:
+    with _written_by_first(path, request) as aside:
         _train(encoder, job, data, aside, found, request, clock)
-        request.require_held()
     if processes.is_first():
         checkpoints.discard(kept)
     return encoder, encoder.weights_hash()
@@ -117,14 +116,22 @@ def _owner(job: Job) -> dict[str, object]:
 
 
 @contextmanager
-def _written_by_first(path: Path) -> Iterator[Path]:
+def _written_by_first(path: Path, request: Request) -> Iterator[Path]:
     """The folder that becomes ``path``; the other processes get one that is not there."""
     if processes.is_first():
-        with written_aside(path) as aside:
+        with _written_if_held(path, request) as aside:
             aside.mkdir()
             yield aside
     else:
         yield path
+
+
+@contextmanager
+def _written_if_held(path: Path, request: Request) -> Iterator[Path]:
+    """Written aside, and put in place unless another process took the cell over meanwhile."""
+    with written_aside(path) as aside:
+        yield aside
+        request.require_held()
 
 
 def _train(
@@ -148,7 +155,7 @@ def _train(
     audit = Audit(data.pool.langs)
     batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
     kept = checkpoints.folder_of(folder.with_name(job.name))
-    keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found)
+    keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found, request.require_held)
     best, every = job.settings.select == "best", job.settings.validate_every
     validator = Validator(data.held_out, every, best, folder / cells.VALIDATION) if every else None
     if not processes.is_first():
@@ -181,26 +188,28 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
         for parent in job.parents:
             _made(parent, path / "parents" / parent.name, data, request)
         config = config_of(job, request, data) | about(job)
-        code = job.settings.trust_remote_code
-        processes.agreed(lambda: _store_average(merge, path, job.parents, config, code))
+        processes.agreed(lambda: _store_average(merge, path, job.parents, config, request))
     if not processes.is_first() and not request.plan.shards:
         return None
     return ranker_of(path, job.settings.trust_remote_code)
 
 
-def _store_average(merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], code: bool) -> None:
+def _store_average(
+    merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], request: Request
+) -> None:
     from bench.models.average import average
     from bench.models.loading import save
 
+    code = request.plan.settings.trust_remote_code
     json_files.write_json(path / "config.json", config)
     encoders = [encoder_of(path / "parents" / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
-    with written_aside(path / "model") as aside:
+    with _written_if_held(path / "model", request) as aside:
         save(encoders[0], aside, code)
 
 
-def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, code: bool) -> list[str]:
+def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, request: Request) -> list[str]:
     """The languages that have an offset; estimates and stores the offsets where they are not there."""
     from safetensors.numpy import save_file
 
@@ -211,8 +220,8 @@ def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, cod
         return sorted(offsets_of(path))
     if data is None:
         raise BenchError(f"{path}: no offsets there and no training data; run the cell again with --overwrite")
-    encoder = encoder_of(parent, code)
+    encoder = encoder_of(parent, request.plan.settings.trust_remote_code)
     found = offsets(lambda texts: encoder.encode(texts, "passage"), parallel_passages(data, shift.source))
-    with written_aside(path / OFFSETS) as aside:
+    with _written_if_held(path / OFFSETS, request) as aside:
         save_file(found, aside)
     return sorted(found)

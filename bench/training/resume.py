@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -74,13 +74,15 @@ class Keeper:
         log: steps.jsonl, written up to the last step.
         audit: of the batches drawn so far.
         found: what to go on from.
+        require_held: refuses to store one where another process took the cell over.
     """
 
     def __init__(
-        self, folder: Path, every: int, owner: dict[str, object], log: Path, audit: Audit, found: Checkpoint | None
-    ) -> None:
+        self, folder: Path, every: int, owner: dict[str, object], log: Path, audit: Audit, found: Checkpoint | None,
+        require_held: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._folder, self._every, self._owner, self._log, self._audit = folder, every, owner, log, audit
-        self._found = found
+        self._found, self._require_held = found, require_held
 
     @property
     def needed(self) -> bool:
@@ -145,6 +147,7 @@ class Keeper:
         tables = {"model": parts.model.state_dict(), "training": tensors, "random": random}
         if parts.validator:
             state["validation"], tables["best"] = parts.validator.state()
+        self._require_held()
         checkpoints.write(self._folder, done, state, tables, self._log)
 
 

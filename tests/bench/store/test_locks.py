@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.cli import main
 from bench.errors import BenchError
-from bench.store import locks
+from bench.store import checkpoints, locks
 from bench.store.cells import read_cells
 from bench.store.locks import Lock, Owner, Watch
 from tests.bench.workers.meeting import wait_until
@@ -373,3 +374,28 @@ def test_overwriting_waits_for_a_cell_in_work(
     monkeypatch.setattr(locks, "runs", until_looked_at_twice)
     assert main([*arguments(tmp_path, STRATEGIES[0]), "--overwrite", "--no-report"]) == 0
     assert f"{name}: in work elsewhere (process {os.getpid()} on here), waited for" in capsys.readouterr().err
+
+
+def test_who_lost_a_cell_writes_no_more_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken over after its first checkpoint: neither the next one nor the model is written, nor the other's removed."""
+    inner, written = checkpoints.write, []
+
+    def taken_over(folder: Path, step: int, *arguments: Any) -> None:
+        written.append(step)
+        inner(folder, step, *arguments)
+        (file,) = folder.parent.glob(".*.lock/*")
+        put(folder.with_name(file.parent.name[1 : -len(".lock")]), ELSEWHERE, after=file.name)
+        (folder / ".partial").mkdir()
+
+    monkeypatch.setattr(checkpoints, "write", taken_over)
+    monkeypatch.setenv("MARKS", str(tmp_path))
+    monkeypatch.setenv("MEETING", "1")
+    assert main([*arguments(tmp_path, STRATEGIES[0]), "--checkpoint-every", "1", "--no-report"]) == 2
+    assert "taken over" in capsys.readouterr().err
+    assert written == [1]
+    folder = tmp_path / "results" / "small"
+    assert {p.name for p in folder.glob(".*.checkpoint/*")} == {"step-00000001", ".partial"}
+    assert [p.name for p in folder.iterdir() if not p.name.startswith(".")] == ["protocol.json"]
+    assert not list(folder.glob(".*.partial-*"))
