@@ -21,6 +21,7 @@ from bench.data.corpus import Kind
 from bench.errors import BenchError, told
 from bench.models import packed_attention, sides
 from bench.models.encoder import Encoder, Parity
+from bench.models.opening import require_finite
 from bench.randomness import random_states, set_random_states
 from bench.store.environment import is_out_of_memory
 
@@ -71,6 +72,20 @@ def compare(encoder: Encoder, other: SentenceTransformer, where: str) -> Parity:
             f"length, rounding explains {CLOSE:g}){why}; such a model cannot be used"
         )
     return Parity(distance, text, time.perf_counter() - start)
+
+
+def require_usable(encoder: Encoder, where: str) -> None:
+    """Refuse an encoder whose weights are no numbers, or that gives none, or the same vector to all texts.
+
+    Raises:
+        BenchError: it is said ``where``.
+    """
+    require_finite(encoder.model, where)
+    for kind in get_args(Kind):
+        texts = ["", *SHORT]
+        with _undisturbed(encoder):
+            vectors = _told(where, kind, partial(encoder.encode_chunk, texts, kind, tqdm(disable=True)))
+        _require_different(texts, kind, vectors, where)
 
 
 def _long(encoder: Encoder, kind: Kind) -> str:
@@ -134,13 +149,17 @@ def _differences(
             f"{where}: vectors of a {kind} have {ours.shape[1]} numbers here and {theirs.shape[1]} in "
             "sentence-transformers; such a model cannot be used"
         )
+    _require_different(texts, kind, ours, where)
+    distances = np.nan_to_num(np.linalg.norm(ours - theirs, axis=1), nan=np.inf)
+    return [(float(d), named(text, kind)) for d, text in zip(distances, texts, strict=True)]
+
+
+def _require_different(texts: Sequence[str], kind: Kind, ours: NDArray[np.float32], where: str) -> None:
     for text, vector in zip(texts, ours, strict=True):
         if not np.isfinite(vector).all():
             raise BenchError(f"{where}: the model gives no numbers (NaN or infinity) for {named(text, kind)}")
     if np.linalg.norm(ours[1:] - ours[1], axis=1).max() < SAME:
         raise BenchError(
-            f"{where}: the model gives every {kind} the same vector, so that nothing can be ranked; its weights or its "
-            "tokenizer are not what it was trained with"
+            f"{where}: the model gives every {kind} the same vector, and nothing can be ranked; its weights or its "
+            "tokenizer are not what it was trained with, or training went astray"
         )
-    distances = np.nan_to_num(np.linalg.norm(ours - theirs, axis=1), nan=np.inf)
-    return [(float(d), named(text, kind)) for d, text in zip(distances, texts, strict=True)]

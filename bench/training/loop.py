@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from bench.data.negatives import Drawn, Negatives
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
 from bench.models.encoder import Encoder
+from bench.models.parity import require_usable
 from bench.plan.settings import Settings
 from bench.training.cost import count
 from bench.training.devices import Devices
@@ -102,12 +104,9 @@ def train(
         hard = [text for row in drawn.texts[devices.own] for text in row]
         loss, work = gradients(encoder, data.queries(own), data.passages(own) + hard, objective)
         loss /= optimizer.scale.value
-        if not torch.isfinite(loss):
-            raise BenchError(
-                f"the loss is {loss.item()} at step {step}; lower --learning-rate (now {settings.learning_rate})"
-            )
+        _require_number("the loss", loss.item(), settings, step)
         devices.sum_gradients(optimizer.weights)
-        optimizer.step(settings.max_grad_norm)
+        _require_number("the norm of the gradients", optimizer.step(settings.max_grad_norm), settings, step)
         rate = float(scheduler.get_last_lr()[0])
         scheduler.step()
         work, seconds = devices.sum_work(work), time.perf_counter() - start
@@ -126,6 +125,33 @@ def train(
         parts.validator.finish(encoder)
     devices.put_together(encoder)
     encoder.model.eval()
+    if devices.number == 0:
+        _require_usable(encoder, settings)
+
+
+def _require_number(what: str, value: float | None, settings: Settings, step: int) -> None:
+    if value is not None and not math.isfinite(value):
+        raise BenchError(f"{what} is {value} at step {step}; {remedy(settings, step)}")
+
+
+def _require_usable(encoder: Encoder, settings: Settings) -> None:
+    try:
+        require_usable(encoder, "after the last step")
+    except BenchError as error:
+        raise BenchError(f"{error}; {remedy(settings, settings.steps)}") from None
+
+
+def remedy(settings: Settings, step: int) -> str:
+    """What to change where numbers overflow at a step: before the first update only the loss itself can be at fault.
+
+    Gradients grow as one over the temperature; similarities are exact to about 1e-7.
+    """
+    if step == 0 or settings.temperature < 1e-6:
+        half = ", or take --precision bf16" if settings.precision == "fp16" else ""
+        return f"raise --temperature (now {settings.temperature:g}){half}"
+    decay = f" and --weight-decay (now {settings.weight_decay:g})"
+    said = decay if settings.learning_rate * settings.weight_decay > 1 else ""
+    return f"lower --learning-rate (now {settings.learning_rate:g}){said}"
 
 
 def contrast(

@@ -76,21 +76,26 @@ class Optimizers:
         assert isinstance(module, nn.Embedding)
         self.rows.catch_up(module.weight, torch.unique(arguments[0]))
 
-    def step(self, max_norm: float) -> None:
-        """Clip all gradients to their common norm, update, and forget them; no update where one overflowed."""
-        if self.scale.unscale(values(self.weights)):
-            self._update(max_norm)
+    def step(self, max_norm: float) -> float | None:
+        """Clip all gradients to their common norm, update, and forget them; no update where one overflowed.
+
+        Returns:
+            the norm before it was clipped; None where there was no update.
+        """
+        norm = self._update(max_norm) if self.scale.unscale(values(self.weights)) else None
         for weight in self.weights:
             weight.grad = None
+        return norm
 
-    def _update(self, max_norm: float) -> None:
+    def _update(self, max_norm: float) -> float:
         if self.rows is None:
-            torch.nn.utils.clip_grad_norm_(self.weights, max_norm)
+            norm = torch.nn.utils.clip_grad_norm_(self.weights, max_norm)
         else:
-            clip(self.weights, max_norm)
+            norm = clip(self.weights, max_norm)
             self.rows.param_groups[0]["lr"] = self.whole.param_groups[0]["lr"]
             self.rows.step()
         self.whole.step()
+        return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)  # FSDP's is spread over processes
 
     def settle(self) -> None:
         """Bring the whole model up to date."""
@@ -130,9 +135,11 @@ def values(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
     return found
 
 
-def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
-    """Scale all gradients, also sparse ones, so that their common norm is at most ``max_norm``."""
+def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
+    """Scale all gradients, also sparse ones, so that their common norm, which is returned, is at most ``max_norm``."""
     found = values(parameters)
-    scale = torch.clamp(max_norm / (torch.nn.utils.get_total_norm(found) + 1e-6), max=1.0)
+    norm = torch.nn.utils.get_total_norm(found)
+    scale = torch.clamp(max_norm / (norm + 1e-6), max=1.0)
     for value in found:
         value.mul_(scale)
+    return norm

@@ -94,7 +94,7 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
 
 def test_vectors_that_are_all_equal(tmp_path: Path) -> None:
     folder = changed(MODELS["bert"](tmp_path), lambda w: {n: torch.zeros_like(t) + 0.1 for n, t in w.items()})
-    with pytest.raises(BenchError, match="gives every query the same vector, so that nothing can be ranked"):
+    with pytest.raises(BenchError, match="gives every query the same vector, and nothing can be ranked"):
         opened(folder)
 
 

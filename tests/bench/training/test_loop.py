@@ -82,5 +82,25 @@ def test_a_loss_that_is_no_number_ends_the_run(data: TrainData) -> None:
         next(iter(encoder.model.parameters())).fill_(float("nan"))
     audit = Audit(data.pool.langs)
     batches = schedule(STRATEGIES["mono"](), data.pool, 16, 6, 0, audit)
-    with pytest.raises(BenchError, match="the loss is nan at step 0; lower --learning-rate"):
+    with pytest.raises(BenchError, match=r"the loss is nan at step 0; raise --temperature \(now 0\.05\)"):
         train(encoder, data, batches, SETTINGS, 0, lambda step: None)
+
+
+@pytest.mark.parametrize(("model", "changed", "said"), [
+    ("demo-static", {"learning_rate": 1e30}, r"the loss is nan at step [1-3]; lower --learning-rate \(now 1e\+30\)"),
+    ("demo-static", {"learning_rate": 1e30, "steps": 1}, r"after the last step.*; lower --learning-rate \(now 1e\+30"),
+    ("demo-transformer", {"learning_rate": 1e30}, r"at step 1; lower --learning-rate \(now 1e\+30\)"),
+    ("demo-static", {"temperature": 1e-30}, r"of the gradients is inf at step \d; raise --temperature \(now 1e-30\)"),
+    ("demo-transformer", {"temperature": 1e-30}, r"at step \d; raise --temperature \(now 1e-30\)"),
+    ("demo-static", {"temperature": 1e-50}, r"the loss is nan at step 0; raise --temperature \(now 1e-50\)"),
+    ("demo-static", {"weight_decay": 1e30}, r"lower --learning-rate .* and --weight-decay \(now 1e\+30\)"),
+])  # fmt: skip
+def test_numbers_that_overflow_end_in_a_line_about_the_option(
+    data: TrainData, model: str, changed: dict[str, float], said: str
+) -> None:
+    settings = dataclasses.replace(SETTINGS, model=model, **changed)  # type: ignore[arg-type]
+    encoder = load_encoder(settings, 0)
+    audit = Audit(data.pool.langs)
+    batches = schedule(STRATEGIES["mono"](), data.pool, settings.batch_size, settings.steps, 0, audit)
+    with pytest.raises(BenchError, match=said):
+        train(encoder, data, batches, settings, 0, lambda step: None)
