@@ -173,7 +173,7 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     for cell in cells:
         if cell.done is None:
             continue
-        for path in sorted((cell.path / "scores").glob("*.parquet")):
+        for path in scores.score_files(cell.path):
             said = scores.read_about(path)
             data = json.dumps([said["task"], said["version"], said["files"]], sort_keys=True)
             for name in said["sets"]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bench.errors import BenchError
 from bench.plan import resolve
 from bench.store import cells
+from bench.store.scores import score_files
 from tasks import SOURCES, TASKS, Source, Task, TaskError, facts, references
 from tasks.check import Result, check_source, check_task
 from tasks.download import fetch as download
@@ -154,7 +155,7 @@ def cite(experiment: Path) -> tuple[list[list[str]], list[str]]:
             thing = _known(name)
             licence = str(about.get("licence", "unknown")) if isinstance(about, dict) else "unknown"
             rows[name, "train"] = [name, "train", licence, thing.citation if thing else "unknown"]
-        for path in sorted((cell.path / "scores").glob("*.parquet")):
+        for path in score_files(cell.path):
             name = path.name.rpartition("@")[0]
             thing = _known(name)
             licence = thing.licence if thing else "unknown"

@@ -15,7 +15,7 @@ from bench.plan.derived import explained, is_derived
 from bench.report import plots
 from bench.report.document import Block, Code, Figure, Heading, Table, Text
 from bench.store import json_files
-from bench.store.cells import COST, VALIDATION, Cell
+from bench.store.cells import BATCHES, COST, STEPS, VALIDATION, Cell
 from bench.store.json_files import NUMBER, require_shape
 from strategies import STRATEGIES
 
@@ -76,7 +76,7 @@ def _rows(step: Mapping[str, object]) -> int:
 def _each(steps: Sequence[Mapping[str, float]], name: str) -> list[float]:
     """A logged value of every step; [] where a cell was trained before it was logged."""
     values = [step[name] for step in steps if name in step]
-    require_shape(values, [NUMBER], "steps.jsonl", name)
+    require_shape(values, [NUMBER], STEPS, name)
     return values
 
 
@@ -97,18 +97,18 @@ STEP = {"loss": NUMBER, "rows_per_s": NUMBER, "padding": NUMBER, "pairs": {str: 
 VALIDATED = {"step": int, "mean": NUMBER}
 
 
-BATCHES = {"pairs": {str: int}, "mono_batches": int, "steps": int, "rows": int, "same_group_rows": int, "sha256": str}
+AUDITED = {"pairs": {str: int}, "mono_batches": int, "steps": int, "rows": int, "same_group_rows": int, "sha256": str}
 
 
 def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     """How cells were derived from others, loss curves and the audit of the batches; [] where nothing was trained."""
-    trained = [c for c in cells if (c.path / "steps.jsonl").is_file()]
+    trained = [c for c in cells if (c.path / STEPS).is_file()]
     made = {f"- `{short(c.label)}`: {short(explained(c.config))}." for c in cells if is_derived(c.config)}
     derived: list[Block] = [Heading(2, "Derived from others"), Text("\n".join(sorted(made)))] if made else []
     if not trained:
         return derived
     losses: dict[str, list[list[float]]] = {}
-    logs = {cell.path.name: _lines(cell.path / "steps.jsonl", STEP) for cell in trained}
+    logs = {cell.path.name: _lines(cell.path / STEPS, STEP) for cell in trained}
     for cell in trained:
         losses.setdefault(short(cell.label), []).append([s["loss"] for s in logs[cell.path.name]])
     blocks: list[Block] = [*derived, Heading(2, "Training")]
@@ -167,9 +167,9 @@ def _lines(path: Path, shape: Mapping[str, object]) -> list[dict[str, Any]]:
 
 
 def _audit_row(cell: Cell) -> list[str]:
-    path = cell.path / "batches.json"
+    path = cell.path / BATCHES
     audit = json_files.read_json(path)
-    require_shape(audit, BATCHES, str(path))
+    require_shape(audit, AUDITED, str(path))
     pairs = audit["pairs"]
     assert isinstance(pairs, dict)
     if not pairs:

@@ -73,4 +73,4 @@ def _score(
     kept["peak_memory_mb"].update(peaks)
     request.require_held()
     parity = {"parity": compared} if compared else {}
-    json_files.write_json(path / "done", {"weights_sha256": weights, **kept, **parity})
+    json_files.write_json(path / cells.DONE, {"weights_sha256": weights, **kept, **parity})

@@ -24,6 +24,7 @@ from bench.plan.settings import Settings
 from bench.running.grid import Grid
 from bench.running.jobs import Job
 from bench.running.run import set_threads
+from bench.store.cells import MODEL
 from bench.training.loop import Step, train
 from strategies import Batch
 from tasks.contract import Texts
@@ -98,7 +99,7 @@ def estimate(grid: Grid) -> Estimate:
     opening = time.perf_counter() - start
     start = time.perf_counter()
     todo = grid.unfinished()
-    trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / "model").is_dir()]
+    trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
     tasks = [load_task(t, grid.root, grid.plan.strict, lambda text: None) for t in grid.tasks]
     data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
     load = time.perf_counter() - start

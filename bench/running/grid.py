@@ -26,7 +26,7 @@ from bench.running.jobs import (
     seeds_of,
     with_parents,
 )
-from bench.store.cells import OFFSETS
+from bench.store.cells import DONE, MODEL, OFFSETS
 from tasks import Source, Task
 from tasks.held_out import HeldOut
 
@@ -34,7 +34,7 @@ from tasks.held_out import HeldOut
 def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[Task]:
     """The tasks that a cell still has to be scored on; all of them where it is not finished."""
     path = folder / job.name
-    if not (path / "done").is_file():
+    if not (path / DONE).is_file():
         return list(tasks)
     return [t for t in tasks if not scores_of(path, t, plan).is_file()]
 
@@ -44,7 +44,7 @@ def needs_data(job: Job, folder: Path) -> bool:
     path = folder / job.name
     if isinstance(job.derived, Shift):
         return not (path / OFFSETS).is_file()
-    return job.steps > 0 and not (path / "model").is_dir()
+    return job.steps > 0 and not (path / MODEL).is_dir()
 
 
 class Grid(NamedTuple):
@@ -60,14 +60,14 @@ class Grid(NamedTuple):
     def left(self, job: Job) -> Left | None:
         """What is left to do of a cell; None where it is finished."""
         tasks = missing(job, self.folder, self.tasks, self.plan)
-        if not tasks and (self.folder / job.name / "done").is_file():
+        if not tasks and (self.folder / job.name / DONE).is_file():
             return None
         return Left([t.name for t in tasks], needs_data(job, self.folder))
 
     def unfinished(self) -> list[tuple[Job, list[Task]]]:
         """The cells that have work left, with the tasks they still have to be scored on."""
         todo = [(job, missing(job, self.folder, self.tasks, self.plan)) for job in self.jobs]
-        return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / "done").is_file()]
+        return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / DONE).is_file()]
 
 
 def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True) -> Grid:
@@ -106,7 +106,7 @@ def _as_it_is(plan: Plan, fetch: bool) -> Job:
     if name in BASELINES:
         return plain_job(name, plan.settings, None)
     path = Path(name)
-    label = path.parent.name if path.name == "model" else path.name
+    label = path.parent.name if path.name == MODEL else path.name
     model = describe_model(name, fetch, plan.settings.trust_remote_code)
     return plain_job(label or name, plan.settings, model)
 

@@ -17,7 +17,7 @@ from bench.plan.derived import Merge, Shift
 from bench.running.jobs import Job, Request, about, computed_with, config_of
 from bench.running.stored import described, encoder_of, offsets_of, ranker_of
 from bench.store import cells, checkpoints, json_files
-from bench.store.cells import COST, OFFSETS
+from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, STEPS, VALIDATION
 from bench.store.checkpoints import Checkpoint
 from bench.store.writing import written_aside
 from bench.training.cost import Clock
@@ -44,14 +44,14 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
     more = {"languages": _offsets(job.derived, path, parent, data, request)} if isinstance(job.derived, Shift) else {}
     config = config_of(job, request, data) | about(job, more)
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
-    if not (path / "config.json").is_file():
-        json_files.write_json(path / "config.json", config)
+    if not (path / CONFIG).is_file():
+        json_files.write_json(path / CONFIG, config)
     return ranker_of(path, code)
 
 
 def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
     """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
-    if job.strategy is not None and not processes.agreed((path / "model").is_dir):
+    if job.strategy is not None and not processes.agreed((path / MODEL).is_dir):
         return _trained(job, path, data, request)
     if not processes.is_first() and not request.plan.shards:
         return None
@@ -64,7 +64,7 @@ def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tup
     found = described(config, path, code)
     _tell(found[0], job, request)
     if processes.is_first():
-        json_files.write_json(path / "config.json", config)
+        json_files.write_json(path / CONFIG, config)
     return found
 
 
@@ -151,17 +151,17 @@ def _train(
     from bench.training.validation import Validator
 
     assert job.strategy is not None
-    lines = folder / "steps.jsonl"
+    lines = folder / STEPS
     audit = Audit(data.pool.langs)
     batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
     kept = checkpoints.folder_of(folder.with_name(job.name))
     keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found, request.require_held)
     best, every = job.settings.select == "best", job.settings.validate_every
-    validator = Validator(data.held_out, every, best, folder / cells.VALIDATION) if every else None
+    validator = Validator(data.held_out, every, best, folder / VALIDATION) if every else None
     if not processes.is_first():
         train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper, validator)
         return
-    json_files.write_json(folder / "config.json", config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
+    json_files.write_json(folder / CONFIG, config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
     before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
     plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}
     tracked = tracking(plan.log_with, kept.with_name(".trackers"), plan.experiment, job.name, told)
@@ -176,17 +176,17 @@ def _train(
 
         with clock.running("train"):
             train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)
-    json_files.write_json(folder / "batches.json", audit.summary())
+    json_files.write_json(folder / BATCHES, audit.summary())
     with clock.running("save"):
-        save(encoder, folder / "model", job.settings.trust_remote_code)
+        save(encoder, folder / MODEL, job.settings.trust_remote_code)
     json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
 
 
 def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
     """Train the parents in ``parents/``, where finished ones are kept, and store their average as ``model``."""
-    if not processes.agreed((path / "model").is_dir):
+    if not processes.agreed((path / MODEL).is_dir):
         for parent in job.parents:
-            _made(parent, path / "parents" / parent.name, data, request)
+            _made(parent, path / PARENTS / parent.name, data, request)
         config = config_of(job, request, data) | about(job)
         processes.agreed(lambda: _store_average(merge, path, job.parents, config, request))
     if not processes.is_first() and not request.plan.shards:
@@ -201,11 +201,11 @@ def _store_average(
     from bench.models.loading import save
 
     code = request.plan.settings.trust_remote_code
-    json_files.write_json(path / "config.json", config)
-    encoders = [encoder_of(path / "parents" / parent.name, code) for parent in parents]
+    json_files.write_json(path / CONFIG, config)
+    encoders = [encoder_of(path / PARENTS / parent.name, code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
-    with _written_if_held(path / "model", request) as aside:
+    with _written_if_held(path / MODEL, request) as aside:
         save(encoders[0], aside, code)
 
 

@@ -15,7 +15,7 @@ from bench.models.folder import FLAG
 from bench.models.lexical import LEXICAL
 from bench.plan.settings import Settings
 from bench.store import cells
-from bench.store.cells import OFFSETS
+from bench.store.cells import CONFIG, MODEL, OFFSETS
 from bench.store.json_files import file_name, typed
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def described(
 
 def _lexical(label: str, path: Path) -> Ranker:
     if label not in LEXICAL:
-        raise BenchError(f"{path / 'config.json'}: no model in it, and {label!r:.80} is none of {', '.join(LEXICAL)}")
+        raise BenchError(f"{path / CONFIG}: no model in it, and {label!r:.80} is none of {', '.join(LEXICAL)}")
     return LEXICAL[label]()
 
 
@@ -72,8 +72,8 @@ def _removed(
     parents = config["parents"]
     assert isinstance(parents, list)
     if len(parents) != 1 or path.name in above:
-        raise BenchError(f"{path / 'config.json'}: such a cell is made of one other, and not of itself")
-    parent = path.parent / file_name(parents[0]["cell"], f"{path / 'config.json'}: a parent")
+        raise BenchError(f"{path / CONFIG}: such a cell is made of one other, and not of itself")
+    parent = path.parent / file_name(parents[0]["cell"], f"{path / CONFIG}: a parent")
     inner, weights = described(cells.read_config(parent), parent, code, above | {path.name})
     return Removed(inner, _removal(str(about["kind"]), about["parameters"], path)), weights
 
@@ -88,7 +88,7 @@ def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal
         return language_removal.lir(rank)
     if kind == "centering":
         return language_removal.centering
-    raise BenchError(f"{path / 'config.json'}: derived in no known way ({kind!r:.80}, rank {rank!r:.80})")
+    raise BenchError(f"{path / CONFIG}: derived in no known way ({kind!r:.80}, rank {rank!r:.80})")
 
 
 def offsets_of(path: Path) -> dict[str, Floats]:
@@ -110,9 +110,9 @@ def _encoder(config: Mapping[str, object], path: Path, code: bool) -> Encoder:
     """A cell's own model where it is trained, else the one that its settings name."""
     from bench.models.loading import load_encoder
 
-    settings = typed(Settings, config["settings"], str(path / "config.json"), "settings")
+    settings = typed(Settings, config["settings"], str(path / CONFIG), "settings")
     if settings.trust_remote_code and not code:
         raise BenchError(f"{path}: its model runs code of its own; {FLAG} consents to that")
     if config["trained"]:
-        settings = dataclasses.replace(settings, model=str(path / "model"))
+        settings = dataclasses.replace(settings, model=str(path / MODEL))
     return load_encoder(settings, int(str(config["seed"])))

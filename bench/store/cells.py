@@ -15,23 +15,67 @@ SCHEMA = 1
 """Version of the files in a cell; part of a cell's identity."""
 
 
+CONFIG = "config.json"
+"""In a cell's folder: what the cell is."""
+
+
+STEPS = "steps.jsonl"
+"""In a cell's folder: a line for each step of its training."""
+
+
 VALIDATION = "validation.jsonl"
 """In a cell's folder: what held-out items scored while it was trained, a line each time."""
 
 
-CONFIG = {
+BATCHES = "batches.json"
+"""In a cell's folder: the audit of the batches that it was trained on."""
+
+
+COST = "cost.json"
+"""In a cell's folder: seconds of loading, training and saving, and the formula behind the operations."""
+
+
+MODEL = "model"
+"""In a cell's folder: the encoder that was trained or merged, as sentence-transformers opens it."""
+
+
+OFFSETS = "offsets.safetensors"
+"""In a cell's folder: what is subtracted from the passages of a language."""
+
+
+PARENTS = "parents"
+"""In a cell's folder: the cells whose weights were averaged."""
+
+
+SCORES = "scores"
+"""In a cell's folder: a file of per-query values for each task."""
+
+
+DONE = "done"
+"""In a cell's folder, written last: the hash of the weights, seconds, memory."""
+
+
+PROTOCOL = "protocol.json"
+"""In an experiment's folder: what it is to decide."""
+
+
+FINDINGS = "findings.md"
+"""In an experiment's folder: what people concluded."""
+
+
+CONFIG_SHAPE = {
     "strategy": str, "trained": bool, "seed": int, "hash": str, "settings": dict, "languages": [str], "items": int,
     "sources": {str: dict}, "model": dict, "threads": int, "note": str, "command": str, "environment": dict,
 }  # fmt: skip
 """What readers of a cell rely on; newer cells have more."""
 
 
-DERIVED = {"derived": {"kind": str, "what": str, "parameters": dict},
+DERIVED_SHAPE = {"derived": {"kind": str, "what": str, "parameters": dict},
            "parents": [{"cell": str, "strategy": str, "steps": int}]}  # fmt: skip
 """The same of a cell that is derived from others."""
 
 
-DONE = {"weights_sha256": str, "seconds": {str: NUMBER}}
+DONE_SHAPE = {"weights_sha256": str, "seconds": {str: NUMBER}}
 
 
 class Cell(NamedTuple):
@@ -71,23 +115,23 @@ def read_config(path: Path) -> dict[str, object]:
     Raises:
         BenchError: another version of this program wrote it, or not this program.
     """
-    config = read_json(path / "config.json")
+    config = read_json(path / CONFIG)
     if config.get("schema") != SCHEMA:
         raise BenchError(f"{path}: written by another version (schema {config.get('schema')!r}, this is {SCHEMA})")
-    require_shape(config, CONFIG, str(path / "config.json"))
+    require_shape(config, CONFIG_SHAPE, str(path / CONFIG))
     if "derived" in config:
-        require_shape(config, DERIVED, str(path / "config.json"))
+        require_shape(config, DERIVED_SHAPE, str(path / CONFIG))
     return config
 
 
 def read_done(path: Path) -> dict[str, object] | None:
     """What ``done`` of the cell ``path`` holds; None where the cell is not finished."""
-    if not (path / "done").is_file():
+    if not (path / DONE).is_file():
         return None
-    done = read_json(path / "done")
-    require_shape(done, DONE, str(path / "done"))
-    require_shape(done.get("peak_memory_mb", {}), {str: NUMBER}, str(path / "done"), "peak_memory_mb")
-    file_name(str(done["weights_sha256"]), f"{path / 'done'}: weights_sha256")
+    done = read_json(path / DONE)
+    require_shape(done, DONE_SHAPE, str(path / DONE))
+    require_shape(done.get("peak_memory_mb", {}), {str: NUMBER}, str(path / DONE), "peak_memory_mb")
+    file_name(str(done["weights_sha256"]), f"{path / DONE}: weights_sha256")
     return done
 
 
@@ -98,21 +142,7 @@ def read_cells(experiment: Path) -> list[Cell]:
         raise BenchError(f"no results in {experiment}; {experiment.parent} has {', '.join(there) or 'nothing'}")
     cells = []
     for path in sorted(experiment.iterdir()):
-        if path.name.startswith(".") or not (path / "config.json").is_file():
+        if path.name.startswith(".") or not (path / CONFIG).is_file():
             continue
         cells.append(Cell(path, read_config(path), read_done(path)))
     return cells
-
-
-COST = "cost.json"
-"""In a cell's folder: seconds of loading, training and saving, and the formula behind the operations."""
-
-
-OFFSETS = "offsets.safetensors"
-
-
-PROTOCOL = "protocol.json"
-
-
-FINDINGS = "findings.md"
-"""In an experiment's folder: what people concluded."""

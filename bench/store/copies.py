@@ -8,10 +8,10 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.store import scores
-from bench.store.cells import FINDINGS, PROTOCOL, VALIDATION, read_cells
+from bench.store.cells import BATCHES, CONFIG, COST, DONE, FINDINGS, PROTOCOL, SCORES, STEPS, VALIDATION, read_cells
 from bench.store.writing import told_in_one_line, written_aside
 
-KEPT = ("config.json", "steps.jsonl", "batches.json", "cost.json", VALIDATION)
+KEPT = (CONFIG, STEPS, BATCHES, COST, VALIDATION)
 
 
 def archive(experiment: Path, out: Path) -> list[Path]:
@@ -40,13 +40,13 @@ def archive(experiment: Path, out: Path) -> list[Path]:
 
 def _copied(cell: Path, target: Path) -> Path:
     with written_aside(target) as aside:
-        (aside / "scores").mkdir(parents=True)
+        (aside / SCORES).mkdir(parents=True)
         for name in KEPT:
             if (cell / name).is_file():
                 shutil.copyfile(cell / name, aside / name)
-        for path in sorted((cell / "scores").glob("*.parquet")):
-            scores.write_small(aside / "scores" / path.name, scores.read_scores(path))
-        shutil.copyfile(cell / "done", aside / "done")
+        for path in scores.score_files(cell):
+            scores.write_small(aside / SCORES / path.name, scores.read_scores(path))
+        shutil.copyfile(cell / DONE, aside / DONE)
     return target
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BenchError
+from bench.store.cells import SCORES
 from bench.store.json_files import file_name, require_shape
 from bench.store.writing import written_aside
 from tasks import TaskError
@@ -44,7 +45,12 @@ def score_path(cell: Path, task: str, version: str) -> Path:
     Raises:
         BenchError: name and version of the task make no name of a file.
     """
-    return cell / "scores" / f"{file_name(f'{task}@{version}', f'{task!r:.80}: name and version of a task')}.parquet"
+    return cell / SCORES / f"{file_name(f'{task}@{version}', f'{task!r:.80}: name and version of a task')}.parquet"
+
+
+def score_files(cell: Path) -> list[Path]:
+    """The scores files of a cell, in order of their names."""
+    return sorted((cell / SCORES).glob("*.parquet"))
 
 
 def write_scores(path: Path, table: pa.Table) -> None:
