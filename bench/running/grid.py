@@ -10,8 +10,7 @@ from typing import NamedTuple
 from bench import processes
 from bench.errors import BenchError
 from bench.evaluation.score_table import scores_of
-from bench.models import precision
-from bench.plan import resolve
+from bench.plan import precision, resolve
 from bench.plan.derived import Merge, Shift, explained
 from bench.plan.settings import BUILT_IN, Plan
 from bench.running.jobs import (

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from bench import processes
 from bench.data.train_data import TrainData
-from bench.models import precision
 from bench.models.folder import folder_hash
 from bench.models.lexical import LEXICAL
+from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.settings import Plan, Settings
 from bench.store import cells, environment, json_files

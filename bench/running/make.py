@@ -197,7 +197,7 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
 def _store_average(
     merge: Merge, path: Path, parents: Sequence[Job], config: Mapping[str, object], request: Request
 ) -> None:
-    from bench.models.average import average
+    from bench.models.derived import average
     from bench.models.loading import save
 
     code = request.plan.settings.trust_remote_code
@@ -214,7 +214,7 @@ def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, req
     from safetensors.numpy import save_file
 
     from bench.data.train_data import parallel_passages
-    from bench.models.language_removal import offsets
+    from bench.models.derived import offsets
 
     if (path / OFFSETS).is_file():
         return sorted(offsets_of(path))

@@ -20,8 +20,8 @@ from bench.store.json_files import file_name, typed
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
+    from bench.models.derived import Removal
     from bench.models.encoder import Encoder
-    from bench.models.language_removal import Removal
 
 Floats = NDArray[np.float32]
 
@@ -67,7 +67,7 @@ def _removed(
     config: Mapping[str, object], about: Mapping[str, Any], path: Path, code: bool, above: frozenset[str]
 ) -> tuple[Ranker, str]:
     """The ranker of the one parent, with something removed from its vectors."""
-    from bench.models.language_removal import Removed
+    from bench.models.derived import Removed
 
     parents = config["parents"]
     assert isinstance(parents, list)
@@ -79,15 +79,15 @@ def _removed(
 
 
 def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal:
-    from bench.models import language_removal
+    from bench.models import derived
 
     rank = parameters.get("rank")
     if kind == "shift":
-        return language_removal.shift(offsets_of(path))
+        return derived.shift(offsets_of(path))
     if kind == "lir" and type(rank) is int and rank >= 1:
-        return language_removal.lir(rank)
+        return derived.lir(rank)
     if kind == "centering":
-        return language_removal.centering
+        return derived.centering
     raise BenchError(f"{path / CONFIG}: derived in no known way ({kind!r:.80}, rank {rank!r:.80})")
 
 

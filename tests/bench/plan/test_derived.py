@@ -12,8 +12,8 @@ from bench.data import train_data
 from bench.data.corpus import Corpus, Floats, Ints, build_corpus
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
-from bench.models import language_removal
-from bench.models.average import average
+from bench.models import derived as models
+from bench.models.derived import average
 from bench.plan import resolve
 from bench.plan.derived import LEAST, Merge
 from strategies import Pool
@@ -38,7 +38,7 @@ class Hashed:
             base = 2 * np.cos(np.arange(DIM) * (1 + ord(text[0])))
             return np.asarray(base + np.random.default_rng(seed).normal(size=DIM), np.float32)
 
-        return language_removal.unit(np.stack([vector(t) for t in texts]))
+        return models.unit(np.stack([vector(t) for t in texts]))
 
 
 def corpus(n: int = 40, few: int = LEAST - 1) -> Corpus:
@@ -84,10 +84,10 @@ def test_models_that_differ_in_kind_are_not_averaged() -> None:
 def test_centering_leaves_no_mean_and_unit_length() -> None:
     pool, plain = corpus(), Hashed()
     before = by_language(pool, *plain.passages(pool))
-    vectors, place = language_removal.Removed(plain, language_removal.centering).passages(pool)
+    vectors, place = models.Removed(plain, models.centering).passages(pool)
     after = by_language(pool, vectors, place)
     for lang in ("de", "en"):
-        moved = language_removal.centering(before[lang], lang, "passage")
+        moved = models.centering(before[lang], lang, "passage")
         np.testing.assert_allclose(moved.mean(axis=0), 0, atol=1e-7)
         expected = before[lang] - before[lang].mean(axis=0)
         np.testing.assert_allclose(after[lang], expected / np.linalg.norm(expected, axis=1)[:, None], atol=1e-6)
@@ -98,7 +98,7 @@ def test_centering_leaves_no_mean_and_unit_length() -> None:
 def test_a_text_in_two_languages_has_a_row_for_each() -> None:
     pool = corpus()
     plain, place = Hashed().passages(pool)
-    vectors, column = language_removal.Removed(Hashed(), language_removal.centering).passages(pool)
+    vectors, column = models.Removed(Hashed(), models.centering).passages(pool)
     at = {d: int(column[i]) for i, d in enumerate(pool.doc_id)}
     assert place[pool.doc_id.index("dx")] == place[pool.doc_id.index("ex")]
     assert not np.allclose(vectors[at["dx"]], vectors[at["ex"]])
@@ -109,13 +109,13 @@ def test_a_text_in_two_languages_has_a_row_for_each() -> None:
 def test_queries_are_centred_on_their_own_mean() -> None:
     texts = [f"{x} question {i}" for i in range(20) for x in "de"]
     langs = ["de" if t.startswith("d") else "en" for t in texts]
-    found = language_removal.Removed(Hashed(), language_removal.centering).queries(texts, langs)
+    found = models.Removed(Hashed(), models.centering).queries(texts, langs)
     plain = Hashed().encode(texts)
     for lang in ("de", "en"):
         rows = [i for i, x in enumerate(langs) if x == lang]
         expected = plain[rows] - plain[rows].mean(axis=0)
         np.testing.assert_allclose(found[rows], expected / np.linalg.norm(expected, axis=1)[:, None], atol=1e-6)
-    twice = language_removal.Removed(Hashed(), language_removal.centering).queries([*texts, *texts], [*langs, *langs])
+    twice = models.Removed(Hashed(), models.centering).queries([*texts, *texts], [*langs, *langs])
     assert np.array_equal(twice, np.concatenate([found, found]))
 
 
@@ -123,20 +123,18 @@ def test_queries_are_centred_on_their_own_mean() -> None:
 def test_lir_is_numpys_singular_vectors_projected_out(rank: int) -> None:
     pool = corpus()
     before = by_language(pool, *Hashed().passages(pool))
-    after = by_language(pool, *language_removal.Removed(Hashed(), language_removal.lir(rank)).passages(pool))
+    after = by_language(pool, *models.Removed(Hashed(), models.lir(rank)).passages(pool))
     for lang in ("de", "en"):
         x = before[lang].astype(np.float64)
         _, _, vt = np.linalg.svd(x, full_matrices=False)
         expected = x.copy()
         for v in vt[:rank]:
             expected -= np.outer(x @ v, v)
-        np.testing.assert_allclose(
-            language_removal.lir(rank)(before[lang], lang, "passage") @ vt[:rank].T, 0, atol=1e-6
-        )
+        np.testing.assert_allclose(models.lir(rank)(before[lang], lang, "passage") @ vt[:rank].T, 0, atol=1e-6)
         np.testing.assert_allclose(after[lang], expected / np.linalg.norm(expected, axis=1)[:, None], atol=1e-5)
     np.testing.assert_allclose(after["fi"], before["fi"], atol=1e-7)
     with pytest.raises(BenchError, match="less than the dimensions of the vectors, 6; got 6"):
-        language_removal.lir(DIM)(before["de"], "de", "passage")
+        models.lir(DIM)(before["de"], "de", "passage")
 
 
 def pool_of(has: np.ndarray) -> TrainData:
@@ -159,7 +157,7 @@ def test_shift_makes_the_means_of_parallel_passages_coincide() -> None:
     assert sorted(there) == sorted({f"en {i // 2}" for i in range(40)})
     assert all(int(d.split()[1]) // 2 == int(e.split()[1]) for d, e in zip(here, there, strict=True))
     encode = Hashed().encode
-    shift = language_removal.shift(language_removal.offsets(encode, pairs))
+    shift = models.shift(models.offsets(encode, pairs))
     moved = shift(encode(here), "de", "passage")
     np.testing.assert_allclose(moved.mean(axis=0), encode(there).mean(axis=0), atol=1e-6)
     assert not np.allclose(encode(here).mean(axis=0), encode(there).mean(axis=0), atol=1e-2)
