@@ -38,13 +38,15 @@ def find_cell(experiment: Path, name: str) -> Cell:
     return found[0]
 
 
-def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int, code: bool = False) -> list[Path]:
+def export_trec(
+    cell: Cell, task: str, root: Path | None, out: Path, depth: int, trust_remote_code: bool = False
+) -> list[Path]:
     """Rank anew with the cell's model and write ``<set>.<q_lang>-<d_lang>.run`` and ``.qrels``; ``all`` is the pool.
 
     Scores are written so that readers order them as they were ranked: equal ones by doc_id descending, as trec_eval.
-    ``code`` is the user's consent to run the model's own code, where the cell was made with it.
+    ``trust_remote_code`` is the user's consent to run the model's own code, where the cell was made with it.
     """
-    ranker = _as_scored(cell, code)
+    ranker = _as_scored(cell, trust_remote_code)
     written: list[Path] = []
     for evalset in resolve.task(task).load(root):
         for name, lines, qrels in _runs(evalset, ranker, cell.path.name, depth):
@@ -56,7 +58,7 @@ def export_trec(cell: Cell, task: str, root: Path | None, out: Path, depth: int,
     return written
 
 
-def _as_scored(cell: Cell, code: bool) -> Ranker:
+def _as_scored(cell: Cell, trust_remote_code: bool) -> Ranker:
     """What ranks in a cell.
 
     Raises:
@@ -64,7 +66,7 @@ def _as_scored(cell: Cell, code: bool) -> Ranker:
     """
     from bench.running.stored import ranker_of
 
-    ranker, weights = ranker_of(cell.path, code)
+    ranker, weights = ranker_of(cell.path, trust_remote_code)
     if weights != (cell.done or {}).get("weights_sha256"):
         raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
     return ranker

@@ -29,14 +29,14 @@ ADAPTER = "adapter_config.json"
 ROUTERS = ("Router", "Asym")
 
 
-def require_safe(folder: Path, code: bool) -> None:
+def require_safe(folder: Path, trust_remote_code: bool) -> None:
     """Refuse a model folder whose opening would run code or read what is not in it.
 
     A pickle that lies beside safetensors (an optimiser's state, older weights) is never opened, so it may stay.
 
     Args:
         folder: of the model.
-        code: whether the user consents to code that it brings or names.
+        trust_remote_code: whether the user consents to code that it brings or names.
 
     Raises:
         BenchError: weights as a pickle, a module that is no part of sentence-transformers, a path that leaves the
@@ -50,10 +50,10 @@ def require_safe(folder: Path, code: bool) -> None:
         )
     modules = _modules(folder)
     for place, kind in modules:
-        _require_own(kind, code, f"{folder / 'modules.json'}")
-        _require_safe_module(folder, place, kind, code)
+        _require_own(kind, trust_remote_code, f"{folder / 'modules.json'}")
+        _require_safe_module(folder, place, kind, trust_remote_code)
     if not modules:
-        _require_safe_module(folder, "", "sentence_transformers.models.Transformer", code)
+        _require_safe_module(folder, "", "sentence_transformers.models.Transformer", trust_remote_code)
 
 
 def _modules(folder: Path) -> list[tuple[str, str]]:
@@ -73,7 +73,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
     return modules
 
 
-def _require_safe_module(folder: Path, place: str, kind: str, code: bool) -> None:
+def _require_safe_module(folder: Path, place: str, kind: str, trust_remote_code: bool) -> None:
     own = folder / place
     _require_weights(folder, own)
     if is_file(own / ADAPTER):
@@ -83,12 +83,12 @@ def _require_safe_module(folder: Path, place: str, kind: str, code: bool) -> Non
             _require_paths_inside(_read(path), path)
     name = kind.rpartition(".")[2]
     if name in ROUTERS:
-        _require_safe_routes(folder, place, code)
+        _require_safe_routes(folder, place, trust_remote_code)
     if name == "WordEmbeddings":
         path = own / "wordembedding_config.json"
-        _require_own(_text_of(path, "tokenizer_class"), code, str(path))
+        _require_own(_text_of(path, "tokenizer_class"), trust_remote_code, str(path))
     activation = _text_of(own / "config.json", "activation_function") if name == "Dense" else "torch.nn."
-    if not code and not activation.startswith("torch.nn."):
+    if not trust_remote_code and not activation.startswith("torch.nn."):
         raise BenchError(
             f"{own / 'config.json'}: the activation {activation!r:.80} is not torch's, and sentence-transformers would "
             f"take another in its place; {FLAG} imports it"
@@ -127,15 +127,15 @@ def _require_weights(folder: Path, own: Path) -> None:
         )
 
 
-def _require_safe_routes(folder: Path, place: str, code: bool) -> None:
+def _require_safe_routes(folder: Path, place: str, trust_remote_code: bool) -> None:
     """The modules within a router, which stand in folders below its own."""
     path, types = _routed(folder / place)
     for name, kind in types.items():
-        _require_own(kind, code, str(path))
+        _require_own(kind, trust_remote_code, str(path))
         inner = _inside(name, path)
         if inner in ("", "."):
             raise BenchError(f"{path}: a router's modules have folders of their own; got {name!r}")
-        _require_safe_module(folder, str(PurePosixPath(place, inner)), kind, code)
+        _require_safe_module(folder, str(PurePosixPath(place, inner)), kind, trust_remote_code)
 
 
 def _routed(own: Path) -> tuple[Path, dict[str, str]]:
@@ -149,8 +149,8 @@ def _routed(own: Path) -> tuple[Path, dict[str, str]]:
     return path, types
 
 
-def _require_own(kind: str, code: bool, where: str) -> None:
-    if not code and not OWN.fullmatch(kind):
+def _require_own(kind: str, trust_remote_code: bool, where: str) -> None:
+    if not trust_remote_code and not OWN.fullmatch(kind):
         raise BenchError(
             f"{where}: {kind!r:.200} is no module of sentence-transformers; opening the model would run code that it "
             f"names. {FLAG} allows that, is recorded, and makes other cells"
@@ -195,9 +195,9 @@ def _read(path: Path) -> object:
         raise BenchError(str(error)) from None
 
 
-def folder_hash(folder: Path, code: bool = False) -> str:
+def folder_hash(folder: Path, trust_remote_code: bool = False) -> str:
     """sha256 over names and contents of a model folder: weights, tokenizer, configuration; code where it may run."""
-    kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if code else ()))
+    kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if trust_remote_code else ()))
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path).encode())

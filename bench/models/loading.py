@@ -30,13 +30,13 @@ STATIC = Path(__file__).parent / "demo-static"
 HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 
-def find_model(name: str, fetch: bool = True, code: bool = False) -> Path | None:
+def find_model(name: str, fetch: bool = True, trust_remote_code: bool = False) -> Path | None:
     """The folder that holds a model's files; a Hub model is fetched into the Hub's cache if it is not there.
 
     Args:
         name: built in, a folder, or on the Hub.
         fetch: else nothing is fetched, and the result is None for a Hub model that is not in the cache.
-        code: whether the user consents to code that comes with the model.
+        trust_remote_code: whether the user consents to code that comes with the model.
 
     Raises:
         BenchError: no such model, its weights are not in safetensors form, or opening it would run code.
@@ -49,14 +49,14 @@ def find_model(name: str, fetch: bool = True, code: bool = False) -> Path | None
             raise BenchError(
                 f"no model {name!r:.200}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}"
             )
-        files = [*HUB_FILES, *(["*.py"] if code else [])]
+        files = [*HUB_FILES, *(["*.py"] if trust_remote_code else [])]
         found = _fetch(name, files) if fetch else _cached(name, files)
         if found is None:
             return None
         folder = found
     if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
-    require_safe(folder, code)
+    require_safe(folder, trust_remote_code)
     return folder
 
 
@@ -90,15 +90,15 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     """
     quiet_libraries()
     torch.manual_seed(randomness.derive(seed, "init"))
-    code = settings.trust_remote_code
-    folder = find_model(settings.model, code=code)
+    trust_remote_code = settings.trust_remote_code
+    folder = find_model(settings.model, trust_remote_code=trust_remote_code)
     if folder is None:
         raise BenchError(f"model {settings.model!r} is not here")
     notes: list[str] = []
     if settings.model == "demo-transformer":
         model = _transformer_from_scratch()
     else:
-        model, notes = opened(folder, code)
+        model, notes = opened(folder, trust_remote_code)
     try:
         encoder = Encoder(model, settings, files_of(folder, settings.model if settings.model in BUILT_IN else ""))
     except BenchError as error:
@@ -108,7 +108,7 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     return encoder
 
 
-def save(encoder: Encoder, folder: Path, code: bool = False) -> None:
+def save(encoder: Encoder, folder: Path, trust_remote_code: bool = False) -> None:
     """Write a folder that ``SentenceTransformer(folder)`` opens; open it and compare.
 
     Raises:
@@ -118,7 +118,7 @@ def save(encoder: Encoder, folder: Path, code: bool = False) -> None:
     start, device = time.perf_counter(), encoder.model.device
     states = random_states(device)
     try:
-        again, _ = opened(folder, code)
+        again, _ = opened(folder, trust_remote_code)
         found = compare(encoder, again.to(device), f"{folder.name}, saved and opened again")
     finally:
         set_random_states(states, device)

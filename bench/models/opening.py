@@ -95,7 +95,7 @@ def listening() -> Iterator[Heard]:
             log.setLevel(level)
 
 
-def opened(folder: Path, code: bool) -> tuple[SentenceTransformer, list[str]]:
+def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, list[str]]:
     """The model of a folder, in float32, and what is to be told of it.
 
     Raises:
@@ -104,19 +104,19 @@ def opened(folder: Path, code: bool) -> tuple[SentenceTransformer, list[str]]:
     _require_dense(folder)
     _require_tokenizers(folder)
     with listening() as heard:
-        model = _open(folder, code, heard).float()
+        model = _open(folder, trust_remote_code, heard).float()
     _require_weights(model, folder, heard)
     require_finite(model, str(folder))
     return model, [f"{folder.name}: {note}" for note in heard.notes()]
 
 
-def _open(folder: Path, code: bool, heard: Heard) -> SentenceTransformer:
+def _open(folder: Path, trust_remote_code: bool, heard: Heard) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return SentenceTransformer(
-            str(folder), device=device, trust_remote_code=code, local_files_only=not code,
+            str(folder), device=device, trust_remote_code=trust_remote_code, local_files_only=not trust_remote_code,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):

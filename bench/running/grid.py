@@ -83,8 +83,9 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     unknown = [name for name in plan.baselines if name not in BASELINES]
     if unknown:
         raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
-    code = plan.settings.trust_remote_code
-    model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
+    name, trust_remote_code = plan.settings.model, plan.settings.trust_remote_code
+    takes_part = bool(strategies) or "untrained" in plan.baselines
+    model = describe_model(name, fetch, trust_remote_code) if takes_part else None
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:

@@ -77,15 +77,15 @@ def describe_source(source: Source, root: Path | None) -> dict[str, object]:
     return {"version": source.version, "licence": source.licence, "files": files}
 
 
-def describe_model(name: str, fetch: bool, code: bool = False) -> dict[str, object]:
+def describe_model(name: str, fetch: bool, trust_remote_code: bool = False) -> dict[str, object]:
     """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now).
 
-    With ``code``, its Python files are among them.
+    With ``trust_remote_code``, its Python files are among them.
     """
     from bench.models.loading import find_model
 
-    folder = find_model(name, fetch, code)
-    return {"name": name, "files": folder_hash(folder, code) if folder else None}
+    folder = find_model(name, fetch, trust_remote_code)
+    return {"name": name, "files": folder_hash(folder, trust_remote_code) if folder else None}
 
 
 def strategy_job(

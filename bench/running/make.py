@@ -40,13 +40,13 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
         return None
     parent = path.parent / job.parents[0].name
     trained_on = cells.read_config(parent) if job.derived.trained else {}
-    code = job.settings.trust_remote_code
+    trust_remote_code = job.settings.trust_remote_code
     more = {"languages": _offsets(job.derived, path, parent, data, request)} if isinstance(job.derived, Shift) else {}
     config = config_of(job, request, data) | about(job, more)
     config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
     if not (path / CONFIG).is_file():
         json_files.write_json(path / CONFIG, config)
-    return ranker_of(path, code)
+    return ranker_of(path, trust_remote_code)
 
 
 def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
@@ -55,13 +55,13 @@ def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tup
         return _trained(job, path, data, request)
     if not processes.is_first() and not request.plan.shards:
         return None
-    code = job.settings.trust_remote_code
+    trust_remote_code = job.settings.trust_remote_code
     if job.strategy is not None:
         if processes.is_first():
             checkpoints.discard(checkpoints.folder_of(path))
-        return ranker_of(path, code)
+        return ranker_of(path, trust_remote_code)
     config = config_of(job, request, data)
-    found = described(config, path, code)
+    found = described(config, path, trust_remote_code)
     _tell(found[0], job, request)
     if processes.is_first():
         json_files.write_json(path / CONFIG, config)
@@ -200,13 +200,13 @@ def _store_average(
     from bench.models.derived import average
     from bench.models.loading import save
 
-    code = request.plan.settings.trust_remote_code
+    trust_remote_code = request.plan.settings.trust_remote_code
     json_files.write_json(path / CONFIG, config)
-    encoders = [encoder_of(path / PARENTS / parent.name, code) for parent in parents]
+    encoders = [encoder_of(path / PARENTS / parent.name, trust_remote_code) for parent in parents]
     states = [encoder.model.state_dict() for encoder in encoders]
     encoders[0].model.load_state_dict(average(states, merge.shares()))
     with _written_if_held(path / MODEL, request) as aside:
-        save(encoders[0], aside, code)
+        save(encoders[0], aside, trust_remote_code)
 
 
 def _offsets(shift: Shift, path: Path, parent: Path, data: TrainData | None, request: Request) -> list[str]:

@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 
-def ranker_of(path: Path, code: bool) -> tuple[Ranker, str]:
+def ranker_of(path: Path, trust_remote_code: bool) -> tuple[Ranker, str]:
     """The ranker of a cell on disk, and the hash of its weights; cells that it is made of stand beside it.
 
     Args:
         path: of the cell.
-        code: whether the user consents to run the model's own code; what is stored cannot consent.
+        trust_remote_code: whether the user consents to run the model's own code; what is stored cannot consent.
     """
-    return described(cells.read_config(path), path, code)
+    return described(cells.read_config(path), path, trust_remote_code)
 
 
-def encoder_of(path: Path, code: bool) -> Encoder:
+def encoder_of(path: Path, trust_remote_code: bool) -> Encoder:
     """The encoder of a cell on disk that has weights of its own, or those of the base model."""
-    return _encoder(cells.read_config(path), path, code)
+    return _encoder(cells.read_config(path), path, trust_remote_code)
 
 
 def described(
-    config: Mapping[str, object], path: Path, code: bool, above: frozenset[str] = frozenset()
+    config: Mapping[str, object], path: Path, trust_remote_code: bool, above: frozenset[str] = frozenset()
 ) -> tuple[Ranker, str]:
     """What ranks in the cell ``path`` by its ``config``, and the hash of its weights (of a removal: of its parent's).
 
@@ -50,10 +50,10 @@ def described(
     """
     about = config.get("derived")
     if isinstance(about, dict) and about["kind"] != "merge":
-        return _removed(config, about, path, code, above)
+        return _removed(config, about, path, trust_remote_code, above)
     if not config["trained"] and not config["model"]:
         return _lexical(str(config["strategy"]), path), "none"
-    encoder = _encoder(config, path, code)
+    encoder = _encoder(config, path, trust_remote_code)
     return encoder, encoder.weights_hash()
 
 
@@ -64,7 +64,7 @@ def _lexical(label: str, path: Path) -> Ranker:
 
 
 def _removed(
-    config: Mapping[str, object], about: Mapping[str, Any], path: Path, code: bool, above: frozenset[str]
+    config: Mapping[str, object], about: Mapping[str, Any], path: Path, trust_remote_code: bool, above: frozenset[str]
 ) -> tuple[Ranker, str]:
     """The ranker of the one parent, with something removed from its vectors."""
     from bench.models.derived import Removed
@@ -74,7 +74,7 @@ def _removed(
     if len(parents) != 1 or path.name in above:
         raise BenchError(f"{path / CONFIG}: such a cell is made of one other, and not of itself")
     parent = path.parent / file_name(parents[0]["cell"], f"{path / CONFIG}: a parent")
-    inner, weights = described(cells.read_config(parent), parent, code, above | {path.name})
+    inner, weights = described(cells.read_config(parent), parent, trust_remote_code, above | {path.name})
     return Removed(inner, _removal(str(about["kind"]), about["parameters"], path)), weights
 
 
@@ -106,12 +106,12 @@ def offsets_of(path: Path) -> dict[str, Floats]:
         raise BenchError(f"{path / OFFSETS}: not readable ({error}); run the cell again with --overwrite") from None
 
 
-def _encoder(config: Mapping[str, object], path: Path, code: bool) -> Encoder:
+def _encoder(config: Mapping[str, object], path: Path, trust_remote_code: bool) -> Encoder:
     """A cell's own model where it is trained, else the one that its settings name."""
     from bench.models.loading import load_encoder
 
     settings = typed(Settings, config["settings"], str(path / CONFIG), "settings")
-    if settings.trust_remote_code and not code:
+    if settings.trust_remote_code and not trust_remote_code:
         raise BenchError(f"{path}: its model runs code of its own; {FLAG} consents to that")
     if config["trained"]:
         settings = dataclasses.replace(settings, model=str(path / MODEL))

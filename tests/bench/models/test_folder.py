@@ -154,9 +154,9 @@ def test_modules_of_this_and_older_versions_are_taken(tmp_path: Path, kind: str)
 
 @pytest.mark.parametrize("path", ["../up", "/etc", "a/../../b", "..\\up", "a\x00b", "a\nb"])
 def test_paths_of_modules_stay_inside(tmp_path: Path, path: str) -> None:
-    for code in (False, True):
+    for trust_remote_code in (False, True):
         with pytest.raises(BenchError, match="a module's path stays in the model's folder"):
-            require_safe(model(tmp_path / str(code), [module(STATIC_TYPE, path)]), code)
+            require_safe(model(tmp_path / str(trust_remote_code), [module(STATIC_TYPE, path)]), trust_remote_code)
 
 
 @pytest.mark.parametrize(("files", "message"), [
@@ -225,8 +225,8 @@ def test_code_of_a_model_runs_with_consent_that_is_recorded(
     assert cell.settings["trust_remote_code"] is True
     assert "--trust-remote-code" in str(cell.config["command"])
     with pytest.raises(BenchError, match="its model runs code of its own; --trust-remote-code consents"):
-        stored.ranker_of(cell.path, code=False)
-    assert stored.ranker_of(cell.path, code=True)[1] == (cell.done or {})["weights_sha256"]
+        stored.ranker_of(cell.path, trust_remote_code=False)
+    assert stored.ranker_of(cell.path, trust_remote_code=True)[1] == (cell.done or {})["weights_sha256"]
 
 
 def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> None:
@@ -235,10 +235,10 @@ def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> No
     names = {plain_job("m", s, about).name for s in (Settings(), trusting)}
     names |= {strategy_job(STRATEGIES["mono"](), 0, Plan(settings=s), {}, about).name for s in (Settings(), trusting)}
     assert len(names) == 4
-    before = folder_hash(own_code, code=True)
+    before = folder_hash(own_code, trust_remote_code=True)
     (own_code / "modeling_mine.py").write_text(OWN_CODE + "\n")
-    assert folder_hash(own_code, code=True) != before
-    assert folder_hash(own_code) == folder_hash(own_code, code=False) != before
+    assert folder_hash(own_code, trust_remote_code=True) != before
+    assert folder_hash(own_code) == folder_hash(own_code, trust_remote_code=False) != before
 
 
 def test_no_preset_consents(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_code_on_the_hub_is_not_even_fetched_without_consent(monkeypatch: pytest
         return str(STATIC)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    for code in (False, True):
-        assert find_model("a/b", code=code) == STATIC
+    for trust_remote_code in (False, True):
+        assert find_model("a/b", trust_remote_code=trust_remote_code) == STATIC
     assert ["*.py" in patterns for patterns in asked] == [False, True]
     assert not any(pattern.endswith((".bin", ".pt", "*")) for pattern in asked[1])

@@ -142,7 +142,7 @@ def test_a_derived_cell_names_a_parent_beside_it(tmp_path: Path) -> None:
             derived={"kind": "lir", "what": "w", "parameters": {"rank": 1}},
             parents=[{"cell": parent, "strategy": "mono()", "steps": 1}]))  # fmt: skip
         with pytest.raises(BenchError, match=message):
-            stored.ranker_of(cell, code=False)
+            stored.ranker_of(cell, trust_remote_code=False)
 
 
 @pytest.mark.parametrize("derived", [
@@ -154,7 +154,7 @@ def test_a_derived_cell_names_a_parent_beside_it(tmp_path: Path) -> None:
 def test_a_derived_cell_that_says_no_way(
     tmp_path: Path, derived: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "_encoder", lambda config, path, code: Still())
+    monkeypatch.setattr(stored, "_encoder", lambda config, path, trust_remote_code: Still())
     parent = make_cell(tmp_path / "made", "mono()", 0, 0.1)
     cell = make_cell(tmp_path / "made", "lir(mono(), rank=1)", 0, 0.1)
     parents = [{"cell": parent.name, "strategy": "mono()", "steps": 1}]
@@ -163,7 +163,7 @@ def test_a_derived_cell_that_says_no_way(
         if content is not None:
             (cell / "offsets.safetensors").write_bytes(content)
         with pytest.raises(BenchError, match=r"derived in no known way|offsets\.safetensors: not readable"):
-            stored.ranker_of(cell, code=False)
+            stored.ranker_of(cell, trust_remote_code=False)
 
 
 class Still:
