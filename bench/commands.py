@@ -148,8 +148,8 @@ def leaderboard(options: argparse.Namespace) -> int:
         raise BenchError(
             f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}{hint}"
         )
-    columns: Sequence[str] = (*means.COLUMNS, means.GAP) if options.bias else BRIEF
-    known = (*SETTINGS, *means.COLUMNS, means.GAP)
+    columns: Sequence[str] = (*means.BIAS_SHOWN, means.GAP) if options.bias else BRIEF
+    known = (*SETTINGS, *means.BIAS_SHOWN, means.GAP)
     if options.sort and options.sort not in known:
         hint = did_you_mean(options.sort, known)
         raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}{hint}")

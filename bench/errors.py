@@ -16,7 +16,7 @@ class BenchError(ValueError):
 EXPECTED = (BenchError, StrategyError, TaskError)
 
 
-LONGEST = 2000
+LONGEST_MESSAGE = 2000
 """Characters of a message."""
 
 
@@ -42,7 +42,7 @@ def one_line(error: Exception) -> str:
     """A message with what would move a terminal's cursor or change its colours written out."""
     text = " ".join(str(error).split())
     shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]} ..."
+    return shown if len(shown) <= LONGEST_MESSAGE else f"{shown[:LONGEST_MESSAGE]} ..."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

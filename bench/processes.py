@@ -20,7 +20,7 @@ from bench.errors import EXPECTED, BenchError
 T = TypeVar("T")
 
 
-PATIENCE = timedelta(days=30)
+SCORING_PATIENCE = timedelta(days=30)
 """How long the others wait for the first process, which scores alone; a process that dies ends all of them at once."""
 
 
@@ -99,7 +99,7 @@ def join() -> None:
         os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # else transformers loads weights in the first one alone
         device = torch.accelerator.current_accelerator(check_available=True)
         on_cpu = device is None or device.type == "mps"
-        state = PartialState(cpu=True, timeout=PATIENCE) if on_cpu else PartialState(timeout=PATIENCE)
+        state = PartialState(cpu=True, timeout=SCORING_PATIENCE) if on_cpu else PartialState(timeout=SCORING_PATIENCE)
         if state.num_processes != count():
             raise BenchError(
                 f"{count()} processes were announced and {state.num_processes} met; launch with torchrun or accelerate"

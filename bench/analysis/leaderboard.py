@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis import statistics
-from bench.analysis.means import COLUMNS, Keep, means_of, per_cluster, setting_means
+from bench.analysis.means import BIAS_SHOWN, Keep, means_of, per_cluster, setting_means
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import strategies_of
 from bench.errors import BenchError
@@ -109,7 +109,7 @@ def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: s
 
 def _clusters(of: SetScores, cells: Sequence[Cell], column: str, measure: str, keep: Keep) -> Floats | None:
     """(n_seeds, n_clusters) values whose mean is the column's; None where it has none for every question."""
-    setting, name = (column, measure) if column in SETTINGS else ("multi", COLUMNS.get(column, ""))
+    setting, name = (column, measure) if column in SETTINGS else ("multi", BIAS_SHOWN.get(column, ""))
     if name == "rank_distance_median" or not name:
         return None
     kept = np.array([keep(*pair) for pair in of.layout.pairs])

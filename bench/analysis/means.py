@@ -105,7 +105,7 @@ Pair = tuple[str, str]
 Keep = Callable[[str, str], bool]
 
 
-COLUMNS = {
+BIAS_SHOWN = {
     "rank distance": "rank_distance",
     "median rank distance": "rank_distance_median",
     "log2 rank distance": "rank_distance_log2",
@@ -165,7 +165,7 @@ def setting_means(means: Means, measure: str, keep: Keep = lambda q, d: True) ->
         "mono": _mean(v[measure] for (q, d), v in kept.items() if q == d),
         "cross": _mean(v[measure] for (q, d), v in kept.items() if d not in (q, POOL)),
         "multi": _mean(v[measure] for v in pooled),
-        **{name: _mean(v[column] for v in pooled) for name, column in COLUMNS.items()},
+        **{name: _mean(v[column] for v in pooled) for name, column in BIAS_SHOWN.items()},
         GAP: _mean(v["AP"] - v[IN_POOL] for v in single if IN_POOL in v),
     }
 

@@ -28,11 +28,11 @@ class LoadedTask(NamedTuple):
     files: dict[str, str]
 
 
-GROUPS = 32
+VALIDATED_GROUPS = 32
 """Groups of a source that are scored: enough to tell a learning curve, few enough to be scored often."""
 
 
-def few_groups(evalset: EvalSet, languages: Sequence[str], groups: int = GROUPS) -> EvalSet | None:
+def few_groups(evalset: EvalSet, languages: Sequence[str], groups: int = VALIDATED_GROUPS) -> EvalSet | None:
     """At most so many groups of a set in some languages, chosen by a hash of their names; None where none is left."""
     of = evalset.group or {}
     kept = {lang: evalset.queries[lang] for lang in languages if lang in evalset.queries}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bench import randomness
 from bench.errors import BenchError
-from bench.plan.derived import LEAST, TEXTS
+from bench.plan.derived import LEAST, PARALLEL_TEXTS
 from strategies.contract import Batch, Pool
 from tasks import TrainSet
 from tasks.contract import EvalSet, Noticed
@@ -125,7 +125,7 @@ def _select(data: TrainData, items: NDArray[np.int64], langs: tuple[str, ...]) -
 
 
 def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Language -> passages in it, and the same passages in ``source``: at most ``TEXTS``, the same for every seed.
+    """Language -> passages in it, and the same passages in ``source``, ``PARALLEL_TEXTS`` at most, the same for all seeds.
 
     Items are walked in one shuffled order; a passage in ``source`` that came up for the language before is passed over.
 
@@ -142,7 +142,7 @@ def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str]
         pairs: dict[str, str] = {}
         for item in both.tolist():
             here, there = data.passage[lang][item], data.passage[source][item]
-            if here is not None and there is not None and len(pairs) < TEXTS:
+            if here is not None and there is not None and len(pairs) < PARALLEL_TEXTS:
                 pairs.setdefault(there, here)
         if lang != source and len(pairs) >= LEAST:
             found[lang] = (list(pairs.values()), list(pairs))

@@ -18,7 +18,7 @@ from bench.evaluation.measures import MISSED
 from bench.evaluation.ranks import NOT_A_NUMBER, Ranking, Searcher, padded
 from bench.store.shards import Shards
 
-LARGE = 1 << 17
+LARGEST_BLOCK = 1 << 17
 """Passages of a block, at most, where they are on disk."""
 
 
@@ -38,7 +38,7 @@ VISITED = 8
 """One inverted list of so many is looked through for a query, at least."""
 
 
-ENOUGH = 4
+LOOKED_THROUGH = 4
 """Passages in the lists that are looked through, times the depth, at least."""
 
 
@@ -83,8 +83,8 @@ def blocks(passages: Floats | Shards, place: Ints, columns: slice, kind: str, de
     if not isinstance(passages, Shards):
         yield _held(passages[place[columns]], columns.start, kind, depth)
         return
-    for start in range(columns.start, columns.stop, LARGE):
-        rows = place[start : min(start + LARGE, columns.stop)]
+    for start in range(columns.start, columns.stop, LARGEST_BLOCK):
+        rows = place[start : min(start + LARGEST_BLOCK, columns.stop)]
         index = None if kind == "flat" else partial(_read, passages, rows, kind, depth)
         yield Block(start, min(depth, len(rows)), partial(passages.__getitem__, rows), index)
 
@@ -136,16 +136,16 @@ def tuned(index: Any, depth: int) -> Any:
         index.hnsw.efSearch = max(2 * depth, 128)
     else:
         index.nprobe = max(
-            -(-index.nlist // VISITED), min(index.nlist, -(-ENOUGH * depth * index.nlist // index.ntotal))
+            -(-index.nlist // VISITED), min(index.nlist, -(-LOOKED_THROUGH * depth * index.nlist // index.ntotal))
         )
     return index
 
 
-SAMPLE = 100
+SAMPLED_QUERIES = 100
 """Queries per language on which an index's recall is measured."""
 
 
-ASKED = 1 << 10
+ASKED_AT_ONCE = 1 << 10
 """Queries whose answers are held at once where passages are on disk."""
 
 
@@ -181,7 +181,7 @@ class _Indexed:
 
         faiss.omp_set_num_threads(torch.get_num_threads())
         self._corpus, self._how = corpus, how
-        self._together = ASKED if isinstance(passages, Shards) else None
+        self._together = ASKED_AT_ONCE if isinstance(passages, Shards) else None
         segments = zip(corpus.segment, corpus.segment[1:], strict=False)
         self._langs = [list(blocks(passages, place, slice(a, b), how.kind, how.depth)) for a, b in segments if a < b]
 
@@ -194,7 +194,7 @@ class _Indexed:
         starts = range(0, len(queries), step)
         parts = [self._rank(queries[i : i + step], relevant[i : i + step], k) for i in starts]
         if self._how.kind != "flat":
-            self._how.recalls += [r for lang in self._langs for r in self._recall(lang, queries[:SAMPLE])]
+            self._how.recalls += [r for lang in self._langs for r in self._recall(lang, queries[:SAMPLED_QUERIES])]
         own, pool, top = (np.concatenate(each) for each in zip(*parts, strict=True))
         return Ranking(own, pool, top)
 

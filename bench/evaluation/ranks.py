@@ -17,7 +17,7 @@ from bench.evaluation.measures import ABSENT
 NOT_A_NUMBER = "a similarity is not a number: the model's vectors hold NaN or infinity, retrain it"
 
 
-BLOCK = 1 << 24
+SIMILARITIES_AT_ONCE = 1 << 24
 """Similarities held at once (64 MB in float32)."""
 
 
@@ -32,8 +32,8 @@ def similarity_blocks(queries: Vectors, passages: Vectors) -> Iterator[tuple[sli
 
 
 def query_blocks(n: int, width: int) -> Iterator[slice]:
-    """The rows of ``n`` queries in blocks, so that the similarities to ``width`` passages are at most ``BLOCK``."""
-    height = max(1, BLOCK // width)
+    """The rows of ``n`` queries in blocks of at most ``SIMILARITIES_AT_ONCE`` similarities to ``width`` passages."""
+    height = max(1, SIMILARITIES_AT_ONCE // width)
     for start in range(0, n, height):
         yield slice(start, min(start + height, n))
 
@@ -107,7 +107,7 @@ def before(block: Floats, those: Sought, here: NDArray[np.bool_], corpus: Corpus
         int64, (n, R), twice: among the passages of its own language, and among all; 0 for padding.
     """
     own, pool = np.zeros_like(those.lang), np.zeros_like(those.lang)
-    together = max(1, BLOCK // block.shape[1])
+    together = max(1, SIMILARITIES_AT_ONCE // block.shape[1])
     lang = np.maximum(those.lang, 0)
     starts, stops = corpus.segment[lang], corpus.segment[lang + 1]
     for i, row in enumerate(block):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from bench.errors import BenchError
 from strategies import Strategy
 
-TEXTS = 2000
+PARALLEL_TEXTS = 2000
 """Parallel texts per language, at most, that offsets are estimated on."""
 
 
@@ -174,8 +174,8 @@ class Shift(Derived):
 
     v' = (v - r) / |v - r| for passages of language l, r = mean over parallel passages of (v_l - v_source); queries and
     passages of the source language stay. Estimated on the training pool: for each language the passages, at most
-    ``TEXTS``, of items that exist in it and in the source language. Test texts are not used: their parallelism is
-    their relevance. Languages without such items (those not trained on) are left as they are.
+    ``PARALLEL_TEXTS``, of items that exist in it and in the source language. Test texts are not used: their parallelism
+    is their relevance. Languages without such items (those not trained on) are left as they are.
 
     Source: arXiv 2606.18801 as its abstract describes it (relative language vectors from parallel translation pairs,
     subtracted from document embeddings during indexing); texts, their number, and renormalising are decided here.
@@ -197,7 +197,7 @@ class Shift(Derived):
 
     def fixed(self) -> dict[str, object]:
         """What else decides its numbers."""
-        return {"texts": TEXTS}
+        return {"texts": PARALLEL_TEXTS}
 
 
 Recipe = Strategy | Derived | Untrained

@@ -25,7 +25,7 @@ from tasks.parallel_jsonl import from_path
 T = TypeVar("T")
 
 
-LONGEST = 2000
+LONGEST_EXPRESSION = 2000
 """Characters of an expression."""
 
 
@@ -43,7 +43,7 @@ def _parsed(text: str) -> _Written | None:
     """None where it is neither form."""
     name, bracket, rest = text.strip().partition("(")
     whole = not bracket or rest.endswith(")")
-    if not name.strip() or ")" in name or not whole or len(text) > LONGEST:
+    if not name.strip() or ")" in name or not whole or len(text) > LONGEST_EXPRESSION:
         return None
     return _Written(name.strip(), rest[:-1])
 

@@ -23,7 +23,7 @@ BUILT_IN = {
 """Models that ship with the package, and what they are."""
 
 
-MOST = 2**31 - 1
+LARGEST = 2**31 - 1
 """Largest whole number that a setting takes."""
 
 
@@ -156,17 +156,17 @@ class Settings:
     def __post_init__(self) -> None:
         _require_choices(self)
         for name in ("steps", "batch_size", "query_length", "passage_length"):
-            rule = f"{name} is a whole number of at least 1 and at most {MOST}"
-            _require(1 <= getattr(self, name) <= MOST, rule, getattr(self, name))
+            rule = f"{name} is a whole number of at least 1 and at most {LARGEST}"
+            _require(1 <= getattr(self, name) <= LARGEST, rule, getattr(self, name))
         for name in ("learning_rate", "temperature", "max_grad_norm"):
             _require(0 < getattr(self, name) < float("inf"), f"{name} is a positive number", getattr(self, name))
         _require(0 <= self.weight_decay < float("inf"), "weight_decay is not negative", self.weight_decay)
         _require(0 <= self.warmup <= 1, "warmup is a share of the steps between 0 and 1", self.warmup)
         _require(self.batch_size >= 2, "batch_size is at least 2: a lone row has no in-batch negative", self.batch_size)
-        _require(0 <= self.micro_batch <= MOST, "micro_batch is a whole number of at least 0", self.micro_batch)
-        _require(0 <= self.negatives <= MOST, "negatives is a whole number of at least 0", self.negatives)
+        _require(0 <= self.micro_batch <= LARGEST, "micro_batch is a whole number of at least 0", self.micro_batch)
+        _require(0 <= self.negatives <= LARGEST, "negatives is a whole number of at least 0", self.negatives)
         every = self.validate_every
-        _require(0 <= every <= MOST, "validate_every is a whole number of at least 0", every)
+        _require(0 <= every <= LARGEST, "validate_every is a whole number of at least 0", every)
         if self.validate_every and not self.hold_out:
             raise BenchError("validation scores items that are not trained on; add --hold-out to --validate-every")
         if self.select == "best" and not self.validate_every:
@@ -259,13 +259,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         _require_choices(self)
-        rule = f"seeds are whole numbers of at least 0 and at most {MOST}"
-        _require(all(0 <= s <= MOST for s in self.seeds), rule, self.seeds)
-        _require(100 <= self.depth <= MOST, "depth is a whole number of at least 100: R@100 is reported", self.depth)
+        rule = f"seeds are whole numbers of at least 0 and at most {LARGEST}"
+        _require(all(0 <= s <= LARGEST for s in self.seeds), rule, self.seeds)
+        _require(100 <= self.depth <= LARGEST, "depth is a whole number of at least 100: R@100 is reported", self.depth)
         _require(self.shards != "" or self.vectors == "float32",
                  "vectors are float32 unless they are kept on disk: add --shards FOLDER", self.vectors)  # fmt: skip
         every = self.checkpoint_every
-        _require(0 <= every <= MOST, "checkpoint_every is a whole number of at least 0", every)
+        _require(0 <= every <= LARGEST, "checkpoint_every is a whole number of at least 0", every)
         _require(0 <= self.threads <= 4096, "threads is a whole number of at least 0 and at most 4096", self.threads)
         require_experiment_name(self.experiment)
 

@@ -31,7 +31,7 @@ TERMS: dict[str, Callable[..., object]] = {
 }
 
 
-SETTINGS = (
+SETTINGS_SAID = (
     "*mono*: query and passage language are the same, mean over languages. *cross*: they differ, mean over all ordered "
     "pairs. *multi*: every query against the pool of all languages, every parallel answer relevant, mean over query "
     "languages. All means are macro: over queries, then language pairs, then seeds; ± is the standard deviation over "
@@ -50,7 +50,7 @@ JUDGED = (
 def glossary() -> list[Block]:
     """The report's last section for readers."""
     lines = [f"- **{name}**: {_said(function)}" for name, function in TERMS.items()]
-    return [Heading(2, "Glossary"), Text(SETTINGS), Text(JUDGED), Text("\n".join(lines))]
+    return [Heading(2, "Glossary"), Text(SETTINGS_SAID), Text(JUDGED), Text("\n".join(lines))]
 
 
 def _said(function: Callable[..., object]) -> str:

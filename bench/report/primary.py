@@ -103,7 +103,7 @@ def _range(found: Sequence[Comparison]) -> str:
     return f"{found[0].setting} {shown} {counted}"
 
 
-HEADER = ("", "set", "setting", "A", "B", "A - B", "95 % interval", "verdict", "claim", "holds", "p (claim)",
+PRIMARY_HEADER = ("", "set", "setting", "A", "B", "A - B", "95 % interval", "verdict", "claim", "holds", "p (claim)",
           "p (Holm)", "p (flips)", "detectable", "seed share")  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def primary_table(found: Decided, protocol: Protocol) -> Table:
         "worse (non-inferior); it holds where its one-sided p, adjusted over the whole table (Holm), is below .025. "
         "detectable: the least difference found with 80 % power. seed share: of the variance of the effect."
     )
-    return Table(HEADER, rows, 3, caption)
+    return Table(PRIMARY_HEADER, rows, 3, caption)
 
 
 def out_of_domain(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:

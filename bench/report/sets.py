@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.analysis.leaderboard import BRIEF, RANKS, as_table, leaderboard, note_on_seeds
-from bench.analysis.means import COLUMNS, GAP, Keep, has_pool, means_of
+from bench.analysis.means import BIAS_SHOWN, GAP, Keep, has_pool, means_of
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import strategies_of
 from bench.report import plots
@@ -96,7 +96,7 @@ def _board(of: SetScores) -> Table:
 
 
 def _bias_table(of: SetScores) -> Table:
-    columns = ["rank distance", *(c for c in (*COLUMNS, GAP) if c not in BRIEF)]
+    columns = ["rank distance", *(c for c in (*BIAS_SHOWN, GAP) if c not in BRIEF)]
     rows = leaderboard(of, of.main)
     header, cells = as_table(rows, of.main, columns)
     found: list[str] = []

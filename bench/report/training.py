@@ -19,8 +19,8 @@ from bench.store.cells import BATCHES, COST, STEPS, VALIDATION, Cell
 from bench.store.json_files import NUMBER, require_shape
 from strategies import STRATEGIES
 
-HEADER = ("cell", "threads", "load s", "train s", "score s", "rows/s", "tokens/s", "padding", "GFLOP a step", "GFLOP/s",
-          "peak MB, training", "peak MB, scoring")  # fmt: skip
+COST_HEADER = ("cell", "threads", "load s", "train s", "score s", "rows/s", "tokens/s", "padding", "GFLOP a step",
+               "GFLOP/s", "peak MB, training", "peak MB, scoring")  # fmt: skip
 
 
 def cost_section(logs: Mapping[str, Sequence[Mapping[str, float]]], cells: Sequence[Cell]) -> list[Block]:
@@ -31,7 +31,7 @@ def cost_section(logs: Mapping[str, Sequence[Mapping[str, float]]], cells: Seque
     formulas = {str(_cost(cell)["flops"]) for cell in cells if (cell.path / COST).is_file()}
     said = "Medians over the steps; padding and operations are means. Speed is of the machine and what else it did."
     counted = [f"Operations of a step, counted: {formula}." for formula in sorted(formulas)]
-    return [Heading(2, "Cost"), Text(" ".join([said, *counted])), Table(HEADER, rows)]
+    return [Heading(2, "Cost"), Text(" ".join([said, *counted])), Table(COST_HEADER, rows)]
 
 
 def _cost(cell: Cell) -> dict[str, object]:

@@ -18,7 +18,7 @@ RETRIES = 3
 """How often a cell is sent out again whose node or process was lost."""
 
 
-PATIENCE = 90.0
+FILE_PATIENCE = 90.0
 """Seconds until a file that a node has written is seen here, on a shared folder (NFS: a minute at most)."""
 
 
@@ -195,7 +195,7 @@ class Dispatch:
 
     def _seen(self, job: Job) -> bool:
         """Whether a finished cell is seen here, sooner or later."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + FILE_PATIENCE
         while self._left(job) is not None:
             if time.monotonic() > end:
                 return False

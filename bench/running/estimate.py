@@ -29,23 +29,23 @@ from bench.training.loop import Step, train
 from strategies import Batch
 from tasks.contract import Texts
 
-STEPS = 3
+TIMED_STEPS = 3
 """Steps that are timed at least, behind one that warms up; more where they are short."""
 
 
-SAMPLE = 256
+SAMPLED_TEXTS = 256
 """Texts of a kind that are timed at least; more where they are short."""
 
 
-ENOUGH = 2.0
+ENOUGH_SECONDS = 2.0
 """Seconds after which no more is timed."""
 
 
-MOST = 100
-"""Steps that are timed at most, and how many times ``SAMPLE`` texts."""
+MOST_STEPS = 100
+"""Steps that are timed at most, and how many times ``SAMPLED_TEXTS`` texts."""
 
 
-ASKED = 100
+RANKED_QUERIES = 100
 """Queries whose ranking is timed."""
 
 
@@ -113,7 +113,7 @@ def estimate(grid: Grid) -> Estimate:
 def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:
     """Median seconds of a step of the first strategy."""
     strategy = next(s for job in jobs for s in (job.strategy, *(p.strategy for p in job.parents)) if s is not None)
-    few = dataclasses.replace(settings, steps=MOST + 1)
+    few = dataclasses.replace(settings, steps=MOST_STEPS + 1)
     batches = schedule(strategy, data.pool, few.batch_size, few.steps, 0, Audit(data.pool.langs))
     seen: list[Step] = []
     train(encoder, data, _until_enough(batches), few, 0, seen.append)
@@ -121,10 +121,10 @@ def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: Train
 
 
 def _until_enough(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The first batches, ``STEPS`` and one at least, for about ``ENOUGH`` seconds."""
+    """The first batches, ``TIMED_STEPS`` and one at least, for about ``ENOUGH_SECONDS`` seconds."""
     start = time.perf_counter()
     for done, batch in enumerate(batches):
-        if done > STEPS and time.perf_counter() - start > ENOUGH:
+        if done > TIMED_STEPS and time.perf_counter() - start > ENOUGH_SECONDS:
             return
         yield batch
 
@@ -140,7 +140,7 @@ def _score(encoder: Encoder, loaded: LoadedTask) -> float:
         seconds += _encode(encoder, asked, len(asked), "query")
         if new:
             size = sum(len(p) for p in new.values())
-            every = max(1, size // (MOST * SAMPLE))
+            every = max(1, size // (MOST_STEPS * SAMPLED_TEXTS))
             texts = [text for p in new.values() for _, text in islice(p.items(), 0, None, every)]
             seconds += _encode(encoder, texts, size, "passage")
         seconds += _rank(evalset.passages, len(asked))
@@ -152,13 +152,13 @@ def _encode(encoder: Encoder, texts: Sequence[str], size: int, kind: Kind) -> fl
     if not texts:
         return 0.0
     encoder.encode(texts[:8], kind)
-    wanted, seconds = SAMPLE, 0.0
+    wanted, seconds = SAMPLED_TEXTS, 0.0
     while True:
         sample = list(texts[:: max(1, len(texts) // wanted)])
         start = time.perf_counter()
         encoder.encode(sample, kind)
         seconds = time.perf_counter() - start
-        if 4 * seconds > ENOUGH or wanted >= min(len(texts), MOST * SAMPLE):
+        if 4 * seconds > ENOUGH_SECONDS or wanted >= min(len(texts), MOST_STEPS * SAMPLED_TEXTS):
             return seconds / len(set(sample)) * size
         wanted *= 4
 
@@ -171,11 +171,11 @@ def _rank(passages: Texts, asked: int) -> float:
     corpus = build_corpus(passages)
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(corpus.doc_id), 64), np.float32)
-    queries = rng.standard_normal((ASKED, 64), np.float32)
-    relevant = rng.integers(0, len(corpus.doc_id), (ASKED, len(corpus.langs)))
+    queries = rng.standard_normal((RANKED_QUERIES, 64), np.float32)
+    relevant = rng.integers(0, len(corpus.doc_id), (RANKED_QUERIES, len(corpus.langs)))
     start = time.perf_counter()
     Exact(vectors, np.arange(len(corpus.doc_id)), corpus).rank(queries, relevant, 20)
-    return (time.perf_counter() - start) / ASKED * asked / share
+    return (time.perf_counter() - start) / RANKED_QUERIES * asked / share
 
 
 def _clock(seconds: float) -> str:

@@ -26,7 +26,7 @@ SHAPE = {"step": int, "owner": dict, "files": {str: str}, "batches_sha256": str,
          "scalars": {"optimizer": dict, "scheduler": dict}}  # fmt: skip
 
 
-ANEW = "without --resume the cell is trained from its first step"
+WITHOUT_RESUME = "without --resume the cell is trained from its first step"
 
 
 class Checkpoint(NamedTuple):
@@ -120,15 +120,15 @@ def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
     state = _read_state(path / STATE)
     _require_owner(path / STATE, state.get("owner"), owner)
     if path.name != f"step-{state['step']:08d}":
-        raise BenchError(f"{path / STATE}: damaged, it is of step {state['step']}; {ANEW}")
+        raise BenchError(f"{path / STATE}: damaged, it is of step {state['step']}; {WITHOUT_RESUME}")
     files = state["files"]
     assert isinstance(files, dict)
     for name, digest in files.items():
         file_name(name, f"{path / STATE}: a file of the checkpoint")
         if not (path / name).is_file():
-            raise BenchError(f"{path / name}: this file of the checkpoint is missing; {ANEW}")
+            raise BenchError(f"{path / name}: this file of the checkpoint is missing; {WITHOUT_RESUME}")
         if sha256(path / name) != digest:
-            raise BenchError(f"{path / name}: damaged, its sha256 is not the one that was written; {ANEW}")
+            raise BenchError(f"{path / name}: damaged, its sha256 is not the one that was written; {WITHOUT_RESUME}")
     return Checkpoint(path, state)
 
 
@@ -136,22 +136,22 @@ def _read_state(path: Path) -> dict[str, object]:
     try:
         state = read_json(path)
     except TaskError as error:
-        raise BenchError(f"damaged or missing, this is no checkpoint: {error}; {ANEW}") from None
+        raise BenchError(f"damaged or missing, this is no checkpoint: {error}; {WITHOUT_RESUME}") from None
     told = state.pop("sha256", None)
     if told != json_files.hash64(state):
-        raise BenchError(f"{path}: damaged, its sha256 is not the one that was written; {ANEW}")
+        raise BenchError(f"{path}: damaged, its sha256 is not the one that was written; {WITHOUT_RESUME}")
     require_shape(state, SHAPE, str(path))
     return state
 
 
 def _require_owner(path: Path, theirs: object, ours: Mapping[str, object]) -> None:
     if not isinstance(theirs, dict):
-        raise BenchError(f"{path}: it does not say which cell it belongs to; {ANEW}")
+        raise BenchError(f"{path}: it does not say which cell it belongs to; {WITHOUT_RESUME}")
     for name, value in ours.items():
         if theirs.get(name) != value:
             raise BenchError(
                 f"{path}: a foreign checkpoint; it was written with {name} {theirs.get(name)}, and this is {value}. "
-                f"Resuming gives the same bits or nothing; {ANEW}"
+                f"Resuming gives the same bits or nothing; {WITHOUT_RESUME}"
             )
 
 

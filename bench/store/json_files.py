@@ -19,7 +19,7 @@ from tasks.files import read_json as read_json_file
 NUMBER = (int, float)
 
 
-LONGEST = 200
+LONGEST_NAME = 200
 """Bytes of a file's name; file systems take 255, and endings come behind it."""
 
 
@@ -133,10 +133,10 @@ def file_name(text: str, what: str) -> str:
         BenchError: it leads elsewhere, is hidden, or no file can be called so.
     """
     plain = text.isprintable() and "/" not in text and not text.startswith(".")
-    if not text or not plain or len(text.encode()) > LONGEST:
+    if not text or not plain or len(text.encode()) > LONGEST_NAME:
         raise BenchError(
-            f"{what} becomes the name of a file: printable, without '/', no '.' in front, at most {LONGEST} bytes; "
-            f"got {text!r:.200}"
+            f"{what} becomes the name of a file: printable, without '/', no '.' in front, at most {LONGEST_NAME} "
+            f"bytes; got {text!r:.200}"
         )
     return text
 

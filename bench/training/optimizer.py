@@ -14,7 +14,7 @@ from bench.training.row_adamw import BETAS, EPSILON, RowAdamW, large_embeddings
 FIRST = 2.0**16
 
 
-PATIENCE = 2000
+CALM_UPDATES = 2000
 """Updates without an overflow after which the scale doubles."""
 
 
@@ -40,7 +40,7 @@ class LossScale:
         for gradient in gradients:
             gradient.div_(self.value)
         self._calm += 1
-        if self._calm == PATIENCE:
+        if self._calm == CALM_UPDATES:
             self.value, self._calm = self.value * 2, 0
         return True
 

@@ -112,7 +112,7 @@ class Keeper:
         if self._audit.summary()["sha256"] != state["batches_sha256"]:
             raise BenchError(
                 f"{path}: a foreign checkpoint; it was trained on other batches than the strategy draws now, "
-                f"whose code has changed; {checkpoints.ANEW}"
+                f"whose code has changed; {checkpoints.WITHOUT_RESUME}"
             )
         with whole(self._found):
             parts.model.load_state_dict(self._found.tensors("model"))
@@ -173,7 +173,7 @@ def whole(found: Checkpoint) -> Iterator[None]:
     except Exception as error:  # a missing key, a tensor of another shape: every library raises its own
         reason = (str(error).strip().splitlines() or [""])[0][:160]
         raise BenchError(
-            f"{found.path}: not what training stores ({type(error).__name__}: {reason}); {checkpoints.ANEW}"
+            f"{found.path}: not what training stores ({type(error).__name__}: {reason}); {checkpoints.WITHOUT_RESUME}"
         ) from None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LARGE = 1 << 15
+LARGE_EMBEDDING = 1 << 15
 """Rows from which on an embedding is updated row by row."""
 
 
@@ -160,6 +160,6 @@ def _move(w: Tensor, first: Tensor, second: Tensor, rate: float, decay: float, s
 
 def large_embeddings(model: nn.Module) -> list[nn.Embedding]:
     """The embeddings that are updated row by row: large, and tied to nothing else."""
-    found = [m for m in model.modules() if type(m) is nn.Embedding and m.num_embeddings >= LARGE]
+    found = [m for m in model.modules() if type(m) is nn.Embedding and m.num_embeddings >= LARGE_EMBEDDING]
     uses = [id(p) for m in model.modules() for p in m.parameters(recurse=False)]
     return [m for m in found if uses.count(id(m.weight)) == 1 and m.weight.requires_grad and m.max_norm is None]

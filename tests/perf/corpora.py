@@ -22,7 +22,7 @@ import torch
 
 from bench.data.corpus import Corpus, build_corpus
 from bench.evaluation.exact_search import Exact
-from bench.evaluation.faiss_search import SAMPLE, Faiss
+from bench.evaluation.faiss_search import SAMPLED_QUERIES, Faiss
 from bench.evaluation.ranks import Search
 from bench.evaluation.score import TOP, score
 from bench.evaluation.score_table import Remembering
@@ -205,8 +205,8 @@ def explained() -> str:
     return f"""One thread; {ASKED:,} queries; unit vectors of {DIM} dimensions, drawn around centres, in float32 shards;
 texts of about 40 tokens through the built-in static model. Seconds are the processor's, since others may use the
 machine; microseconds are those for a passage and all queries. Every line is a process of its own, and the peak is that
-of all of it: Python, torch, faiss, ids of the passages. Searching an index includes measuring its recall on {SAMPLE}
-queries.
+of all of it: Python, torch, faiss, ids of the passages. Searching an index includes measuring its recall on
+{SAMPLED_QUERIES} queries.
 
 Python {python_version()}, {", ".join(f"{p} {version(p)}" for p in packages)}.
 """

@@ -33,8 +33,8 @@ def large() -> Large:
 def on_disk(large: Large, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
     """The same vectors in shards of 128, searched in blocks of 250, 16 queries at a time."""
     monkeypatch.setattr(shards, "CHUNK", 128)
-    monkeypatch.setattr(faiss_search, "LARGE", 250)
-    monkeypatch.setattr(faiss_search, "ASKED", 16)
+    monkeypatch.setattr(faiss_search, "LARGEST_BLOCK", 250)
+    monkeypatch.setattr(faiss_search, "ASKED_AT_ONCE", 16)
     return large.kept(tmp_path)
 
 
@@ -63,7 +63,7 @@ def test_an_index_reports_the_recall_that_it_has(large: Large, on_disk: Shards, 
 
 
 def test_recall_is_below_one_where_an_index_misses(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faiss_search, "ENOUGH", 0)
+    monkeypatch.setattr(faiss_search, "LOOKED_THROUGH", 0)
     monkeypatch.setattr(faiss_search, "VISITED", 1000)  # one list of a query
     how = Faiss("ivf", 100)
     found, exact = rank(how, large, large.vectors), large.rank(large.vectors)
@@ -115,7 +115,7 @@ def test_no_more_than_a_block_of_passages_and_queries_at_once(
 
     monkeypatch.setattr(faiss_search.Block, "nearest", noted)
     monkeypatch.setattr(Shards, "__getitem__", taken)
-    monkeypatch.setattr(faiss_search, "SAMPLE", 10)
+    monkeypatch.setattr(faiss_search, "SAMPLED_QUERIES", 10)
     rank(Faiss("ivf", 50), large, on_disk)
     assert max(asked) == 16
     assert max(passages) == 250

@@ -53,7 +53,7 @@ def test_constant_scores_are_ranked_by_doc_id() -> None:
 
 
 def test_similarity_blocks_cover_all_rows_dense_and_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks_, "BLOCK", 20)
+    monkeypatch.setattr(ranks_, "SIMILARITIES_AT_ONCE", 20)
     rng = np.random.default_rng(0)
     queries, passages = rng.random((11, 4), np.float32), rng.random((7, 4), np.float32)
     for q, p in ((queries, passages), (sparse.csr_matrix(queries), sparse.csr_matrix(passages))):

@@ -147,7 +147,7 @@ def test_vectors_that_are_not_numbers_are_refused(value: float, side: str) -> No
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     case = oracles.draw_case(7, {"ar": 30, "de": 25, "en": 12}, {"ar": 9, "en": 4}, 2, parallel=False)
     whole = score(case.evalset, case)
-    monkeypatch.setattr(ranks, "BLOCK", 140)
+    monkeypatch.setattr(ranks, "SIMILARITIES_AT_ONCE", 140)
     monkeypatch.setattr(exact_search, "TOGETHER", 2)
     for a, b in zip(whole, score(case.evalset, case), strict=True):
         assert a[:3] == b[:3]

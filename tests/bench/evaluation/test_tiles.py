@@ -29,7 +29,7 @@ def small(tile: int, block: int = 40, together: int = 2) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "WIDE", 1)
         patch.setattr(tiles, "TILE", tile)
-        patch.setattr(ranks, "BLOCK", block)
+        patch.setattr(ranks, "SIMILARITIES_AT_ONCE", block)
         patch.setattr(exact_search, "TOGETHER", together)
         yield
 

@@ -138,7 +138,7 @@ def test_a_cell_for_a_node_apart_waits_for_the_lock_here(tmp_path: Path, monkeyp
 
 
 def test_a_finished_cell_that_is_not_seen_is_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PATIENCE", 0.0)
+    monkeypatch.setattr(dispatch, "FILE_PATIENCE", 0.0)
     nodes = Scripted(tmp_path, {})
     monkeypatch.setattr(nodes, "finish", lambda name: None)
     counted: list[str] = []

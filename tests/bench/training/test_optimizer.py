@@ -17,7 +17,7 @@ from tasks.demo import DemoSource
 
 
 def test_the_scale_halves_at_an_overflow_and_doubles_after_a_long_calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimizer_, "PATIENCE", 2)
+    monkeypatch.setattr(optimizer_, "CALM_UPDATES", 2)
     scale = LossScale(True)
     gradient = torch.tensor([FIRST])
     assert scale.unscale([gradient])

@@ -98,7 +98,7 @@ def test_clipping_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_only_large_tables_that_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_adamw, "LARGE", 100)
+    monkeypatch.setattr(row_adamw, "LARGE_EMBEDDING", 100)
     small, large, tied = nn.Embedding(10, 2), nn.Embedding(200, 2), nn.Embedding(300, 2)
     head = nn.Linear(2, 300, bias=False)
     head.weight = tied.weight
