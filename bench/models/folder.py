@@ -76,8 +76,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
 def _require_safe_module(folder: Path, place: str, kind: str, trust_remote_code: bool) -> None:
     own = folder / place
     _require_weights(folder, own)
-    if is_file(own / ADAPTER):
-        raise BenchError(f"{own / ADAPTER}: an adapter names the weights of another model; merge it into them first")
+    _require_safe_adapter(own)
     for path in listed(own, "*.json"):
         if path.name.startswith("sentence_") and path.name.endswith("_config.json"):
             _require_paths_inside(_read(path), path)
@@ -93,6 +92,38 @@ def _require_safe_module(folder: Path, place: str, kind: str, trust_remote_code:
             f"{own / 'config.json'}: the activation {activation!r:.80} is not torch's, and sentence-transformers would "
             f"take another in its place; {FLAG} imports it"
         )
+
+
+def _require_safe_adapter(own: Path) -> None:
+    """Refuse an adapter that is no plain LoRA: others open pickles, import what they name, or change their base.
+
+    The base is another folder, or on the Hub, and held to the same rules.
+    """
+    values = configuration(own / ADAPTER)
+    if not values:
+        return
+    where = own / ADAPTER
+    if not is_file(own / "adapter_model.safetensors"):
+        raise BenchError(
+            f"{own}: the weights of an adapter are read from adapter_model.safetensors, which is not there"
+        )
+    if values.get("peft_type") != "LORA" or values.get("megatron_config") is not None:
+        raise BenchError(
+            f"{where}: adapters are LORA here; got {values.get('peft_type')!r:.80}; merge it into its base"
+        )
+    if values.get("init_lora_weights", True) not in (True, False, "gaussian"):
+        raise BenchError(
+            f"{where}: the base of an adapter stays as it is; init_lora_weights {values['init_lora_weights']!r:.80} "
+            "changes it. Convert it to plain LoRA, or merge it into its base"
+        )
+    if not base_of(own):
+        raise BenchError(f"{where}: an adapter names its base, a folder or a Hub name, by base_model_name_or_path")
+
+
+def base_of(folder: Path) -> str | None:
+    """The model that an adapter's folder names as its base; None where it is no adapter."""
+    base = configuration(folder / ADAPTER).get("base_model_name_or_path")
+    return base if isinstance(base, str) and base else None
 
 
 def module_folders(folder: Path, kind: str) -> Iterator[Path]:

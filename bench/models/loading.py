@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import time
 import warnings
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench import randomness
-from bench.errors import BenchError
+from bench.errors import BenchError, told
 from bench.models.encoder import Encoder
-from bench.models.folder import require_safe
-from bench.models.opening import opened
+from bench.models.folder import ADAPTER, base_of, folder_hash, module_folders, require_safe
+from bench.models.opening import adapted, adapters_saved, opened, require_peft
 from bench.models.parity import compare
 from bench.models.tokens import files_of
+from bench.plan.lora import ALL, Lora
 from bench.plan.settings import BUILT_IN, Settings
 from bench.randomness import random_states, set_random_states
 from tasks.files import is_folder
@@ -54,10 +56,31 @@ def find_model(name: str, fetch: bool = True, trust_remote_code: bool = False) -
         if found is None:
             return None
         folder = found
-    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+    if not any((folder / there).is_file() for there in ("modules.json", "config.json", ADAPTER)):
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
     require_safe(folder, trust_remote_code)
-    return folder
+    base = base_of(folder)
+    return folder if base is None or _base(base, folder, fetch, trust_remote_code) else None
+
+
+def _base(name: str, adapter: Path, fetch: bool, trust_remote_code: bool) -> Path | None:
+    """The folder of an adapter's base; None where it is on the Hub, not in the cache, and not to be fetched."""
+    try:
+        found = find_model(name, fetch, trust_remote_code)
+    except BenchError as error:
+        raise BenchError(f"{adapter / ADAPTER}: the base of the adapter: {error}") from None
+    if found is not None and base_of(found) is not None:
+        raise BenchError(f"{adapter / ADAPTER}: its base {name!r:.200} is an adapter too; merge that into its own base")
+    return found
+
+
+def files_hash(folder: Path, trust_remote_code: bool = False) -> str:
+    """``folder_hash``; of an adapter, with that of its base."""
+    own, base = folder_hash(folder, trust_remote_code), base_of(folder)
+    found = _base(base, folder, False, trust_remote_code) if base is not None else None
+    if found is None:
+        return own
+    return hashlib.sha256(f"{own} on {folder_hash(found, trust_remote_code)}".encode()).hexdigest()
 
 
 def _cached(name: str, files: list[str]) -> Path | None:
@@ -108,13 +131,56 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
     return encoder
 
 
+def load_to_train(settings: Settings, seed: int) -> Encoder:
+    """As ``load_encoder``, with the adapters of ``settings.lora`` in place of what they adapt, ready to be trained.
+
+    Raises:
+        BenchError: as ``load_encoder``; nothing can be trained, or not so.
+    """
+    encoder = load_encoder(settings, seed)
+    there = any(adapted(encoder.model))
+    if settings.lora:
+        if there:
+            raise BenchError(f"{settings.model}: an adapter already; without --lora it is trained on")
+        _adapt(encoder, settings, seed)
+    for name, weight in encoder.model.named_parameters() if there else ():
+        weight.requires_grad_(weight.requires_grad or ".lora_" in name or ".modules_to_save." in name)
+    if not any(weight.requires_grad for weight in encoder.model.parameters()):
+        raise BenchError(f"{settings.model}: none of its weights is to be trained (all are frozen)")
+    return encoder
+
+
+def _adapt(encoder: Encoder, settings: Settings, seed: int) -> None:
+    """Put new adapters into the one transformer of a model: it gives the vectors that it gave."""
+    lora, folder = Lora.read(settings.lora), find_model(settings.model, trust_remote_code=settings.trust_remote_code)
+    assert folder is not None
+    homes = list(module_folders(folder, "Transformer"))
+    if settings.model in BUILT_IN or len(homes) != 1 or type(encoder.model[0]).__name__ != "Transformer":
+        raise BenchError(f"{settings.model}: --lora adapts a model that begins with one transformer, read from files")
+    require_peft()
+    from peft import LoraConfig, inject_adapter_in_model
+
+    targets = lora.targets[0] if lora.targets == (ALL,) else list(lora.targets)
+    named = settings.model if not is_folder(Path(settings.model)) and homes[0] == folder else str(homes[0].resolve())
+    config = LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets,
+        base_model_name_or_path=named,
+    )  # fmt: skip
+    torch.manual_seed(randomness.derive(seed, "lora"))
+    try:
+        inject_adapter_in_model(config, encoder.model[0].model)
+    except ValueError as error:
+        raise BenchError(f"{settings.model}: peft cannot put in the adapters of --lora ({told(error)})") from None
+
+
 def save(encoder: Encoder, folder: Path, trust_remote_code: bool = False) -> None:
     """Write a folder that ``SentenceTransformer(folder)`` opens; open it and compare.
 
     Raises:
         BenchError: what was opened gives other vectors than ``encoder``.
     """
-    encoder.save(folder)
+    with adapters_saved(encoder.model):
+        encoder.save(folder)
     start, device = time.perf_counter(), encoder.model.device
     states = random_states(device)
     try:

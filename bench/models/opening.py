@@ -6,11 +6,14 @@ not there. What else was warned of is handed back, to be told.
 
 from __future__ import annotations
 
+import copy
+import importlib.util
 import logging
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +21,9 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError, told
-from bench.models.folder import FLAG, configuration, module_folders
+from bench.models.folder import ADAPTER, FLAG, configuration, module_folders
 from bench.store.environment import is_out_of_memory
-from tasks.files import listed
+from tasks.files import is_file, listed
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -103,6 +106,8 @@ def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, 
     """
     _require_dense(folder)
     _require_tokenizers(folder)
+    if any(is_file(own / ADAPTER) for own in (folder, *module_folders(folder, "Transformer"))):
+        require_peft()
     with listening() as heard:
         model = _open(folder, trust_remote_code, heard).float()
     _require_weights(model, folder, heard)
@@ -131,6 +136,49 @@ def _open(folder: Path, trust_remote_code: bool, heard: Heard) -> SentenceTransf
         raise BenchError(
             f"{folder}: sentence-transformers cannot open this model ({reason}{f'; {rows}' if rows else ''})"
         ) from None
+
+
+def require_peft() -> None:
+    """Refuse adapters where what reads them is not installed.
+
+    Raises:
+        BenchError: peft is not there.
+    """
+    if importlib.util.find_spec("peft") is None:
+        raise BenchError("adapters (LoRA) need a package more: pip install 'batch-strategy-bench[peft]'")
+
+
+def adapted(model: SentenceTransformer) -> Iterator[Any]:
+    """The transformers within a model that have adapters."""
+    for part in model.modules():
+        if getattr(part, "peft_config", None) and hasattr(part, "save_pretrained"):
+            yield part
+
+
+@contextmanager
+def adapters_saved(model: SentenceTransformer) -> Iterator[None]:
+    """Have sentence-transformers write adapters in the block, as peft does; whatever versions transformers asks for."""
+    parts = list(adapted(model))
+    for part in parts:
+        part.save_pretrained = partial(_write_adapter, part)
+    try:
+        yield
+    finally:
+        for part in parts:
+            del part.save_pretrained
+
+
+def _write_adapter(part: Any, folder: str, **options: Any) -> None:
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    ((name, config),) = part.peft_config.items()
+    state = get_peft_model_state_dict(part, adapter_name=name)
+    tensors = {f"base_model.model.{key}": tensor.detach().cpu().contiguous() for key, tensor in state.items()}
+    save_file(tensors, str(Path(folder, "adapter_model.safetensors")), {"format": "pt"})
+    stored = copy.copy(config)
+    stored.inference_mode, stored.init_lora_weights = True, True
+    stored.save_pretrained(folder)
 
 
 def _require_dense(folder: Path) -> None:

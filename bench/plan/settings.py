@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 
 from bench.errors import BenchError
+from bench.plan.lora import Lora
 from bench.plan.protocol import Protocol
 
 TRAINED_IN_PAPER = ("ar", "de", "en", "es", "hi", "ru", "th", "tr", "zh")
@@ -143,6 +144,16 @@ class Settings:
             TRAINING, "weights to keep: the last, or the best by those scores, for all alike", choices=("last", "best")
         ),
     ] = "last"
+    lora: Annotated[
+        str,
+        Asked(
+            TRAINING,
+            "train adapters of low rank (LoRA, arXiv 2106.09685) in place of the transformer's weights, as r=16 or "
+            "r=16,alpha=32,dropout=0.05,targets=query+value; needs the extra [peft]",
+            said="none, all weights; alpha: twice r, dropout: 0, targets: all-linear",
+            metavar="r=RANK",
+        ),
+    ] = ""
     trust_remote_code: Annotated[
         bool,
         Asked(
@@ -169,6 +180,8 @@ class Settings:
         _require(0 <= every <= LARGEST, "validate_every is a whole number of at least 0", every)
         if self.validate_every and not self.hold_out:
             raise BenchError("validation scores items that are not trained on; add --hold-out to --validate-every")
+        if self.lora:
+            object.__setattr__(self, "lora", str(Lora.read(self.lora)))
         if self.select == "best" and not self.validate_every:
             raise BenchError("the best weights are chosen by validation; add --validate-every N to --select best")
         weighted = not self.train_weights or len(self.train_weights) == len(self.train)

@@ -19,7 +19,7 @@ from bench.errors import BenchError
 from bench.evaluation.exact_search import Exact
 from bench.evaluation.tiles import WIDE
 from bench.models.encoder import Encoder
-from bench.models.loading import load_encoder
+from bench.models.loading import load_encoder, load_to_train
 from bench.plan.settings import Settings
 from bench.running.grid import Grid
 from bench.running.jobs import Job
@@ -94,12 +94,12 @@ def estimate(grid: Grid) -> Estimate:
     if not any(job.model for job in grid.jobs):
         raise NotHere("no encoder takes part")
     set_threads(grid.plan.threads)
-    start = time.perf_counter()
-    encoder = load_encoder(grid.plan.settings, 0)
-    opening = time.perf_counter() - start
-    start = time.perf_counter()
     todo = grid.unfinished()
     trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
+    start = time.perf_counter()
+    encoder = (load_to_train if trains else load_encoder)(grid.plan.settings, 0)
+    opening = time.perf_counter() - start
+    start = time.perf_counter()
     tasks = [load_task(t, grid.root, grid.plan.strict, lambda text: None) for t in grid.tasks]
     data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
     load = time.perf_counter() - start

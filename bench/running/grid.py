@@ -94,6 +94,9 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     moved = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
     if plan.shards and moved:
         raise BenchError(f"{moved[0]} moves the vectors of all passages in memory; run it without --shards")
+    merged = [job.label for job in jobs if isinstance(job.derived, Merge)]
+    if plan.settings.lora and merged:
+        raise BenchError(f"{merged[0]} averages whole weights, which adapters are not; run it without --lora")
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from bench import processes
 from bench.data.train_data import TrainData
-from bench.models.folder import folder_hash
 from bench.models.lexical import LEXICAL
 from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
@@ -23,7 +22,7 @@ BASELINES = ("untrained", *LEXICAL)
 
 
 LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_language", "validate_every", "select",
-         "trust_remote_code")  # fmt: skip
+         "lora", "trust_remote_code")  # fmt: skip
 """Settings that came after the first cells: their defaults must not rename these."""
 
 
@@ -82,10 +81,10 @@ def describe_model(name: str, fetch: bool, trust_remote_code: bool = False) -> d
 
     With ``trust_remote_code``, its Python files are among them.
     """
-    from bench.models.loading import find_model
+    from bench.models.loading import files_hash, find_model
 
     folder = find_model(name, fetch, trust_remote_code)
-    return {"name": name, "files": folder_hash(folder, trust_remote_code) if folder else None}
+    return {"name": name, "files": files_hash(folder, trust_remote_code) if folder else None}
 
 
 def strategy_job(

@@ -78,11 +78,11 @@ def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> 
     """The cell's encoder, trained now, and the hash of its weights; stores config.json, the log and the model."""
     if data is None:
         raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
-    from bench.models.loading import load_encoder
+    from bench.models.loading import load_to_train
 
     clock = Clock()
     with clock.running("load"):
-        encoder = load_encoder(job.settings, job.seed)
+        encoder = load_to_train(job.settings, job.seed)
     if processes.is_first():
         _tell(encoder, job, request)
     kept = checkpoints.folder_of(path)

@@ -79,6 +79,8 @@ def train(
     devices = Devices(settings.batch_size)
     if devices.sharded and keeper and keeper.needed:
         raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
+    if devices.sharded and settings.lora:
+        raise BenchError("weights sharded by FSDP are trained as they are; leave --lora out")
     if devices.sharded and validator:
         raise BenchError("weights sharded by FSDP are not validated; leave --validate-every out")
     torch.manual_seed(randomness.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))

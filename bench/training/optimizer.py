@@ -66,7 +66,7 @@ class Optimizers:
         tables = large_embeddings(model) if by_rows else []
         self.rows = RowAdamW(tables, lr, weight_decay) if tables else None
         apart = {id(table.weight) for table in tables}
-        self.weights = list(model.parameters())
+        self.weights = [p for p in model.parameters() if p.requires_grad]
         others = [p for p in self.weights if id(p) not in apart]
         self.whole = AdamW(others, lr=lr, weight_decay=weight_decay, betas=BETAS, eps=EPSILON, fused=True)
         self._hooks = [table.register_forward_pre_hook(self._before_lookup) for table in tables]

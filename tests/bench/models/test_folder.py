@@ -160,7 +160,7 @@ def test_paths_of_modules_stay_inside(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize(("files", "message"), [
-    ({"adapter_config": {"base_model_name_or_path": "/etc"}}, "an adapter names the weights of another model"),
+    ({"adapter_config": {"base_model_name_or_path": "/etc"}}, r"are read from adapter_model\.safetensors, which"),
     ({"sentence_bert_config": {"tokenizer_name_or_path": "a/b"}}, "names another tokenizer"),
     ({"sentence_bert_config": {"processor_kwargs": {"tokenizer_file": "/etc/passwd"}}}, "leads out of the model's"),
     ({"sentence_bert_config": {"model_args": [{"subfolder": "../up"}]}}, "leads out of the model's folder"),
