@@ -177,7 +177,7 @@ def _leaderboard(subs: Any) -> None:
 
 def _compare(subs: Any) -> None:
     made = _command(
-        subs, "compare", commands.compare, "two strategies: effect, interval, p, verdict in every setting",
+        subs, "compare", commands.compare, "two strategies: effect, interval, what it shows, p, in every setting",
         epilog="example: %(prog)s hybrid mono --seeds 0-2",
     )  # fmt: skip
     made.add_argument("a", help="a strategy (or 'untrained'): its signature, name or hash")

@@ -174,17 +174,19 @@ def leaderboard(options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> int:
     """Print how two strategies compare."""
     from bench.analysis import compare as compare_
-    from bench.analysis.compare import HEADER, as_rows, explained
+    from bench.analysis.compare import as_rows, explained, header
     from bench.store.cells import read_cells
 
     if not 0 <= options.margin < 1:
         raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
     cells = read_cells(options.results / options.experiment)
-    found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, options.seeds or ())
+    seeds = options.seeds or ()
+    found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, seeds, flips=options.json)
     if options.json:
         _print_json([c.plain() for c in found])
         return 0
-    _print(as_rows(found), HEADER, form="pipe", align=("left", "left", *("right" for _ in HEADER[2:])))
+    columns = header(options.margin)
+    _print(as_rows(found), columns, form="pipe", align=("left", "left", *("right" for _ in columns[2:])))
     print(f"\n{explained(options.a, options.b, found, options.margin)}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Two strategies side by side; the claims of the protocol."""
+"""Two strategies side by side: effect, interval, and two facts, against zero and at the margin."""
 
 from __future__ import annotations
 
@@ -6,15 +6,69 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench import randomness
-from bench.analysis import statistics
-from bench.analysis.means import clustered, per_cluster
+from bench.analysis import power, statistics
+from bench.analysis.means import finite
+from bench.analysis.power import Limits
 from bench.analysis.set_scores import SetScores, cells_of, read_sets
-from bench.analysis.strategies import _of_seeds, find, many, paired, require_equal_settings, short
+from bench.analysis.statistics import Effect, Interval
+from bench.analysis.strategies import (
+    _of_seeds,
+    difference,
+    find,
+    many,
+    paired,
+    paired_in_common,
+    questions_of,
+    require_equal_settings,
+    short,
+)
 from bench.errors import BenchError
-from bench.plan.protocol import Claim, Protocol
 from bench.store.cells import Cell
+
+
+class Facts(NamedTuple):
+    """What an interval says of A - B: never one word for both questions, since neither answers the other.
+
+    Attributes:
+        zero: ``better``, ``worse`` or ``not told apart``.
+        margin: whether A is at most the margin worse: shown, open, or shown not to be; empty for a margin of 0.
+    """
+
+    zero: str
+    margin: str
+
+    def sentence(self, margin: float) -> str:
+        """In prose: ``worse; more than .01 not excluded``."""
+        at = f"more than {plain(margin)} not excluded" if self.margin == OPEN else self.margin
+        return f"{self.zero}; {at}" if at else self.zero
+
+
+OPEN = "open"
+
+
+def facts(interval: Interval, margin: float) -> Facts:
+    """The two facts that an interval of A - B shows, against zero and at the margin.
+
+    Source: Piaggio et al. 2012 (CONSORT for non-inferiority, its figure of intervals); Aberegg et al. 2018 for why both
+    are said.
+    """
+    zero = "better" if interval.low > 0 else "worse" if interval.high < 0 else "not told apart"
+    if margin == 0:
+        return Facts(zero, "")
+    m = plain(margin)
+    if interval.low > margin:
+        return Facts(zero, f"by more than {m} better: shown")
+    if interval.high < -margin:
+        return Facts(zero, f"by more than {m} worse: shown")
+    return Facts(zero, f"at most {m} worse: shown" if interval.low > -margin else OPEN)
+
+
+def plain(margin: float) -> str:
+    """.01 for 0.01."""
+    return f"{margin:g}".removeprefix("0")
 
 
 class Comparison(NamedTuple):
@@ -27,19 +81,20 @@ class Comparison(NamedTuple):
         a: mean of the first, over pairs of languages (macro) and seeds.
         b: mean of the second.
         effect: a - b.
-        interval: 95 %, over seeds and clusters (over clusters alone where there is one seed).
-        p: two-sided, sign flips over clusters, for these trained models.
-        p_holm: adjusted within all comparisons of one call.
-        p_t: the paired t test's, as a check.
-        verdict: at the margin; see ``stats.verdict``.
-        detectable: least difference found with 80 % power.
-        seed_share: seeds' share of the variance; NaN with one seed.
+        interval: 95 %, of this row alone, for new trainings and new questions; with one training each, for new
+            questions to these two models.
+        against_zero: what it says against zero.
+        at_margin: what it says at the margin.
+        p_alone: two-sided p of no difference, of this row alone.
+        p: the same, adjusted over the whole table (Holm).
         seeds: paired trainings.
         clusters: parallel questions.
-        error: standard error of the effect, over seeds and clusters.
-        freedom: its degrees of freedom.
-        claim: what the protocol claims of it; empty where it is exploratory.
-        p_claim: one-sided p against that claim, over seeds and clusters.
+        pooled: whether the spread of trainings is that of all strategies of the protocol.
+        unequal: p of "this pair spreads no more than the others"; NaN where that was not tested.
+        spread: standard deviation of the difference between trainings, with 90 % limits.
+        shrinks: share of the variance that shrinks with more trainings, with 90 % limits.
+        detectable: difference that as many trainings find with 80 % chance, with 90 % limits; NaN where nothing varies.
+        p_flips: two-sided p by sign flips over questions, for these trained models alone; NaN where not asked for.
     """
 
     set_name: str
@@ -48,33 +103,47 @@ class Comparison(NamedTuple):
     a: float
     b: float
     effect: float
-    interval: statistics.Interval
+    interval: Interval
+    against_zero: str
+    at_margin: str
+    p_alone: float
     p: float
-    p_holm: float
-    p_t: float
-    verdict: str
-    detectable: float
-    seed_share: float
     seeds: int
     clusters: int
-    error: float
-    freedom: float
-    claim: str = ""
-    p_claim: float = float("nan")
-
-    @property
-    def holds(self) -> bool:
-        """Whether the claim stands after adjustment, at 2.5 % one-sided."""
-        return bool(self.claim) and self.p_holm < 0.025
+    pooled: bool
+    unequal: float
+    spread: Limits
+    shrinks: Limits
+    detectable: Limits
+    p_flips: float = float("nan")
 
     def plain(self) -> dict[str, object]:
         """Unrounded, for machines; what is not known is None."""
-        values = self._asdict() | {"interval": list(self.interval)}
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
+        return {name: _known(value) for name, value in self._asdict().items()}
+
+
+class Found(NamedTuple):
+    """A comparison with what it rests on."""
+
+    of: SetScores
+    effect: Effect
+    said: Comparison
+
+
+def _known(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_known(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def compare(
-    cells: Sequence[Cell], a: str, b: str, measure: str | None, margin: float, seeds_of: Sequence[int] = ()
+    cells: Sequence[Cell],
+    a: str,
+    b: str,
+    measure: str | None,
+    margin: float,
+    seeds_of: Sequence[int] = (),
+    flips: bool = False,
 ) -> list[Comparison]:
     """Compare two strategies on every set that both were scored on.
 
@@ -85,47 +154,35 @@ def compare(
         measure: one of ``MEASURES``; None for each set's main measure.
         margin: what is still not worse.
         seeds_of: the seeds whose trainings are compared; () for all, which both need to have.
+        flips: whether sign flips are tried.
 
     Raises:
         BenchError: a name means no strategy or several, seeds differ, or data differ.
     """
     ours, theirs = (_of_seeds(find(cells, name, True), seeds_of) for name in (a, b))
-    found = _compare(read_sets(cells), ours, theirs, measure, margin)
-    adjusted = statistics.holm(np.array([c.p for c in found]))
-    return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
+    found = found_on(read_sets(cells), ours, theirs, measure, margin)
+    return adjusted([f.said._replace(p_flips=_flips(f, ours, theirs)) if flips else f.said for f in found])
 
 
 def compare_on(sets: Sequence[SetScores], ours: list[Cell], b: str, margin: float) -> list[Comparison]:
-    """Compare the cells of one strategy with those of the strategy ``b`` on some sets; p is adjusted over them."""
-    found = _compare(sets, ours, find(cells_of(sets), b), None, margin)
-    adjusted = statistics.holm(np.array([c.p for c in found]))
-    return [c._replace(p_holm=float(p)) for c, p in zip(found, adjusted, strict=True)]
+    """Compare the cells of one strategy with those of the strategy ``b`` on some sets; p is of each row alone."""
+    return [f.said for f in found_on(sets, ours, find(cells_of(sets), b), None, margin)]
 
 
-def primary(sets: Sequence[SetScores], protocol: Protocol) -> list[tuple[Claim, Comparison]]:
-    """The protocol's claims on every set, adjusted together; claims about strategies that were not run are left out."""
-    cells = cells_of(sets)
-    names = {c.label.split("(")[0] for c in cells}
-    claims = [c for c in protocol.primary if {c.a.split("(")[0], c.b.split("(")[0]} <= names]
-    found = [
-        (claim, _claimed(c, claim, protocol.margin))
-        for claim in claims
-        for c in _compare(sets, find(cells, claim.a), find(cells, claim.b), None, protocol.margin)
-        if c.setting in (*claim.superior, *claim.non_inferior)
-    ]
-    adjusted = statistics.holm(np.array([c.p_claim for _, c in found]))
-    return [(claim, c._replace(p_holm=float(p))) for (claim, c), p in zip(found, adjusted, strict=True)]
+def adjusted(found: Sequence[Comparison]) -> list[Comparison]:
+    """The rows of one table, with p adjusted over all of them."""
+    p = statistics.holm(np.array([c.p_alone for c in found]))
+    return [c._replace(p=float(v)) for c, v in zip(found, p, strict=True)]
 
 
-def _claimed(c: Comparison, claim: Claim, margin: float) -> Comparison:
-    superior = c.setting in claim.superior
-    p = statistics.one_sided(c.effect, c.error, c.freedom, 0.0 if superior else -margin)
-    return c._replace(claim="superior" if superior else "non-inferior", p_claim=p)
-
-
-def _compare(
+def found_on(
     sets: Sequence[SetScores], ours: list[Cell], theirs: list[Cell], measure: str | None, margin: float
-) -> list[Comparison]:
+) -> list[Found]:
+    """Every setting of every set that both strategies were scored on; p is of each row alone.
+
+    Raises:
+        BenchError: as ``compare`` does.
+    """
     a, b = ours[0], theirs[0]
     if a.label == b.label and a.config["hash"] == b.config["hash"]:
         raise BenchError(f"two different strategies are compared; both are {short(a.label)}")
@@ -157,56 +214,100 @@ def _require_common_data(sets: Sequence[SetScores], pairs: Sequence[tuple[Cell, 
             )
 
 
-def _in_setting(of: SetScores, setting: str, pairs: list[tuple[Cell, Cell]], measure: str, margin: float) -> Comparison:
-    rows = of.layout.rows_of(setting)
-    differences = clustered(of, pairs, measure, rows)
-    a, b = (
-        float(np.mean([per_cluster(of.layout, rows, of.values(pair[side], measure)).mean() for pair in pairs]))
-        for side in (0, 1)
+def _in_setting(of: SetScores, setting: str, pairs: list[tuple[Cell, Cell]], measure: str, margin: float) -> Found:
+    parts = [of.layout.rows_of(setting)]
+    values = [[_values(of, cell, measure, parts[0]) for cell in side] for side in zip(*pairs, strict=True)]
+    if len(values[0][0]) < 2:
+        raise BenchError(f"{of.name}: a comparison needs at least two parallel questions; this set has one")
+    effect = difference(of, [x for x, _ in pairs], [y for _, y in pairs], measure, parts)
+    assert effect is not None
+    a, b = (float(np.mean(side)) for side in values)
+    said = compared(effect, margin)._replace(
+        set_name=of.name, setting=setting, measure=measure, a=a, b=b, clusters=len(values[0][0])
     )
-    rng = randomness.generator(0, f"compare {of.name} {setting}")
-    interval = statistics.bootstrap(differences, rng)
-    over_seeds = differences.mean(axis=0)[:, None]
-    several = len(pairs) > 1
+    return Found(of, effect, said)
+
+
+def _values(of: SetScores, cell: Cell, measure: str, rows: NDArray[np.bool_]) -> statistics.Floats:
+    finite(of, cell, measure, rows)
+    return questions_of(of, cell, measure, [rows])
+
+
+def compared(effect: Effect, margin: float) -> Comparison:
+    """What an effect says, yet without names."""
+    interval = effect.interval()
+    plan = power.planned(effect)
+    said, p = facts(interval, margin), float(effect.two_sided())
     return Comparison(
-        of.name, setting, measure, a, b, float(differences.mean()), interval,
-        float(statistics.sign_flip(over_seeds, rng)[0]), float("nan"), float(statistics.paired_t(over_seeds)[0]),
-        statistics.verdict(interval, margin), statistics.detectable(differences),
-        statistics.variance(differences).seed_share if several else float("nan"), len(pairs), differences.shape[1],
-        float(np.sqrt(statistics.variance(differences).total)), statistics.freedom(differences),
+        "", "", "", float("nan"), float("nan"), float(effect.mean), interval, *said, p, p, effect.trainings, 0,
+        bool(effect.pooled), float(effect.unequal), power.spread(effect), power.shrinks(effect),
+        power.detectable(plan, effect.trainings) if plan else power.UNKNOWN,
     )  # fmt: skip
 
 
-HEADER = ("set", "setting", "A", "B", "A - B", "95 % interval", "p", "p (Holm)", "verdict", "detectable", "seed share")
+def _flips(found: Found, ours: list[Cell], theirs: list[Cell]) -> float:
+    of, c = found.of, found.said
+    parts = [of.layout.rows_of(c.setting)]
+    pairs = paired_in_common(ours, theirs)
+    differences = [questions_of(of, x, c.measure, parts) - questions_of(of, y, c.measure, parts) for x, y in pairs]
+    rng = randomness.generator(0, f"compare {of.name} {c.setting}")
+    return float(statistics.sign_flip(np.mean(differences, axis=0)[:, None], rng)[0])
+
+
+def header(margin: float) -> tuple[str, ...]:
+    """Of the columns of ``as_rows``."""
+    at = ("" if margin == 0 else f"at {plain(margin)}",)
+    return ("set", "setting", "A", "B", "A - B", "95 % interval", "against 0", *at, "p")
 
 
 def as_rows(found: Sequence[Comparison]) -> list[list[str]]:
     """Rounded, for people."""
     return [
         [c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
-         f"[{c.interval.low:+.4f}, {c.interval.high:+.4f}]", shown_p(c.p), shown_p(c.p_holm), c.verdict,
-         f"{c.detectable:.4f}", "" if np.isnan(c.seed_share) else f"{c.seed_share:.0%}"]
+         shown_interval(c.interval), c.against_zero, c.at_margin, shown_p(c.p)]
         for c in found
     ]  # fmt: skip
 
 
+def shown_interval(interval: Interval) -> str:
+    """Rounded as effects are."""
+    return f"[{interval.low:+.4f}, {interval.high:+.4f}]"
+
+
 def shown_p(p: float) -> str:
-    """Rounded to what 100,000 sign flips can tell."""
+    """Rounded to four places."""
     return f"{p:.4f}" if p >= 0.0001 else "<.0001"
+
+
+def population(found: Sequence[Comparison]) -> str:
+    """Who the intervals and words of a table speak for, and whose spread of trainings they rest on."""
+    if {c.seeds for c in found} == {1}:
+        return (
+            "One training each: all of it is about these models; whether another training would give the same cannot "
+            "be concluded (use --seeds 0,1,2 or more)."
+        )
+    said = "Intervals and their words are of each row alone, for new trainings and new questions of this kind."
+    pooled, tested = (sum(t) for t in zip(*((c.pooled, not np.isnan(c.unequal)) for c in found), strict=True))
+    if tested:
+        apart = tested - pooled
+        said += " The spread of trainings is that of all strategies of the protocol together"
+        said += (
+            f", but in {many(apart, 'row')} where the pair seems to spread more (F test, p < .25)." if apart else "."
+        )
+    equal = dict.fromkeys(c.set_name for c in found if c.interval.low == c.interval.high)
+    return f"{said} Nothing varies in {', '.join(equal)}: equal scores." if equal else said
+
+
+def basis(found: Sequence[Comparison]) -> str:
+    """What a table of comparisons rests on, and what its p is."""
+    rows = f", adjusted over the {len(found)} rows (Holm)" if len(found) > 1 else ""
+    return f"{population(found)} p: of no difference, two-sided{rows}."
 
 
 def explained(a: str, b: str, found: Sequence[Comparison], margin: float) -> str:
     """What the table rests on, and what it cannot say."""
     trainings, clusters = found[0].seeds, {c.clusters for c in found}
-    basis = (
-        f"A = {a}, B = {b}; {many(trainings, 'paired seed')}, "
-        f"{min(clusters):,} to {max(clusters):,} parallel questions; margin {margin:g}. superior: the interval "
-        f"lies above 0; non-inferior: above -{margin:g}; inferior: below -{margin:g}; else inconclusive. p: sign flips "
-        "over questions, for these trained models. detectable: least difference found with 80 % power."
+    return (
+        f"A = {a}, B = {b}; {many(trainings, 'paired seed')}, {min(clusters):,} to {max(clusters):,} parallel "
+        f"questions; margin {plain(margin)}. {basis(found)}"
     )
-    if trainings == 1:
-        return basis + (
-            " One training each: intervals and verdicts are about these two models; whether another training would "
-            "give the same cannot be concluded (use --seeds 0,1,2 or more)."
-        )
-    return basis + " Intervals speak for new trainings and new questions of this kind."

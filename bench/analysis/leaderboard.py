@@ -5,22 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis import statistics
-from bench.analysis.means import BIAS_SHOWN, Keep, means_of, per_cluster, setting_means
+from bench.analysis.means import BIAS_SHOWN, Keep, means_of, per_question, setting_means
 from bench.analysis.set_scores import SetScores
-from bench.analysis.strategies import strategies_of
+from bench.analysis.strategies import difference, paired_in_common, questions_of, strategies_of
 from bench.errors import BenchError
 from bench.store.cells import Cell
-from bench.store.scores import SETTINGS
-
-Floats = NDArray[np.float64]
-
+from bench.store.scores import POOL, SETTINGS
 
 BRIEF = (*SETTINGS, "rank distance", "same-language@10")
 """Columns of a leaderboard; a table of bias has the others."""
@@ -30,17 +27,43 @@ HIGHER = {*SETTINGS, "TLR@10", "MRC@10", "PEER"}
 """Columns that are better when larger."""
 
 
+def _parity(of: SetScores) -> float:
+    """Of "own language first": one over the languages that a question has, as the column's mean is taken."""
+    rows, own = of.layout.rows_of("multi"), np.zeros((of.layout.n_clusters, len(of.layout.pairs)), bool)
+    own[of.layout.cluster, of.layout.pair] = True
+    langs = {d for _, d in of.layout.pairs if d != POOL}
+    has = np.stack([own[:, [i for i, (_, d) in enumerate(of.layout.pairs) if d == x]].any(axis=1) for x in langs])
+    return float(per_question(of.layout, [rows], 1 / np.maximum(1, has.sum(axis=0))[of.layout.cluster]).mean())
+
+
+IDEAL: dict[str, Callable[[SetScores], float]] = {
+    "same-language@10": lambda of: 0.0,
+    "same-language@10, non-relevant": lambda of: 0.0,
+    "own language first": _parity,
+}
+"""Columns that are best in the middle, with the value that is best: tables are sorted by the distance to it."""
+
+
 class Row(NamedTuple):
     """A line of the leaderboard: mean and standard deviation over seeds (NaN for one seed) of each column.
 
-    ``rank`` is 1 plus the number of strategies that are distinguishably better; 0 where ranks are not known.
+    ``rank`` is the best one that the strategy may have, ``rank_to`` the worst; both are 0 where ranks are not known.
     """
 
     label: str
     seeds: tuple[int, ...]
     mean: dict[str, float]
     spread: dict[str, float]
+    trained: bool = True
     rank: int = 0
+    rank_to: int = 0
+
+    @property
+    def shown_rank(self) -> str:
+        """``1``, ``2-4``, or why there is none."""
+        if not self.rank:
+            return "one training" if self.trained and len(self.seeds) == 1 else ""
+        return f"{self.rank}" if self.rank == self.rank_to else f"{self.rank}-{self.rank_to}"
 
 
 def leaderboard(of: SetScores, measure: str, keep: Keep = lambda q, d: True, sort: str = "") -> list[Row]:
@@ -54,12 +77,17 @@ def leaderboard(of: SetScores, measure: str, keep: Keep = lambda q, d: True, sor
     column = sort or leading(rows)
     if all(np.isnan(r.mean[column]) for r in rows):
         raise BenchError(f"{of.name} has no {column!r}; sort by another column")
-    ranks = _ranks(of, groups, column, measure, keep)
-    sign = -1 if column in HIGHER else 1
-    return sorted(
-        (r._replace(rank=ranks.get(r.label, 0)) for r in rows),
-        key=lambda r: (np.isnan(r.mean[column]), sign * r.mean[column], r.label),
-    )
+    rows.sort(key=lambda r: (np.isnan(r.mean[column]), _order(of, column, r.mean[column]), r.label))
+    known = {r.label: groups[r.label] for r in rows if not np.isnan(r.mean[column])}
+    ranks = _ranks(of, known, column, measure, keep)
+    return [r._replace(rank=x.best, rank_to=x.worst) if (x := ranks.get(r.label)) else r for r in rows]
+
+
+def _order(of: SetScores, column: str, mean: float) -> float:
+    """Small where a row is good."""
+    if column in IDEAL:
+        return abs(mean - IDEAL[column](of))
+    return -mean if column in HIGHER else mean
 
 
 def by_language(of: SetScores, measure: str, setting: str) -> list[Row]:
@@ -84,7 +112,8 @@ def _row(name: str, cells: Sequence[Cell], values: Sequence[dict[str, float]]) -
     stacked = {c: np.array([v[c] for v in values]) for c in values[0]}
     spread = {c: float(v.std(ddof=1)) if len(v) > 1 else float("nan") for c, v in stacked.items()}
     seeds = tuple(cell.seed for cell in cells)
-    return Row(name, seeds, {c: float(v.mean()) for c, v in stacked.items()}, spread)
+    mean = {c: float(v.mean()) for c, v in stacked.items()}
+    return Row(name, seeds, mean, spread, bool(cells[0].config["trained"]))
 
 
 def leading(rows: Sequence[Row]) -> str:
@@ -92,48 +121,60 @@ def leading(rows: Sequence[Row]) -> str:
     return next((s for s in ("multi", "mono", "cross") if any(not np.isnan(r.mean[s]) for r in rows)), "multi")
 
 
-def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: str, keep: Keep) -> dict[str, int]:
-    """1 + the number of distinguishably better strategies: paired t over seeds and clusters, Holm over all pairs."""
-    values = {name: _clusters(of, cells, column, measure, keep) for name, cells in groups.items()}
-    known = {name: v for name, v in values.items() if v is not None}
-    names = list(known)
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
-    found = [_difference(groups[a], known[a], groups[b], known[b]) for a, b in pairs]
-    adjusted = statistics.holm(np.array([p for _, p in found])) if pairs else np.array([])
-    rank = dict.fromkeys(names, 1)
-    for (a, b), (effect, _), p in zip(pairs, found, adjusted, strict=True):
-        if p < 0.05:
-            rank[b if (effect > 0) == (column in HIGHER) else a] += 1
-    return rank
+class Ranks(NamedTuple):
+    """The best and the worst rank that a strategy may have; rows that are not told apart share them."""
+
+    best: int
+    worst: int
 
 
-def _clusters(of: SetScores, cells: Sequence[Cell], column: str, measure: str, keep: Keep) -> Floats | None:
-    """(n_seeds, n_clusters) values whose mean is the column's; None where it has none for every question."""
+def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: str, keep: Keep) -> dict[str, Ranks]:
+    """Of the rows of ``groups``, best first, that can be ranked: all at once right in 95 % of experiments.
+
+    A rank is at least 1 + the number of strategies that are distinguishably better, at most the number of rows less
+    those that are distinguishably worse (each pair as in ``compare``, Holm over all pairs, 5 %), and never claims more
+    for a row than for those on its other side. Source: Mogstad, Romano, Shaikh and Wilhelm 2024 (Review of Economic
+    Studies 91).
+    """
     setting, name = (column, measure) if column in SETTINGS else ("multi", BIAS_SHOWN.get(column, ""))
-    if name == "rank_distance_median" or not name:
-        return None
     kept = np.array([keep(*pair) for pair in of.layout.pairs])
     rows = of.layout.rows_of(setting) & kept[of.layout.pair]
-    if len(np.unique(of.layout.cluster[rows])) < 2:
-        return None
-    values = [of.values(c, name) for c in cells]
-    if not all(np.isfinite(v[rows]).all() for v in values):
-        return None
-    return np.stack([per_cluster(of.layout, rows, v) for v in values])
+    if name in ("", "rank_distance_median") or len(np.unique(of.layout.cluster[rows])) < 2:
+        return {}
+    names = [name for name, cells in groups.items() if len(cells) > 1 or not cells[0].config["trained"]]
+    if not any(groups[x][0].config["trained"] for x in names) and len(names) < len(groups):
+        return {}  # a rank among baselines alone would pass for one among all
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
+    found = [_between(of, groups[a], groups[b], column, name, rows) for a, b in pairs]
+    adjusted = statistics.holm(np.array([p for _, p in found])) if pairs else np.array([])
+    best, worst = dict.fromkeys(names, 1), dict.fromkeys(names, len(names))
+    for (a, b), (gain, _), p in zip(pairs, found, adjusted, strict=True):
+        if p < 0.05:
+            better, lower = (a, b) if gain > 0 else (b, a)
+            best[lower] += 1
+            worst[better] -= 1
+    of_best = np.minimum.accumulate([best[x] for x in reversed(names)])[::-1]
+    of_worst = np.maximum.accumulate([worst[x] for x in names])
+    return {x: Ranks(int(low), int(high)) for x, low, high in zip(names, of_best, of_worst, strict=True)}
 
 
-def _difference(ours: list[Cell], a: Floats, theirs: list[Cell], b: Floats) -> tuple[float, float]:
-    """Mean difference and its two-sided p; a row without training stands beside every seed, else seeds are paired."""
-    if not (ours[0].config["trained"] and theirs[0].config["trained"]):
-        differences = a - b if len(a) == len(b) else (a - b[:1] if len(b) == 1 else a[:1] - b)
-    else:
-        left, right = {c.seed: i for i, c in enumerate(ours)}, {c.seed: i for i, c in enumerate(theirs)}
-        common = sorted(set(left) & set(right))
-        if not common:
-            return 0.0, 1.0
-        differences = a[[left[s] for s in common]] - b[[right[s] for s in common]]
-    effect, error = float(differences.mean()), float(np.sqrt(statistics.variance(differences).total))
-    return effect, min(1.0, 2 * statistics.one_sided(abs(effect), error, statistics.freedom(differences), 0.0))
+def _between(
+    of: SetScores, ours: list[Cell], theirs: list[Cell], column: str, name: str, rows: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """How much better the first one is, and the two-sided p; one training in common says nothing of others."""
+    one = ours[0].config["trained"] or theirs[0].config["trained"]
+    if one and len(paired_in_common(ours, theirs)) < 2:
+        return 0.0, 1.0
+    if column not in IDEAL:
+        effect = difference(of, ours, theirs, name, [rows])
+        sign = 1.0 if column in HIGHER else -1.0
+        return (0.0, 1.0) if effect is None else (sign * float(effect.mean), float(effect.two_sided()))
+    pairs, ideal = paired_in_common(ours, theirs), IDEAL[column](of)
+    a, b = (np.stack([questions_of(of, c, name, [rows]) for c in side]) - ideal for side in zip(*pairs, strict=True))
+    if np.isnan(a).any() or np.isnan(b).any():
+        return 0.0, 1.0
+    effect = statistics.effect(np.sign(b.mean()) * b - np.sign(a.mean()) * a)
+    return float(effect.mean), float(effect.two_sided())
 
 
 def note_on_seeds(of: SetScores) -> str:
@@ -142,14 +183,15 @@ def note_on_seeds(of: SetScores) -> str:
     if len(trained) < 2:
         return ""
     return (
-        " Strategies with unlike seeds are ranked by the seeds that both have, while their means are over their own; "
-        "with one seed in common a rank speaks for two trained models alone."
+        " Strategies with unlike seeds are compared over the seeds that both have, two or more, while their means are "
+        "over their own."
     )
 
 
 RANKS = (
-    "rank: 1 + the number of strategies that are distinguishably better in the column the table is sorted by "
-    "(paired over seeds and questions, Holm over all pairs, 5 %); equal ranks are ties."
+    "rank: from the best to the worst that a strategy may have in the column the table is sorted by; rows that share "
+    "ranks are not told apart (pairs over trainings and questions, Holm over all pairs, 5 % for the whole table). One "
+    "training has no rank: another one may give another order."
 )
 
 
@@ -157,7 +199,7 @@ def as_table(rows: Sequence[Row], measure: str, columns: Sequence[str] = BRIEF) 
     """Header and cells as text, columns without any number left out; the only place where leaderboards are rounded."""
     shown = [c for c in columns if not all(np.isnan(r.mean[c]) for r in rows)]
     header = ["rank", "strategy", "seeds", *(f"{c} {measure}" if c in SETTINGS else c for c in shown)]
-    table = [[str(r.rank) if r.rank else "", r.label, str(len(r.seeds)), *(_shown(r, c) for c in shown)] for r in rows]
+    table = [[r.shown_rank, r.label, str(len(r.seeds)), *(_shown(r, c) for c in shown)] for r in rows]
     return header, table
 
 
@@ -190,7 +232,8 @@ def render(rows: Sequence[Row], measure: str, form: str, columns: Sequence[str] 
 
 def _plain(row: Row, measure: str) -> dict[str, object]:
     seeds = " ".join(map(str, row.seeds))
-    out: dict[str, object] = {"rank": row.rank or None, "strategy": row.label, "seeds": seeds}
+    out: dict[str, object] = {"rank": row.rank or None, "rank_to": row.rank_to or None}
+    out |= {"strategy": row.label, "seeds": seeds}
     for column, mean in row.mean.items():
         name = f"{column} {measure}" if column in SETTINGS else column
         out[name] = None if np.isnan(mean) else mean

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.set_scores import Floats, Ints, Layout, SetScores, read_sets
+from bench.analysis.set_scores import Floats, Layout, SetScores, read_sets
 from bench.errors import BenchError
 from bench.evaluation.bias import BIAS, IN_POOL
 from bench.evaluation.measures import MEASURES
@@ -16,28 +16,38 @@ from bench.store.cells import Cell
 from bench.store.scores import POOL
 
 
-def macro_weights(pair: Ints) -> Floats:
-    """Of each row, its weight in the macro mean over the language pairs that occur in ``pair`` (n_rows,)."""
-    sizes = np.bincount(pair)
-    return 1.0 / (np.count_nonzero(sizes) * sizes[pair])
+def per_question(layout: Layout, parts: Sequence[NDArray[np.bool_]], values: Floats) -> Floats:
+    """One number per parallel question; their mean is the mean over ``parts`` of the macro mean over language pairs.
 
+    A question's number is that mean plus what the question adds to it: of each of its rows the distance to the mean of
+    the row's language pair, by the weight of that row. So questions that exist in some languages only have their due
+    share of the variance, and none for which languages these are. Rows that are not a number count nothing.
 
-def per_cluster(layout: Layout, rows: NDArray[np.bool_], values: Floats) -> Floats:
-    """One number per parallel question, whose mean is the macro mean over language pairs of the chosen rows.
-
-    Rows are weighted so that it also holds where questions exist in some languages only.
+    Source: linearised means of strata (Woodruff 1971, Journal of the American Statistical Association 66).
 
     Args:
         layout: of the rows.
-        rows: (n_rows,), which count.
+        parts: masks (n_rows,), for example the rows of each setting.
         values: (n_rows,).
 
     Returns:
-        (n_clusters with a chosen row,).
+        (questions with a row in any part,); NaN where a part has no value at all.
     """
-    _, cluster = np.unique(layout.cluster[rows], return_inverse=True)
-    n = int(cluster.max()) + 1
-    return np.asarray(n * np.bincount(cluster, macro_weights(layout.pair[rows]) * values[rows], n), np.float64)
+    questions = np.unique(layout.cluster[np.any(parts, axis=0)])
+    place = np.zeros(layout.n_clusters, np.int64)
+    place[questions] = np.arange(len(questions))
+    found = np.zeros(len(questions))
+    for rows in parts:
+        known = rows & ~np.isnan(values)
+        pair, n_pairs = layout.pair[known], len(layout.pairs)
+        sizes = np.bincount(pair, minlength=n_pairs)
+        some = np.maximum(sizes, 1)
+        means = np.bincount(pair, values[known], n_pairs) / some
+        languages = max(1, np.count_nonzero(sizes))
+        added = (values[known] - means[pair]) / (languages * some[pair])
+        mean = means.sum() / languages if known.any() else np.nan
+        found += mean + len(questions) * np.bincount(place[layout.cluster[known]], added, len(questions))
+    return found / len(parts)
 
 
 DEFINED_ONLY = ("same_language_nonrelevant@10", "TLR@10", "own_language_first", "MRC@10", "PEER")
@@ -83,20 +93,6 @@ def finite(of: SetScores, cell: Cell, measure: str, rows: NDArray[np.bool_]) -> 
         doing = "score the cells again" if measure in MEASURES else "it is not defined for all queries of this set"
         raise BenchError(f"{of.name}: {measure} is not a number for some query of {cell.path.name}; {doing}")
     return values
-
-
-def clustered(of: SetScores, pairs: Sequence[tuple[Cell, Cell]], measure: str, rows: NDArray[np.bool_]) -> Floats:
-    """Paired differences of the chosen rows: (n_seeds, n_clusters), macro over language pairs.
-
-    Raises:
-        BenchError: a value is not a number, or there is one parallel question.
-    """
-    differences = np.stack([
-        per_cluster(of.layout, rows, finite(of, x, measure, rows) - finite(of, y, measure, rows)) for x, y in pairs
-    ])  # fmt: skip
-    if differences.shape[1] < 2:
-        raise BenchError(f"{of.name}: a comparison needs at least two parallel questions; this set has one")
-    return differences
 
 
 Pair = tuple[str, str]

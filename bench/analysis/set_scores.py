@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.evaluation.measures import MEASURES
+from bench.plan.protocol import Protocol, read_protocol
 from bench.store import json_files, scores
 from bench.store.cells import Cell
 from bench.store.scores import SETTINGS, setting_of
@@ -68,11 +69,14 @@ class SetScores:
         noticed: what was repaired or left out in reading it.
         passages: passages per language.
         cells: in order of their folders.
+        protocol: of the experiment.
         layout: of the rows.
         stored: the set's name in the files.
     """
 
-    def __init__(self, name: str, about: dict[str, object], cells: Sequence[tuple[Cell, Path]], stored: str) -> None:
+    def __init__(
+        self, name: str, about: dict[str, object], cells: Sequence[tuple[Cell, Path]], stored: str, protocol: Protocol
+    ) -> None:
         of_set = about["sets"][stored]  # type: ignore[index]
         self.name, self.task = name, str(about["task"])
         self.data = f"{about['task']}@{about['version']} {json_files.hash8({'files': about['files']})}"
@@ -85,9 +89,10 @@ class SetScores:
         self.passages: dict[str, int] = dict(of_set["passages"])
         self.cells = [cell for cell, _ in cells]
         self._path = {cell.path.name: path for cell, path in cells}
-        self.stored = stored
+        self.stored, self.protocol = stored, protocol
         self._read: dict[tuple[str, str], Floats] = {}
         self.means: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str], dict[str, float]]] = {}
+        self.questions: dict[tuple[str, str, bytes], Floats] = {}
         self.layout = self._layout()
 
     def values(self, cell: Cell, measure: str) -> Floats:
@@ -181,11 +186,9 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
                 found.setdefault((name, data), []).append((cell, path))
     if not found:
         raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
-    names = [name for name, _ in found]
-    return [
-        SetScores(key[0] if names.count(key[0]) == 1 else _apart(key[0], about[key]), about[key], of, key[0])
-        for key, of in found.items()
-    ]
+    names, protocol = [name for name, _ in found], read_protocol(cells[0].path.parent)
+    called = {key: key[0] if names.count(key[0]) == 1 else _apart(key[0], about[key]) for key in found}
+    return [SetScores(called[key], about[key], of, key[0], protocol) for key, of in found.items()]
 
 
 def _apart(name: str, about: dict[str, object]) -> str:

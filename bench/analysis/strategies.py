@@ -1,4 +1,4 @@
-"""Strategies of stored cells: named, found, paired by seed."""
+"""Strategies of stored cells: named, found, paired by seed; their differences."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.analysis import statistics
+from bench.analysis.means import per_question
 from bench.analysis.set_scores import SetScores
+from bench.analysis.statistics import Effect
 from bench.errors import BenchError
 from bench.plan import resolve
+from bench.plan.derived import is_derived
 from bench.plan.settings import Settings
 from bench.store import json_files
 from bench.store.cells import Cell
@@ -119,3 +126,58 @@ def strategies_of(of: SetScores) -> dict[str, list[Cell]]:
         )
         for (label, hashed), cells in found.items()
     }
+
+
+Masks = Sequence[NDArray[np.bool_]]
+
+
+def difference(of: SetScores, ours: list[Cell], theirs: list[Cell], measure: str, parts: Masks) -> Effect | None:
+    """One strategy minus another one over the seeds that both have; None where there is none, or nothing to compare.
+
+    Args:
+        of: a set that both were scored on.
+        ours: the first one's cells there.
+        theirs: the other one's.
+        measure: what is compared; rows where it is not a number count nothing.
+        parts: masks (n_rows,), whose macro means are averaged.
+    """
+    pairs = paired_in_common(ours, theirs)
+    if not pairs or not np.any(parts):
+        return None
+    others = pool_of(of, ours, theirs, [x.seed for x, _ in pairs])
+    rows = [[x for x, _ in pairs], [y for _, y in pairs], *others]
+    scores = np.stack([[questions_of(of, cell, measure, parts) for cell in cells] for cells in rows])  # (k, S, Q)
+    return None if np.isnan(scores).any() else statistics.pooled(scores)
+
+
+def questions_of(of: SetScores, cell: Cell, measure: str, parts: Masks) -> statistics.Floats:
+    """(questions,), of one cell; see ``means.per_question``."""
+    key = cell.path.name, measure, b"".join(np.packbits(rows).tobytes() for rows in parts)
+    if key not in of.questions:
+        of.questions[key] = per_question(of.layout, parts, of.values(cell, measure))
+    return of.questions[key]
+
+
+def pool_of(of: SetScores, ours: list[Cell], theirs: list[Cell], seeds: Sequence[int]) -> list[list[Cell]]:
+    """The cells, of the same trainings, whose spread is pooled with that of a pair: other strategies of the protocol.
+
+    None for a pair that the protocol does not name, and for what is not trained, or derived from another one.
+    """
+    named = [found for name in of.protocol.strategies if (found := _trained_alike(of, name, ours[0], seeds))]
+    hashes = [str(cells[0].config["hash"]) for cells in named]
+    pair = [str(cells[0].config["hash"]) for cells in (ours, theirs)]
+    if not set(pair) <= set(hashes):
+        return []
+    return [cells for cells, hashed in zip(named, hashes, strict=True) if hashed not in pair]
+
+
+def _trained_alike(of: SetScores, name: str, like: Cell, seeds: Sequence[int]) -> list[Cell]:
+    """The cells of a strategy with these seeds and the settings of another one; [] where it has not all of them."""
+    try:
+        cells = [c for c in find(of.cells, name) if c.seed in seeds]
+        if not cells or not cells[0].config["trained"] or is_derived(cells[0].config):
+            return []
+        require_equal_settings(cells[0], like)
+    except BenchError:
+        return []
+    return cells if [c.seed for c in cells] == sorted(seeds) else []

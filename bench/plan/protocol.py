@@ -59,6 +59,11 @@ class Protocol:
         if not 0 <= self.margin < 1:
             raise BenchError(f"margin is a difference of the measure, at least 0 and below 1; got {self.margin}")
 
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies that claims are about: the spread of their trainings is pooled."""
+        return tuple(dict.fromkeys(name for claim in self.primary for name in (claim.a, claim.b)))
+
 
 def read_protocol(experiment: Path) -> Protocol:
     """An experiment's protocol; the default where none was written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from bench.analysis import statistics
+from bench.analysis import compare, power, statistics
 from bench.evaluation import bias, measures
 from bench.report.document import Block, Heading, Text
 
@@ -23,11 +23,12 @@ TERMS: dict[str, Callable[..., object]] = {
     "MRC@10": bias.mean_rank_correlation,
     "H1 - H2": bias.alone_in_pool,
     "PEER": bias.peer,
-    "p (flips)": statistics.sign_flip,
-    "95 % interval": statistics.bootstrap,
-    "verdict": statistics.verdict,
-    "p (Holm)": statistics.holm,
-    "detectable": statistics.detectable,
+    "95 % interval": statistics.effect,
+    "spread of trainings": statistics.pooled,
+    "against 0, at the margin": compare.facts,
+    "p": statistics.holm,
+    "shrinks": power.shrinks,
+    "find": power.detectable,
 }
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from bench.analysis import statistics
 from bench.analysis.leaderboard import leaderboard
-from bench.analysis.means import clustered, has_pool, means_of
+from bench.analysis.means import has_pool, means_of
 from bench.analysis.set_scores import SetScores
-from bench.analysis.strategies import many, paired_in_common, strategies_of
+from bench.analysis.statistics import Effect
+from bench.analysis.strategies import difference, many, paired_in_common, strategies_of
 from bench.evaluation.bias import IN_POOL
 from bench.report import plots
 from bench.report.document import Block, Figure, Panel, Text
@@ -109,27 +110,24 @@ def _pairs(of: SetScores, a: str, b: str) -> list[tuple[Cell, Cell]]:
     return paired_in_common(groups[a], groups[b])
 
 
-def _tested(of: SetScores, a: str, b: str, rows: NDArray[np.bool_]) -> tuple[float, float] | None:
-    """Effect and one-sided p of "a is better than b"; None with fewer than two trainings of both."""
-    pairs = _pairs(of, a, b)
-    if len(pairs) < 2 or len(np.unique(of.layout.cluster[rows])) < 2:
+def _tested(of: SetScores, a: str, b: str, rows: NDArray[np.bool_]) -> Effect | None:
+    """What "a minus b" is known to be; None with fewer than two trainings of both."""
+    groups = strategies_of(of)
+    if len(_pairs(of, a, b)) < 2 or len(np.unique(of.layout.cluster[rows])) < 2:
         return None
-    d = clustered(of, pairs, of.main, rows)
-    error = float(np.sqrt(statistics.variance(d).total))
-    return float(d.mean()), statistics.one_sided(float(d.mean()), error, statistics.freedom(d), 0.0)
+    return difference(of, groups[a], groups[b], of.main, [rows])
 
 
 def _significant(of: SetScores, a: str, b: str) -> set[tuple[str, str]]:
     """Language pairs on which two strategies differ, Benjamini-Hochberg over all pairs."""
     found = {
-        pair: tested[1]
+        pair: float(tested.two_sided())
         for i, pair in enumerate(of.layout.pairs)
         if pair[1] != POOL and (tested := _tested(of, a, b, of.layout.pair == i)) is not None
     }
     if not found:
         return set()
-    two_sided = np.array([min(1.0, 2 * min(p, 1 - p)) for p in found.values()])
-    adjusted = statistics.benjamini_hochberg(two_sided)
+    adjusted = statistics.benjamini_hochberg(np.array(list(found.values())))
     return {pair for pair, p in zip(found, adjusted, strict=True) if p < 0.05}
 
 
@@ -151,7 +149,7 @@ def _conjunctions(of: SetScores, others: Sequence[str], reference: str) -> list[
             ]
             found = [t for r in of_lang if r.any() and (t := _tested(of, name, reference, r)) is not None]
             if found:
-                sure = int((statistics.partial_conjunction(np.array([p for _, p in found])) < 0.05).sum())
+                sure = int((statistics.partial_conjunction(np.array([float(e.p()) for e in found])) < 0.05).sum())
                 parts.append(f"{setting} {sure} of {len(found)}")
         if parts:
             lines.append(f"{name}: {', '.join(parts)}")
@@ -199,9 +197,8 @@ def _relative(of: SetScores, x: str, y: str, reference: str, names: list[str]) -
 
 
 def _interval(of: SetScores, a: str, b: str, setting: str) -> tuple[float, tuple[float, float]]:
-    from scipy import stats as distributions
-
-    d = clustered(of, _pairs(of, a, b), of.main, of.layout.rows_of(setting))
-    effect = float(d.mean())
-    half = float(distributions.t.ppf(0.975, statistics.freedom(d)) * np.sqrt(statistics.variance(d).total))
-    return effect, (effect - half, effect + half)
+    groups = strategies_of(of)
+    effect = difference(of, groups[a], groups[b], of.main, [of.layout.rows_of(setting)])
+    assert effect is not None
+    low, high = effect.interval()
+    return float(effect.mean), (low, high)
