@@ -62,7 +62,8 @@ class Row(NamedTuple):
     def shown_rank(self) -> str:
         """``1``, ``2-4``, or why there is none."""
         if not self.rank:
-            return "one training" if self.trained and len(self.seeds) == 1 else ""
+            few = {1: "one training", 2: "two trainings"} if self.trained else {}
+            return few.get(len(self.seeds), "")
         return f"{self.rank}" if self.rank == self.rank_to else f"{self.rank}-{self.rank_to}"
 
 
@@ -121,6 +122,10 @@ def leading(rows: Sequence[Row]) -> str:
     return next((s for s in ("multi", "mono", "cross") if any(not np.isnan(r.mean[s]) for r in rows)), "multi")
 
 
+ENOUGH = 3
+"""Trainings that a rank needs where others have as many: two tell nothing apart, and would tie with every row."""
+
+
 class Ranks(NamedTuple):
     """The best and the worst rank that a strategy may have; rows that are not told apart share them."""
 
@@ -141,7 +146,8 @@ def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: s
     rows = of.layout.rows_of(setting) & kept[of.layout.pair]
     if name in ("", "rank_distance_median") or len(np.unique(of.layout.cluster[rows])) < 2:
         return {}
-    names = [name for name, cells in groups.items() if len(cells) > 1 or not cells[0].config["trained"]]
+    enough = min(ENOUGH, max(len(cells) for cells in groups.values()))
+    names = [name for name, cells in groups.items() if len(cells) >= max(2, enough) or not cells[0].config["trained"]]
     if not any(groups[x][0].config["trained"] for x in names) and len(names) < len(groups):
         return {}  # a rank among baselines alone would pass for one among all
     pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
@@ -191,7 +197,7 @@ def note_on_seeds(of: SetScores) -> str:
 RANKS = (
     "rank: from the best to the worst that a strategy may have in the column the table is sorted by; rows that share "
     "ranks are not told apart (pairs over trainings and questions, Holm over all pairs, 5 % for the whole table). One "
-    "training has no rank: another one may give another order."
+    "training has no rank, another one may give another order; nor have two where others have more."
 )
 
 

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench.analysis import compare, leaderboard, statistics
+from bench.analysis import claims, compare, leaderboard, statistics
+from bench.analysis.means import per_question
 from bench.analysis.set_scores import read_sets
 from bench.cli import main
 from bench.plan.protocol import Protocol
 from bench.store.cells import read_cells
 from bench.store.scores import POOL
+from tests.bench.made_up import make_cell, make_experiment
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +48,11 @@ def test_effects_are_the_differences_of_the_leaderboard(folder: Path, capsys: py
         assert c["effect"] == pytest.approx(c["a"] - c["b"], abs=1e-12)
         assert c["interval"][0] < c["effect"] < c["interval"][1]
         assert c["seeds"] == 2
-    np.testing.assert_allclose([c["p_holm"] for c in found], statistics.holm(np.array([c["p"] for c in found])))
+        assert 0 < c["p_flips"] <= 1
+    np.testing.assert_allclose([c["p"] for c in found], statistics.holm(np.array([c["p_alone"] for c in found])))
 
 
-def test_clusters_are_questions_and_the_t_test_is_scipys(folder: Path) -> None:
-    from scipy import stats as scipy_stats
-
+def test_clusters_are_questions_and_the_interval_is_that_of_their_table(folder: Path) -> None:
     cells = read_cells(folder / "results" / "small")
     (multi,) = (c for c in compare.compare(cells, "cross", "untrained", None, 0.01) if c.setting == "multi")
     per_question: dict[str, list[float]] = {}
@@ -66,8 +67,13 @@ def test_clusters_are_questions_and_the_t_test_is_scipys(folder: Path) -> None:
     assert multi.clusters == len(per_question)
     differences = [float(np.mean(v)) for v in per_question.values()]
     assert multi.effect == pytest.approx(np.mean(differences))
-    assert multi.p_t == pytest.approx(scipy_stats.ttest_1samp(differences, 0).pvalue)
-    assert multi.verdict == "superior"
+    rows = [[r["AP"] for r in tables["cross", seed]] for seed in (0, 1)]
+    base = [r["AP"] for r in tables["untrained", 0]]
+    groups = np.array([r["group"] for r in tables["untrained", 0]])
+    table = np.array([[np.subtract(row, base)[groups == g].mean() for g in per_question] for row in rows])
+    assert multi.interval == pytest.approx(statistics.interval(table), rel=1e-9)
+    assert multi.p_alone == pytest.approx(2 * statistics.p_value(table, 0.0), rel=1e-6)
+    assert not multi.pooled, "what is not trained has no spread to pool"
 
 
 def test_one_training_is_no_ground_for_a_claim_about_trainings(
@@ -84,7 +90,7 @@ def test_one_training_is_no_ground_for_a_claim_about_trainings(
     (["mono", "mono"], "two different strategies are compared"),
     (["mono", "cross", "--margin", "-1"], "--margin is a difference of the measure"),
     (["mono", "cross", "--seeds", "1,7"], "seeds that are compared must have been run; mono has 0, 1, not 7"),
-    (["mono", "cross", "--seeds", "a"], "seeds are whole numbers separated by commas; got 'a'"),
+    (["mono", "cross", "--seeds", "a"], "whole numbers and ranges separated by commas, as 0,2 or 0-4; got 'a'"),
 ])  # fmt: skip
 def test_refusals(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
     assert ask(folder, *arguments) == 2
@@ -155,21 +161,22 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
     assert main([*run, *sizes, *places(tmp_path)]) == 0
     assert main(report) == 0
     text = path.read_text(encoding="utf-8")
-    found = compare.primary(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
-    assert [(claim.b, c.setting, c.claim) for claim, c in found] == [
-        ("mono", "mono", "non-inferior"), ("mono", "cross", "superior"), ("mono", "multi", "superior"),
-        ("cross", "mono", "superior"), ("cross", "cross", "non-inferior"), ("cross", "multi", "non-inferior"),
+    found = claims.verdicts(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
+    assert [(v.b, v.said.setting, v.superior) for v in found] == [
+        ("mono", "mono", False), ("mono", "cross", True), ("mono", "multi", True),
+        ("cross", "mono", True), ("cross", "cross", False), ("cross", "multi", False),
     ]  # fmt: skip
-    np.testing.assert_allclose([c.p_holm for _, c in found], statistics.holm(np.array([c.p_claim for _, c in found])))
+    alone = [float(v.effect.p(0.0 if v.superior else -0.01)) for v in found]
+    np.testing.assert_allclose([v.p for v in found], statistics.holm(np.array(alone)))
     assert text.index("## The question and the answer") < text.index("## What was run")
-    for claim, c in found:
-        assert c.holds == (c.p_holm < 0.025)
-        assert f"hybrid - {claim.b}" in text
-        assert f"{c.effect:+.4f}" in text
+    for v in found:
+        assert (v.end == "shown") == (v.p < 0.025)
+        assert f"hybrid - {v.b}" in text
+        assert f"{v.said.effect:+.4f}" in text
     assert main(["run", "--strategy", "hybrid(alpha=0.3)", "--seeds", "0,1", "--baselines", "none", "--no-report",
                  *sizes, *places(tmp_path)]) == 0  # fmt: skip
-    again = compare.primary(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
-    assert [c.effect for _, c in again] == [c.effect for _, c in found], "hybrid alone means its defaults"
+    again = claims.verdicts(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
+    assert [v.said.interval for v in again] == [v.said.interval for v in found], "hybrid alone means its defaults"
 
 
 def test_a_setting_that_is_younger_than_a_cell_has_its_default_there(folder: Path, tmp_path: Path) -> None:
@@ -191,3 +198,37 @@ def test_unequal_settings_are_refused(folder: Path, tmp_path: Path, capsys: pyte
     assert ask(tmp_path, "cross", "mono") == 2
     assert "equal settings; steps is 60 for cross" in capsys.readouterr().err
     assert ask(tmp_path, "cross", "untrained") == 0
+
+
+@pytest.mark.parametrize(("low", "high", "zero", "margin"), [
+    (0.012, 0.02, "better", "by more than .01 better: shown"), (0.001, 0.02, "better", "at most .01 worse: shown"),
+    (-0.005, 0.02, "not told apart", "at most .01 worse: shown"), (-0.009, -0.001, "worse", "at most .01 worse: shown"),
+    (-0.03, -0.009, "worse", "open"), (-0.02, 0.02, "not told apart", "open"),
+    (-0.03, -0.011, "worse", "by more than .01 worse: shown"),
+    (0.0, 0.02, "not told apart", "at most .01 worse: shown"),
+    (-0.01, 0.02, "not told apart", "open"), (-np.inf, np.inf, "not told apart", "open"),
+])  # fmt: skip
+def test_an_interval_says_two_facts(low: float, high: float, zero: str, margin: str) -> None:
+    assert compare.facts(statistics.Interval(low, high), 0.01) == (zero, margin)
+    assert compare.facts(statistics.Interval(low, high), 0.0) == (zero, "")
+
+
+def test_a_sentence_says_what_is_not_excluded() -> None:
+    found = compare.facts(statistics.Interval(-0.0218, -0.0087), 0.01)
+    assert found.sentence(0.01) == "worse; more than .01 not excluded"
+
+
+def test_a_training_that_is_a_strategy_of_the_protocol_lends_its_spread(tmp_path: Path) -> None:
+    make_experiment(tmp_path / "made")
+    for seed in (0, 1, 2):
+        make_cell(tmp_path / "made", "english()", seed, 0.1)
+    cells = read_cells(tmp_path / "made")
+    (of,) = read_sets(cells)
+    for c in compare.compare(cells, "hybrid", "mono", None, 0.01):
+        rows = [of.layout.rows_of(c.setting)]
+        mine = {name: [x for x in cells if x.label == f"{name}()"] for name in ("hybrid", "mono", "cross", "english")}
+        y = {n: np.stack([per_question(of.layout, rows, of.values(x, "AP")) for x in s]) for n, s in mine.items()}
+        assert c.interval == pytest.approx(statistics.pooled(np.stack([y["hybrid"], y["mono"], y["cross"]])).interval())
+        other = next(o for o in compare.compare(cells, "english", "mono", None, 0.01) if o.setting == c.setting)
+        assert other.interval == pytest.approx(statistics.interval(y["english"] - y["mono"]))
+        assert np.isnan(other.unequal)

@@ -44,6 +44,7 @@ def test_strategies_that_cannot_be_told_apart_share_a_rank(results: Path) -> Non
     (of,) = read_sets(read_cells(results / "made"))
     ranks = {r.label: r.rank for r in leaderboard.leaderboard(of, "AP")}
     assert ranks == {"cross": 1, "hybrid": 1, "mono": 3}
+    assert [r.shown_rank for r in leaderboard.leaderboard(of, "AP")] == ["1-2", "1-2", "3"]
     by_distance = leaderboard.leaderboard(of, "AP", sort="rank distance")
     assert [r.label for r in by_distance][-1] == "mono", "smaller is better"
     assert by_distance[-1].rank == 3
@@ -111,7 +112,54 @@ def test_constant_scores_tie(tmp_path: Path) -> None:
         for seed in (0, 1):
             make_cell(tmp_path / "made", label, seed, None)
     (of,) = read_sets(read_cells(tmp_path / "made"))
-    assert [r.rank for r in leaderboard.leaderboard(of, "AP")] == [1, 1]
+    assert [r.shown_rank for r in leaderboard.leaderboard(of, "AP")] == ["1-2", "1-2"]
+
+
+def test_one_training_has_no_rank(results: Path) -> None:
+    make_cell(results / "made", "english()", 0, 0.3)
+    make_cell(results / "made", "mixed()", 7, -0.3)
+    (of,) = read_sets(read_cells(results / "made"))
+    shown = {r.label: r.shown_rank for r in leaderboard.leaderboard(of, "AP")}
+    assert shown == {"english": "one training", "cross": "1-2", "hybrid": "1-2", "mono": "3", "mixed": "one training"}
+
+
+def test_strategies_without_seeds_in_common_tie(results: Path) -> None:
+    for seed in (7, 8, 9):
+        make_cell(results / "made", "english()", seed, 0.5)
+    make_cell(results / "made", "mixed()", 0, -0.3)
+    make_cell(results / "made", "mixed()", 8, -0.3)
+    (of,) = read_sets(read_cells(results / "made"))
+    shown = {r.label: r.shown_rank for r in leaderboard.leaderboard(of, "AP")}
+    assert shown == {"english": "1-4", "cross": "1-4", "hybrid": "1-4", "mono": "3-4", "mixed": "two trainings"}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ranks_never_contradict_the_order(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for name, gain in zip(("a", "b", "c", "d", "e"), rng.normal(0, 0.01, 5), strict=True):
+        for training in sorted(rng.permutation(5)[: rng.integers(1, 6)]):
+            make_cell(tmp_path / "made", f"{name}()", int(training), float(gain + rng.normal(0, 0.003)))
+    (of,) = read_sets(read_cells(tmp_path / "made"))
+    for column in ("multi", "mono", "rank distance", "same-language@10", "own language first"):
+        ranked = [r for r in leaderboard.leaderboard(of, "AP", sort=column) if r.rank]
+        assert [r.rank for r in ranked] == sorted(r.rank for r in ranked)
+        assert [r.rank_to for r in ranked] == sorted(r.rank_to for r in ranked)
+        for place, r in enumerate(ranked, 1):
+            assert r.rank <= place <= r.rank_to
+
+
+def test_what_is_best_in_the_middle_is_sorted_by_the_distance_to_it(tmp_path: Path) -> None:
+    made = {"over()": 0.2, "level()": 0.55, "under()": 1.0}
+    for label, gain in made.items():
+        for seed in (0, 1, 2):
+            make_cell(tmp_path / "made", label, seed, gain)
+    (of,) = read_sets(read_cells(tmp_path / "made"))
+    for column, ideal in (("same-language@10", 0.0), ("own language first", 1 / 3)):
+        rows = leaderboard.leaderboard(of, "AP", sort=column)
+        distances = [abs(r.mean[column] - ideal) for r in rows]
+        assert distances == sorted(distances)
+        assert {r.mean[column] > ideal for r in rows} == {True, False}
+        assert [r.shown_rank for r in rows] == ["1", "2", "3"]
 
 
 def test_one_question_is_shown_and_not_judged(results: Path, tmp_path: Path) -> None:

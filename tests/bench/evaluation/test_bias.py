@@ -108,6 +108,12 @@ def test_equal_and_opposite_rankings() -> None:
     np.testing.assert_allclose(found[0], (1 - 1 + apart) / 3)
 
 
+def test_lists_without_a_common_passage_do_not_give_zero() -> None:
+    apart = bias.mean_rank_correlation(np.arange(20).reshape(1, 2, 10))
+    assert apart == pytest.approx(-0.858, abs=0.0005)
+    assert "-.858" in (bias.mean_rank_correlation.__doc__ or "")
+
+
 def test_a_query_language_without_passages_has_no_bias_to_its_own() -> None:
     rng = np.random.default_rng(1)
     passages = {lang: {f"{lang}/{i}": f"{lang} {i}" for i in range(15)} for lang in ("de", "en")}

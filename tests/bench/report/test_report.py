@@ -80,7 +80,7 @@ def test_one_seed_gives_no_stars(tmp_path: Path) -> None:
     report.write_report(tmp_path / "made", tmp_path / "out")
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "What another training would give cannot be concluded" in text
-    assert "open: one seed" in text
+    assert "open: one training" in text
     assert "How many trainings it takes" not in text
     assert "with one training per strategy no pair is marked" in text
     assert "in at least so many query languages" not in text
@@ -108,7 +108,7 @@ def test_unlike_seeds_are_compared_over_those_in_common(tmp_path: Path, monkeypa
     expected = [[means["mixed"][q, d]["AP"] - means["mono"][q, d]["AP"] for d in langs] for q in langs]
     np.testing.assert_allclose(np.array(figure.panels[2].values, float), expected, atol=1e-12)
     assert not np.any(figure.panels[2].marked), "one training marks nothing"
-    assert "Strategies with unlike seeds are ranked by the seeds that both have" in note_on_seeds(of)
+    assert "Strategies with unlike seeds are compared over the seeds that both have" in note_on_seeds(of)
 
 
 def test_equal_seeds_need_no_note(tmp_path: Path) -> None:
