@@ -19,6 +19,9 @@ from bench.errors import BenchError
 from bench.store.cells import Cell
 from bench.store.scores import POOL, SETTINGS
 
+Floats = NDArray[np.float64]
+
+
 BRIEF = (*SETTINGS, "rank distance", "same-language@10")
 """Columns of a leaderboard; a table of bias has the others."""
 
@@ -134,13 +137,7 @@ class Ranks(NamedTuple):
 
 
 def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: str, keep: Keep) -> dict[str, Ranks]:
-    """Of the rows of ``groups``, best first, that can be ranked: all at once right in 95 % of experiments.
-
-    A rank is at least 1 + the number of strategies that are distinguishably better, at most the number of rows less
-    those that are distinguishably worse (each pair as in ``compare``, Holm over all pairs, 5 %), and never claims more
-    for a row than for those on its other side. Source: Mogstad, Romano, Shaikh and Wilhelm 2024 (Review of Economic
-    Studies 91).
-    """
+    """Of the rows of ``groups``, best first, that can be ranked."""
     setting, name = (column, measure) if column in SETTINGS else ("multi", BIAS_SHOWN.get(column, ""))
     kept = np.array([keep(*pair) for pair in of.layout.pairs])
     rows = of.layout.rows_of(setting) & kept[of.layout.pair]
@@ -150,18 +147,36 @@ def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: s
     names = [name for name, cells in groups.items() if len(cells) >= max(2, enough) or not cells[0].config["trained"]]
     if not any(groups[x][0].config["trained"] for x in names) and len(names) < len(groups):
         return {}  # a rank among baselines alone would pass for one among all
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[:i]]
-    found = [_between(of, groups[a], groups[b], column, name, rows) for a, b in pairs]
-    adjusted = statistics.holm(np.array([p for _, p in found])) if pairs else np.array([])
-    best, worst = dict.fromkeys(names, 1), dict.fromkeys(names, len(names))
-    for (a, b), (gain, _), p in zip(pairs, found, adjusted, strict=True):
-        if p < 0.05:
-            better, lower = (a, b) if gain > 0 else (b, a)
+    found = [_between(of, groups[names[i]], groups[names[j]], column, name, rows) for i, j in pairs_of(len(names))]
+    gains, p = np.array(found).reshape(-1, 2).T
+    return dict(zip(names, ranges(len(names), gains, p), strict=True))
+
+
+def pairs_of(n: int) -> list[tuple[int, int]]:
+    """Every pair of n rows, the lower row first."""
+    return [(i, j) for i in range(n) for j in range(i)]
+
+
+def ranges(n: int, gains: Floats, p: Floats) -> list[Ranks]:
+    """The ranks that each of n rows may have, best row first: all at once right in 95 % of experiments.
+
+    A rank is at least 1 + the number of rows that are distinguishably better, at most n less the number of those that
+    are distinguishably worse (Holm over all pairs, 5 %), and never claims more for a row than for those on its other
+    side. Source: Mogstad, Romano, Shaikh and Wilhelm 2024 (Review of Economic Studies 91).
+
+    Args:
+        n: rows.
+        gains: (pairs,), how much better the first of each of ``pairs_of(n)`` is than the second.
+        p: (pairs,), two-sided.
+    """
+    best, worst = np.ones(n, int), np.full(n, n)
+    for (i, j), gain, adjusted in zip(pairs_of(n), gains, statistics.holm(p), strict=True):
+        if adjusted < 0.05:
+            better, lower = (i, j) if gain > 0 else (j, i)
             best[lower] += 1
             worst[better] -= 1
-    of_best = np.minimum.accumulate([best[x] for x in reversed(names)])[::-1]
-    of_worst = np.maximum.accumulate([worst[x] for x in names])
-    return {x: Ranks(int(low), int(high)) for x, low, high in zip(names, of_best, of_worst, strict=True)}
+    of_best, of_worst = np.minimum.accumulate(best[::-1])[::-1], np.maximum.accumulate(worst)
+    return [Ranks(int(low), int(high)) for low, high in zip(of_best, of_worst, strict=True)]
 
 
 def _between(

@@ -1,78 +1,280 @@
-"""Type I error, coverage and power of the statistics on simulated differences with seeds and clusters.
+"""How often what readers see is wrong, on made-up trainings of strategies that are alike (made_trainings.py).
 
 python tests/perf/simulation.py > tests/perf/simulation.md
+
+Every table names what it judges and the nominal rate; a rate outside [.6, 1.3] of it is marked and its reason said.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
+from made_trainings import noise, scores
 from tabulate import tabulate
 from tqdm import tqdm
 
-from bench.analysis import statistics
+from bench.analysis import power, statistics
+from bench.analysis.boundaries import boundaries
+from bench.analysis.leaderboard import pairs_of, ranges
+from bench.analysis.power import Planned
+from bench.analysis.statistics import Effect, benjamini_hochberg, holm, quantile
 
-CASES = [
-    (seeds, clusters, of_seeds)
-    for seeds, clusters in ((1, 300), (3, 100), (3, 1190), (5, 100), (5, 1190))
-    for of_seeds in ((0.0,) if seeds == 1 else (0.0, 0.5, 2.0, 10.0))
-]
-"""(seeds, clusters, seed effects' standard deviation over that of the mean of clusters)."""
+FEWEST, MOST = 0.6, 1.3
+"""What a rate may be, times the nominal one."""
 
-OF_CLUSTERS, NOISE = 0.15, 0.15
-"""Standard deviations of AP differences between questions, and of what is left."""
-
-
-def draw(rng: np.random.Generator, seeds: int, clusters: int, of_seeds: float, skewed: bool) -> np.ndarray:
-    """Differences around 0, (seeds, clusters): mostly small with a long tail on both sides, as AP differences are."""
-    shape = rng.standard_t(4, (1, clusters)) / np.sqrt(2) if skewed else rng.standard_normal((1, clusters))
-    effects = of_seeds * OF_CLUSTERS / np.sqrt(clusters) * rng.standard_normal((seeds, 1)) + OF_CLUSTERS * shape
-    return np.asarray(effects + NOISE * rng.standard_normal((seeds, clusters)))
+CHUNK = 500
+"""Rounds that are drawn at once."""
 
 
-def case(seeds: int, clusters: int, of_seeds: float, rounds: int) -> list[str]:
-    """One line of the table."""
-    rng = np.random.default_rng([seeds, clusters, round(10 * of_seeds)])
-    flips = covered = found = wrong = plain = 0
-    for _ in range(rounds):
-        differences = draw(rng, seeds, clusters, of_seeds, skewed=True)
-        interval = statistics.bootstrap(differences, rng, draws=1000)
-        covered += interval.low <= 0 <= interval.high
-        wrong += statistics.verdict(interval, 0.0) == "superior"
-        flips += float(statistics.sign_flip(differences.mean(axis=0)[:, None], rng, 1000)[0]) <= 0.05
-        resampled = naive(differences, rng)
-        plain += resampled[0] <= 0 <= resampled[1]
-        effect = statistics.detectable(differences)
-        found += (
-            statistics.verdict(statistics.Interval(interval.low + effect, interval.high + effect), 0.0) == "superior"
+class Rate(NamedTuple):
+    """How often something happened.
+
+    Attributes:
+        of: what was simulated, a word for each column.
+        rate: its share of the rounds.
+        nominal: what it should be.
+    """
+
+    of: tuple[str, ...]
+    rate: float
+    nominal: float
+
+
+class Part(NamedTuple):
+    """One table.
+
+    Attributes:
+        title: heading.
+        about: what is simulated, and why rates may lie outside.
+        header: of the columns of ``Rate.of``.
+        rates: what gives its lines, from a generator and the number of rounds.
+    """
+
+    title: str
+    about: str
+    header: tuple[str, ...]
+    rates: Callable[[np.random.Generator, int], Iterator[Rate]]
+
+
+def chunks(rounds: int) -> list[int]:
+    return [CHUNK] * (rounds // CHUNK) + ([rounds % CHUNK] if rounds % CHUNK else [])
+
+
+LAWS = (("normal", 0.0, 100), ("normal", 1.0, 100), ("normal", 10.0, 100), ("heavy tails", 1.0, 100),
+        ("heavy tails", 10.0, 100), ("zero-inflated AP", 1.0, 300), ("zero-inflated AP", 10.0, 300),
+        ("normal", 1.0, 12), ("zero-inflated AP", 1.0, 30), ("skewed", 10.0, 100))  # fmt: skip
+"""Kind, spread of trainings over the error of questions, questions."""
+
+
+def claims(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """One claim, by the pair's own spread: intervals, and one-sided tests at .025 and at the level of 26 claims."""
+    for trainings in (2, 3, 5, 10):
+        for kind, of_trainings, questions in LAWS:
+            missed, small = 0, 0
+            for n in chunks(rounds):
+                y = scores(rng, kind, (n, 2, trainings, questions), of_trainings)
+                effect = statistics.effect(y[:, 0] - y[:, 1])
+                missed += int((np.abs(effect.mean) > effect.half_width(0.025)).sum())
+                small += int((np.abs(effect.mean) > effect.half_width(0.025 / 26)).sum())
+            law = (str(trainings), kind, f"{of_trainings:g}", str(questions))
+            yield Rate((*law, "95 % interval misses"), missed / rounds, 0.05)
+            yield Rate((*law, "at the level of 26 claims"), small / rounds, 0.05 / 26)
+
+
+def pooling(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """One claim, by the spread of several strategies."""
+    for trainings in (2, 3, 5, 10):
+        for spreads in ((1, 1, 1), (1, 0.8, 0.55), (3, 1, 1), (1, 1, 3), (1, 1, 1, 1, 1)):
+            found = {0.025: 0, 0.025 / 8: 0}
+            for n in chunks(rounds):
+                y = scores(rng, "normal", (n, len(spreads), trainings, 40), 10.0, 1.0, spreads)
+                effect = statistics.pooled(y)
+                for tail in found:
+                    found[tail] += int((np.abs(effect.mean) > effect.half_width(tail)).sum())
+            told = (str(trainings), " : ".join(f"{s:g}" for s in spreads))
+            for tail, wrong in found.items():
+                yield Rate((*told, f"at {2 * tail:.4g}"), wrong / rounds, 2 * tail)
+
+
+def families(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """Any false claim in a family: two rivals, thirteen sets that share trainings; Holm at .025, one-sided."""
+    for trainings in (2, 3, 5, 10):
+        for kind, of_trainings, sets in (("normal", 10.0, 13), ("normal", 1.0, 13), ("heavy tails", 10.0, 13),
+                                         ("zero-inflated AP", 3.0, 13), ("normal", 10.0, 4)):  # fmt: skip
+            wrong = {"own spread": 0, "pooled": 0}
+            for n in chunks(rounds):
+                common = noise(rng, kind, (n, 3, trainings, 1))
+                p: dict[str, list[np.ndarray]] = {name: [] for name in wrong}
+                for _ in range(sets):
+                    y = scores(rng, kind, (n, 3, trainings, 40), of_trainings, common=common)
+                    for b in (1, 2):
+                        p["own spread"].append(statistics.effect(y[:, 0] - y[:, b]).p())
+                        p["pooled"].append(statistics.pooled(y, a=0, b=b).p())
+                for name, of in p.items():
+                    wrong[name] += sum(bool((holm(row) < 0.025).any()) for row in np.stack(of, axis=1))
+            for name, count in wrong.items():
+                yield Rate((str(trainings), kind, f"{of_trainings:g}", str(2 * sets), name), count / rounds, 0.025)
+
+
+def ranks(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """Any strategy wrongly lowered or lifted: the range of a rank leaves out what is true, that all are alike."""
+    for strategies, trainings, of_trainings in (
+        (6, 2, 10.0), (6, 3, 10.0), (6, 5, 10.0), (6, 10, 10.0), (6, 3, 1.0), (3, 3, 10.0), (3, 5, 10.0),
+    ):  # fmt: skip
+        pooled = strategies == 3
+        wrong = sum(
+            _any_order(scores(rng, "normal", (n, strategies, trainings, 40), of_trainings), pooled)
+            for n in chunks(rounds)
         )
-    numbers = (covered, plain, flips, wrong, found)
-    return [str(seeds), f"{clusters:,}", f"{of_seeds:g}", *(f"{n / rounds:.3f}" for n in numbers)]
+        how = "pooled" if pooled else "own spread"
+        yield Rate((str(strategies), str(trainings), f"{of_trainings:g}", how), wrong / rounds, 0.05)
+    wrong = sum(_unequal_seeds(rng, n) for n in chunks(rounds))
+    yield Rate(("5", "3, 5, 5, 8, 10", "10", "own spread"), wrong / rounds, 0.05)
 
 
-def naive(differences: np.ndarray, rng: np.random.Generator, draws: int = 1000) -> tuple[float, float]:
-    """The plain percentile interval of a bootstrap over seeds and clusters, for comparison."""
-    seeds, clusters = differences.shape
-    drawn = rng.multinomial(clusters, np.full(clusters, 1 / clusters), draws) / clusters
-    chosen = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws) / seeds
-    low, high = np.quantile(((drawn @ differences.T) * chosen).sum(axis=1), [0.025, 0.975])
-    return float(low), float(high)
+def _any_order(y: np.ndarray, pooled: bool) -> int:
+    order = np.argsort(-y.mean(axis=(2, 3)), axis=1)
+    y = np.take_along_axis(y, order[:, :, None, None], axis=1)
+    of = [_pair(y, i, j, pooled) for i, j in pairs_of(y.shape[1])]
+    return _lowered(y.shape[1], of)
+
+
+def _pair(y: np.ndarray, i: int, j: int, pooled: bool) -> Effect:
+    if not pooled:
+        return statistics.effect(y[:, i] - y[:, j])
+    third = next(x for x in range(y.shape[1]) if x not in (i, j))
+    return statistics.pooled(y[:, [i, j, third]])
+
+
+def _lowered(n: int, of: list[Effect]) -> int:
+    gains, p = (np.stack(v, axis=1) for v in ([e.mean for e in of], [e.two_sided() for e in of]))
+    return sum(any(r != (1, n) for r in ranges(n, g, q)) for g, q in zip(gains, p, strict=True) if q.min() < 0.05)
+
+
+def _unequal_seeds(rng: np.random.Generator, n: int) -> int:
+    """Strategies with other numbers of trainings, compared over those in common; sorted by means over their own."""
+    have = np.array([3, 5, 5, 8, 10])
+    y = scores(rng, "normal", (n, 5, 10, 40), 10.0)
+    means = np.stack([y[:, i, :h].mean(axis=(1, 2)) for i, h in enumerate(have)], axis=1)
+    wrong = 0
+    for one, order in zip(y, np.argsort(-means, axis=1), strict=True):
+        of = []
+        for i, j in pairs_of(5):
+            a, b = order[i], order[j]
+            common = min(have[a], have[b])
+            of.append(statistics.effect(one[None, a, :common] - one[None, b, :common]))
+        wrong += _lowered(5, of)
+    return wrong
+
+
+def maps(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """Any pair of languages marked in a heat map of 25, where nothing differs (Benjamini and Hochberg, q = .05)."""
+    for trainings in (2, 3, 5, 10):
+        for of_trainings in (1.0, 10.0):
+            wrong = 0
+            for n in chunks(rounds):
+                common = rng.standard_normal((n, 3, trainings, 1))
+                p = [
+                    statistics.pooled(scores(rng, "normal", (n, 3, trainings, 20), of_trainings, common=common))
+                    for _ in range(25)
+                ]
+                two_sided = np.stack([e.two_sided() for e in p], axis=1)
+                wrong += sum(bool((benjamini_hochberg(row) < 0.05).any()) for row in two_sided)
+            yield Rate((str(trainings), f"{of_trainings:g}"), wrong / rounds, 0.05)
+
+
+def sequences(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """Trainings until a claim is settled: shown or refuted at any look, where the truth is on the bound."""
+    for tail in (0.025, 0.025 / 8):
+        for kind, of_trainings, strategies in (
+            ("normal", 0.5, 2), ("normal", 2.0, 2), ("normal", 10.0, 2), ("normal", 2.0, 3), ("normal", 10.0, 3),
+            ("heavy tails", 10.0, 3), ("zero-inflated AP", 3.0, 3), ("skewed", 10.0, 2),
+        ):  # fmt: skip
+            ends = np.zeros(3)
+            for n in chunks(rounds):
+                y = scores(rng, kind, (n, strategies, 12, 40), of_trainings)
+                ends += sequence(y, tail, 3, 12)
+            how = "pooled" if strategies > 2 else "own spread"
+            yield Rate((kind, f"{of_trainings:g}", how, f"{tail:.4g}"), float(ends[:2].sum() / rounds), 2 * tail)
+
+
+def sequence(y: np.ndarray, tail: float, first: int, most: int) -> np.ndarray:
+    """How many of the rounds end above, and below, and the trainings that all took."""
+    strategies = y.shape[1]
+    by = {k: boundaries(tail, first, most, k) for k in {2, strategies}}
+    ended, above, stop = np.zeros(len(y), bool), np.zeros(len(y), bool), np.full(len(y), most)
+    for n in range(first, most + 1):
+        effect = statistics.pooled(y[:, :, :n])
+        t = np.where(effect.pooled, by[strategies][n - first], by[2][n - first])
+        trainings, questions = effect.parts
+        half = np.sqrt(t**2 * trainings.variance + quantile(questions.freedom, tail) ** 2 * questions.variance)
+        now = ~ended & (np.abs(effect.mean) > half)
+        above |= now & (effect.mean > 0)
+        stop[now] = n
+        ended |= now
+    return np.array([above.sum(), (ended & ~above).sum(), stop.sum()])
+
+
+def planning(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """A difference that is said to be found with 80 % is added to new trainings: how often is it found?"""
+    rounds = min(rounds, 4000)
+    for have, then in ((2, 2), (3, 3), (3, 5), (5, 10)):
+        for of_trainings in (1.0, 3.0, 10.0):
+            pilot, later = (scores(rng, "normal", (rounds, 3, n, 40), of_trainings) for n in (have, then))
+            seen, found = statistics.pooled(pilot), 0
+            sizes = np.array([power.detectable(plan, then).value for plan in _plans(seen, rounds)])
+            again = statistics.pooled(later)
+            found = int((again.mean + sizes > again.half_width(0.025)).sum())
+            yield Rate((str(have), str(then), f"{of_trainings:g}"), found / rounds, 0.8)
+
+
+def _plans(effect: Effect, rounds: int) -> Iterator[Planned]:
+    for i in range(rounds):
+        parts = tuple(statistics.Part(*(np.broadcast_to(x, (rounds,))[i] for x in part)) for part in effect.parts)
+        plan = power.planned(effect._replace(mean=effect.mean[i], parts=parts))
+        assert plan is not None
+        yield plan
+
+
+PARTS = (
+    Part("One claim", "Two strategies, own spread. Both sides together. ", ("trainings", "law", "spread", "questions",
+         "what"), claims),
+    Part("Pooled spread", "Several strategies; the first two are compared.", ("trainings", "spreads", "test"), pooling),
+    Part("A family of claims", "", ("trainings", "law", "spread", "claims", "spread of trainings"), families),
+    Part("Ranks", "", ("strategies", "trainings", "spread", "spread of trainings"), ranks),
+    Part("Heat maps", "", ("trainings", "spread"), maps),
+    Part("Trainings until settled", "", ("law", "spread", "spread of trainings", "level"), sequences),
+    Part("Planned power", "", ("trainings", "then", "spread"), planning),
+)  # fmt: skip
+
+
+def shown(part: Part, rates: list[Rate]) -> str:
+    """The table of a part as markdown."""
+    lines = [
+        [*r.of, f"{r.rate:.4f}", f"{r.nominal:.4g}", f"{r.rate / r.nominal:.2f}", _mark(r.rate / r.nominal)]
+        for r in rates
+    ]
+    header = [*part.header, "rate", "nominal", "ratio", ""]
+    return tabulate(lines, header, tablefmt="pipe", disable_numparse=True)
+
+
+def _mark(ratio: float) -> str:
+    return "below" if ratio < FEWEST else "ABOVE" if ratio > MOST else ""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2000)
-    rounds = parser.parse_args().rounds
-    header = ["seeds", "questions", "seed effect", "coverage", "coverage, plain bootstrap", "sign flips p <= .05",
-              "false superior", "power at the detectable effect"]  # fmt: skip
-    rows = [case(*c, rounds) for c in tqdm(CASES, disable=None)]
-    print("# The statistics on simulated data\n")
-    print(f"`python tests/perf/simulation.py --rounds {rounds}`: {rounds:,} rounds a line, no true difference (but for "
-          "the power). Wanted: coverage .93 to .97; sign flips .03 to .07 where the seed effect is 0 (they speak for "
-          "the trained models only); false superior at most .035; power near .80. The seed effect is the standard "
-          "deviation between trainings over that of a mean of the questions.\n")  # fmt: skip
-    print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=("right",) * len(header)))
+    parser.add_argument("--rounds", type=int, default=20_000)
+    parser.add_argument("--only", default="", help="tables whose title begins so")
+    asked = parser.parse_args()
+    print("# How often what readers see is wrong\n")
+    for number, part in enumerate(tqdm(PARTS, disable=None)):
+        if part.title.startswith(asked.only):
+            print(f"## {part.title}\n\n{part.about}\n")
+            print(f"{shown(part, list(part.rates(np.random.default_rng(number), asked.rounds)))}\n", flush=True)
 
 
 if __name__ == "__main__":
