@@ -125,7 +125,7 @@ def _select(data: TrainData, items: NDArray[np.int64], langs: tuple[str, ...]) -
 
 
 def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Language -> passages in it, and the same passages in ``source``, ``PARALLEL_TEXTS`` at most, the same for all seeds.
+    """Language -> passages in it, and the same in ``source``, ``PARALLEL_TEXTS`` at most, the same for all seeds.
 
     Items are walked in one shuffled order; a passage in ``source`` that came up for the language before is passed over.
 
