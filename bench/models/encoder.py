@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.data.corpus import Kind, distinct_texts, first_appearances
-from bench.models import packed_attention, sides
-from bench.models.passes import Pass, Work, filled, padded_right, passes
-from bench.models.tokens import SHARED, Reader, Store
+from bench.data.tokens import SHARED, Reader, Store
+from bench.models import sides
+from bench.models.passes import Pass, Work, filled, pack, padded_right, passes, prepare
 from bench.plan.settings import Settings
 from bench.processes import Progress
 from bench.store import shards
@@ -68,7 +68,7 @@ class Encoder:
     Args:
         model: as sentence-transformers opens it.
         settings: prompts, lengths, precision.
-        files: what decides tokens (``tokens.files_of``): encoders of equal ones share what they read of texts.
+        files: what decides tokens (``folder.files_of``): encoders of equal ones share what they read of texts.
 
     Attributes:
         model: of sentence-transformers, set up as it is used: what is saved of it does the same.
@@ -89,7 +89,7 @@ class Encoder:
         self.apart = True
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
         self.parity: dict[str, Parity] = {}
-        self.packs = packed_attention.prepare(model)
+        self.packs = prepare(model)
         known = {kind: all(map(sides.is_known, sides.modules_of(model, kind))) for kind in sides.TASK}
         self._cut = {kind: known[kind] and sides.transformer_of(model, kind) is not None for kind in sides.TASK}
 
@@ -145,7 +145,7 @@ class Encoder:
 
     def _own(self, part: Pass, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """What passes the model of a batch's features."""
-        return packed_attention.pack(self.model, features, part.rows) if self.packs else part.of(features)
+        return pack(self.model, features, part.rows) if self.packs else part.of(features)
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""

@@ -23,6 +23,10 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Endings of files that run code when they are opened."""
 
 
+WEIGHTS = (".safetensors", ".onnx", ".h5", ".msgpack", *PICKLES)
+"""Endings of files that decide no token."""
+
+
 ADAPTER = "adapter_config.json"
 
 
@@ -232,4 +236,14 @@ def folder_hash(folder: Path, trust_remote_code: bool = False) -> str:
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path).encode())
+    return digest.hexdigest()
+
+
+def files_of(folder: Path, name: str) -> str:
+    """sha256 over a model's name and its files; weights and what is hidden (``.git``) decide no token."""
+    digest = hashlib.sha256(name.encode())
+    for path in sorted(p for p in folder.rglob("*") if p.suffix not in WEIGHTS and p.is_file()):
+        inside = path.relative_to(folder)
+        if not any(part.startswith(".") for part in inside.parts):
+            digest.update(str(inside).encode() + b"\0" + sha256(path).encode())
     return digest.hexdigest()

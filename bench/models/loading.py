@@ -14,10 +14,9 @@ import torch
 from bench import randomness
 from bench.errors import BenchError, told
 from bench.models.encoder import Encoder
-from bench.models.folder import ADAPTER, base_of, folder_hash, module_folders, require_safe
+from bench.models.folder import ADAPTER, base_of, files_of, folder_hash, module_folders, require_safe
 from bench.models.opening import adapted, adapters_saved, opened, require_peft
 from bench.models.parity import compare
-from bench.models.tokens import files_of
 from bench.plan.lora import ALL, Lora
 from bench.plan.settings import BUILT_IN, Settings
 from bench.randomness import random_states, set_random_states

@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from bench.data.corpus import Kind
 from bench.errors import BenchError, told
-from bench.models import packed_attention, sides
+from bench.models import sides
 from bench.models.encoder import Encoder, Parity
 from bench.models.opening import require_finite
+from bench.models.passes import suspended
 from bench.randomness import random_states, set_random_states
 from bench.store.environment import is_out_of_memory
 
@@ -134,7 +135,7 @@ def _ours(encoder: Encoder, texts: Sequence[str], kind: Kind) -> NDArray[np.floa
 
 def _theirs(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> NDArray[np.float32]:
     own = model.encode_query if kind == "query" else model.encode_document
-    with packed_attention.suspended(model):
+    with suspended(model):
         one_by_one = own(list(texts[1:]), batch_size=1, normalize_embeddings=True, show_progress_bar=False)
         empty = own([texts[0], texts[1]], batch_size=2, normalize_embeddings=True, show_progress_bar=False)[:1]
     return np.concatenate([empty, one_by_one]).astype(np.float32)

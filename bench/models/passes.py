@@ -1,12 +1,23 @@
-"""Which texts pass the model together, and how much work that is."""
+"""Which texts pass the model together, how much work that is, and how all of them pass in one row, without padding.
+
+In one row, only attention needs to know where a text ends. sentence-transformers packs texts so for FlashAttention, on
+GPUs; here its pooling and these features are used with an attention of plain matrix products, for CPUs. Equal to padded
+passes up to rounding.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 class Work(NamedTuple):
@@ -102,3 +113,123 @@ def filled(mask: Tensor, positions: int, packs: bool) -> Iterator[Pass]:
 def padded_right(mask: Tensor) -> bool:
     """Whether the texts of a batch, (n, length), begin at its first position."""
     return bool(mask[:, 0].all())
+
+
+NAME = "packed"
+"""Of the attention, among those that transformers knows."""
+
+
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "camembert")
+"""Bidirectional, with learned positions: nothing but attention mixes tokens."""
+
+
+MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "Dropout")
+"""Of sentence-transformers, those that take packed texts."""
+
+
+def prepare(model: SentenceTransformer) -> bool:
+    """Have ``model`` take packed features on a CPU, and padded ones as before; False where it can only be padded."""
+    if model.device.type != "cpu" or any(type(m).__name__ not in MODULES for m in model):
+        return False
+    first = model[0]
+    if type(first).__name__ != "Transformer" or first.transformer_task != "feature-extraction":
+        return False
+    if first.modality_config.get("text") != {"method": "forward", "method_output_name": "last_hidden_state"}:
+        return False
+    config = first.model.config
+    if config.model_type not in ARCHITECTURES or getattr(config, "is_decoder", False):
+        return False
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, sdpa_mask)  # None where no mask is given, as with packed features
+    first.before = config._attn_implementation
+    first.model.set_attn_implementation(NAME)
+    return True
+
+
+@contextmanager
+def suspended(model: SentenceTransformer) -> Iterator[None]:
+    """The attention that ``model`` was opened with, in the block."""
+    first = model[0]
+    before = getattr(first, "before", None)
+    if before is None:
+        yield
+        return
+    first.model.set_attn_implementation(before)
+    try:
+        yield
+    finally:
+        first.model.set_attn_implementation(NAME)
+
+
+def pack(model: SentenceTransformer, features: dict[str, Tensor], rows: Tensor) -> dict[str, Any]:
+    """The texts ``rows`` of a padded batch in one row of tokens (1, sum of lengths), in the order of ``rows``."""
+    mask = features["attention_mask"][rows].bool()
+    ends = functional.pad(mask.sum(dim=1).cumsum(0), (1, 0))
+    position = _positions(model, features["input_ids"][rows], mask)[mask]
+    tokens = {name: features[name][rows][mask][None] for name in ("input_ids", "token_type_ids") if name in features}
+    rest = {name: value for name, value in features.items() if name not in (*tokens, "attention_mask")}
+    return rest | tokens | {"position_ids": position[None], "cu_seq_lens_q": ends}
+
+
+def _positions(model: SentenceTransformer, tokens: Tensor, mask: Tensor) -> Tensor:
+    """Of tokens (n, length). RoBERTa and its kin skip the padding's id, also in a text, and count from behind it."""
+    config = model[0].model.config
+    if config.model_type == "bert":
+        return mask.cumsum(dim=1) - 1
+    counted = tokens != config.pad_token_id
+    return counted.cumsum(dim=1) * counted + int(config.pad_token_id)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    cu_seq_lens_q: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention within each text, of (1, heads, tokens, dim), to (1, tokens, heads, dim).
+
+    Neighbours of one length are computed together, so texts are best packed in order of their lengths.
+
+    Args:
+        module: the layer.
+        query: of all tokens.
+        key: of all tokens.
+        value: of all tokens.
+        attention_mask: of padded texts.
+        dropout: share of the attention weights that are dropped.
+        scaling: of the products; None is one over the root of ``dim``.
+        cu_seq_lens_q: where texts begin, and the end, (texts + 1,); None for padded texts.
+        kwargs: what else transformers passes.
+    """
+    if cu_seq_lens_q is None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        padded: tuple[Tensor, None] = sdpa_attention_forward(
+            module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
+        )
+        return padded
+    runs = [(len(list(same)), length) for length, same in groupby(cu_seq_lens_q.diff().tolist())]
+    sizes = [texts * length for texts, length in runs]
+    parts = [t[0].transpose(0, 1).split(sizes) for t in (query, key, value)]
+    found = []
+    for run, *three in zip(runs, *parts, strict=True):
+        q, k, v = (t.unflatten(0, run).transpose(1, 2) for t in three)
+        found.append(_attention(q, k, v, dropout, scaling))
+    return torch.cat([t.transpose(1, 2).flatten(0, 1) for t in found])[None], None
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, dropout: float, scaling: float | None) -> Tensor:
+    """Of texts of one length, (texts, heads, length, dim)."""
+    if not dropout:
+        return functional.scaled_dot_product_attention(query, key, value, scale=scaling)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling  # torch's own is slower with dropout
+    weights = torch.softmax(query @ key.transpose(2, 3) * scale, dim=-1)
+    return functional.dropout(weights, dropout).to(value.dtype) @ value

@@ -16,7 +16,7 @@ from transformers import BertConfig, BertModel
 
 from bench.cli import parser
 from bench.data import catalogue
-from bench.models import packed_attention
+from bench.models import passes
 from bench.models.loading import load_encoder
 from bench.plan import resolve
 from bench.plan.presets import load_plan
@@ -47,7 +47,7 @@ def test_the_closed_formulas_are_what_is_counted() -> None:
             intermediate_size=inner, max_position_embeddings=64,
         )
     )  # fmt: skip
-    assert packed_attention.prepare(encoder.model)
+    assert passes.prepare(encoder.model)
     tiny = counts.Architecture("tiny", layers, h, inner, heads, old.vocab_size, 64, 2)
     assert count(encoder) == tiny.flops
     assert tiny.parameters == sum(p.numel() for p in encoder.model.parameters())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,19 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.models.folder import PICKLES
-from tasks.files import sha256
-
 LIMIT = 1 << 28
 """Bytes of corpora's texts and their ids that are kept; what is trained on lies in memory anyway, and comes on top."""
 
 
 OVERHEAD = 150
 """Bytes that a kept text takes besides its characters and ids, about."""
-
-
-WEIGHTS = (".safetensors", ".onnx", ".h5", ".msgpack", *PICKLES)
-"""Endings of files that decide no token."""
 
 
 Features = dict[str, Any]
@@ -41,7 +32,7 @@ class Reader(NamedTuple):
     """All that decides the tokens of a text: equal readers give equal ones.
 
     Attributes:
-        files: of the model, its weights apart (``files_of``).
+        files: of the model, its weights apart (``models.folder.files_of``).
         kind: of the texts.
         prompt: in front of each.
         length: tokens kept of each.
@@ -51,16 +42,6 @@ class Reader(NamedTuple):
     kind: str
     prompt: str
     length: int
-
-
-def files_of(folder: Path, name: str) -> str:
-    """sha256 over a model's name and its files; weights and what is hidden (``.git``) decide no token."""
-    digest = hashlib.sha256(name.encode())
-    for path in sorted(p for p in folder.rglob("*") if p.suffix not in WEIGHTS and p.is_file()):
-        inside = path.relative_to(folder)
-        if not any(part.startswith(".") for part in inside.parts):
-            digest.update(str(inside).encode() + b"\0" + sha256(path).encode())
-    return digest.hexdigest()
 
 
 class Layout(NamedTuple):

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer, WeightedLayerPooling
 from transformers import BertConfig, DistilBertConfig, PretrainedConfig, XLMRobertaConfig
 
-from bench.models import packed_attention
+from bench.models import passes
 from bench.models.encoder import Encoder
 from bench.models.loading import STATIC
 from bench.models.passes import Work, filled
@@ -94,7 +94,7 @@ def test_encoding_is_that_of_sentence_transformers(config: PretrainedConfig, pre
 def test_other_architectures_and_poolings_are_padded() -> None:
     assert not Encoder(opened(DISTILBERT), Settings()).packs
     layers = SentenceTransformer(modules=[opened(BERT)[0], WeightedLayerPooling(24)], device="cpu")
-    assert not packed_attention.prepare(layers)
+    assert not passes.prepare(layers)
     generating = BertConfig(**SIZES, intermediate_size=48, is_decoder=True)
     assert not Encoder(opened(generating), Settings()).packs
 
@@ -102,7 +102,7 @@ def test_other_architectures_and_poolings_are_padded() -> None:
 def test_a_stored_model_does_not_mention_the_attention_it_was_trained_with(tmp_path: Path) -> None:
     encoder = Encoder(opened(BERT), Settings())
     encoder.save(tmp_path / "model")
-    assert packed_attention.NAME not in json.dumps(json.loads((tmp_path / "model" / "config.json").read_text()))
+    assert passes.NAME not in json.dumps(json.loads((tmp_path / "model" / "config.json").read_text()))
     again = SentenceTransformer(str(tmp_path / "model"))
     np.testing.assert_allclose(again.encode(TEXTS), encoder.model.encode(TEXTS), rtol=0, atol=1e-5)
 
@@ -112,10 +112,8 @@ def test_dropout_of_attention_keeps_the_mean() -> None:
     q, k, v = (torch.randn(1, 2, 7, 4) for _ in range(3))
     ends = torch.tensor([0, 3, 7])
     module = torch.nn.Module()
-    whole, _ = packed_attention.attend(module, q, k, v, None, cu_seq_lens_q=ends)
-    drawn = torch.stack(
-        [packed_attention.attend(module, q, k, v, None, dropout=0.3, cu_seq_lens_q=ends)[0] for _ in range(4000)]
-    )
+    whole, _ = passes.attend(module, q, k, v, None, cu_seq_lens_q=ends)
+    drawn = torch.stack([passes.attend(module, q, k, v, None, dropout=0.3, cu_seq_lens_q=ends)[0] for _ in range(4000)])
     assert not torch.equal(drawn[0], drawn[1])
     error = drawn.std(dim=0) / len(drawn) ** 0.5
     assert ((drawn.mean(dim=0) - whole).abs() < 5 * error).all()

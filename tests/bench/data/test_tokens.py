@@ -15,11 +15,12 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from bench.data import tokens
 from bench.data.corpus import Kind
-from bench.models import tokens
+from bench.data.tokens import Reader, Store
 from bench.models.encoder import Encoder
+from bench.models.folder import files_of
 from bench.models.loading import STATIC, load_encoder
-from bench.models.tokens import Reader, Store, files_of
 from bench.plan.settings import Settings
 
 TEXTS = ["", "a", "the currency of Peru", "b c " * 40, "official language of Chad", "the currency of Chile", "a"]
