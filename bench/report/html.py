@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.report.document import Block, Code, Figure, Heading, Panel, Table, Text
+from bench.report.document import Block, Code, Figure, Heading, HeatMaps, Panel, Table, Text
 
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -44,8 +44,9 @@ def _block(block: Block, number: int, folder: Path) -> str:
             return f"<pre>{_escaped(text)}</pre>"
         case Table():
             return _table(block)
-        case Figure(name, alt, panels):
-            shown = _maps(panels) if panels else _picture(folder / f"{name}.png", alt)
+        case Figure(name, alt, drawing):
+            file = folder / f"{name}.png"
+            shown = _maps(drawing.panels) if isinstance(drawing, HeatMaps) else _picture(file, alt)
             return f'<figure>{shown}<figcaption class="note">{_escaped(alt)}.</figcaption></figure>'
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,7 @@ from bench.analysis.set_scores import SetScores
 from bench.analysis.statistics import Effect
 from bench.analysis.strategies import difference, many, paired_in_common, strategies_of
 from bench.evaluation.bias import IN_POOL
-from bench.report import plots
-from bench.report.document import Block, Figure, Panel, Text
+from bench.report.document import Block, Figure, HeatMaps, Panel, Plane, Point, Text, TradeOff
 from bench.store.cells import Cell
 from bench.store.scores import POOL, SETTINGS
 
@@ -32,13 +30,13 @@ def _reference(of: SetScores) -> str | None:
     return next((x for r in REFERENCE for x in names if x.split("(")[0].split(" ")[0] == r), None)
 
 
-def pair_figures(of: SetScores, folder: Path) -> list[Block]:
-    """Heat maps of one set, drawn into ``folder``."""
+def pair_figures(of: SetScores) -> list[Block]:
+    """Heat maps of one set."""
     levels = _matrices(of, lambda v: v[of.main])
     langs = tuple(sorted(of.passages))
     shown = [Panel(x, langs, _plain(m)) for x, m in levels.items()]
     alt = f"{of.name}: mean {of.main} of every language pair, one panel per strategy"
-    blocks: list[Block] = [_heat(folder, f"{of.name}-pairs", shown, f"mean {of.main}", alt)]
+    blocks: list[Block] = [_heat(f"{of.name}-pairs", shown, f"mean {of.main}", alt)]
     reference = _reference(of)
     others = [x for x in levels if x not in (reference, "char-tfidf", "bm25")]
     if reference is not None and any(_pairs(of, x, reference) for x in others):
@@ -52,7 +50,7 @@ def pair_figures(of: SetScores, folder: Path) -> list[Block]:
         if not any(marks.values()):
             said = "with one training per strategy no pair is marked: what another training would give is not known"
         alt = f"{of.name}: mean {of.main} minus that of {reference}, per language pair; {said}"
-        blocks.append(_heat(folder, f"{of.name}-differences", panels, f"mean {of.main} minus {reference}", alt, True))
+        blocks.append(_heat(f"{of.name}-differences", panels, f"mean {of.main} minus {reference}", alt, True))
         blocks += _conjunctions(of, others, reference)
     if has_pool(of):
         gaps = _matrices(of, lambda v: v["AP"] - v[IN_POOL])
@@ -61,12 +59,12 @@ def pair_figures(of: SetScores, folder: Path) -> list[Block]:
             f"{of.name}: H1 - H2, the AP that the answers in one language lose when passages of all other languages "
             "join the pool"
         )
-        blocks.append(_heat(folder, f"{of.name}-gap", panels, "H1 - H2 (AP)", alt))
+        blocks.append(_heat(f"{of.name}-gap", panels, "H1 - H2 (AP)", alt))
     return blocks
 
 
-def _heat(folder: Path, name: str, panels: list[Panel], label: str, alt: str, difference: bool = False) -> Figure:
-    return Figure(plots.heat_maps(panels, folder / name, label, difference), alt, tuple(panels))
+def _heat(name: str, panels: list[Panel], label: str, alt: str, difference: bool = False) -> Figure:
+    return Figure(name, alt, HeatMaps(tuple(panels), label, difference))
 
 
 def _matrices(of: SetScores, value: Callable[[dict[str, float]], float]) -> dict[str, Floats]:
@@ -161,7 +159,7 @@ def _conjunctions(of: SetScores, others: Sequence[str], reference: str) -> list[
     )]  # fmt: skip
 
 
-def trade_off(of: SetScores, folder: Path, margin: float) -> list[Block]:
+def trade_off(of: SetScores, margin: float) -> list[Block]:
     """What strategies gain in one setting and lose in another; [] where the set has one setting."""
     names = [s for s in SETTINGS if s in of.layout.settings()]
     axes = [(x, y) for x, y in (("mono", "cross"), ("mono", "multi")) if x in names and y in names]
@@ -173,7 +171,7 @@ def trade_off(of: SetScores, folder: Path, margin: float) -> list[Block]:
     comparable = [x for x in trained if several and reference and x != reference and _pairs(of, x, reference)]
     if reference in trained and comparable:
         assert reference is not None
-        panels = [_relative(of, x, y, reference, comparable) for x, y in axes]
+        planes = tuple(_relative(of, x, y, reference, comparable) for x, y in axes)
         alt = (
             f"{of.name}: what each strategy gains on {reference} in two settings, with 95 % intervals of the paired "
             f"differences; dotted: the margin of {margin:g}"
@@ -181,19 +179,21 @@ def trade_off(of: SetScores, folder: Path, margin: float) -> list[Block]:
         drawn: float | None = margin
     else:
         rows = leaderboard(of, of.main)
-        panels = [(f"{x} {of.main}", f"{y} {of.main}", [plots.Point(r.label, r.mean[x], r.mean[y]) for r in rows])
-                  for x, y in axes]  # fmt: skip
+        planes = tuple(
+            Plane(f"{x} {of.main}", f"{y} {of.main}", tuple(Point(r.label, r.mean[x], r.mean[y]) for r in rows))
+            for x, y in axes
+        )
         alt, drawn = f"{of.name}: {of.main} in two settings, one point per strategy", None
-    return [Figure(plots.trade_off(panels, folder / f"{of.name}-trade-off", drawn), alt)]
+    return [Figure(f"{of.name}-trade-off", alt, TradeOff(planes, drawn))]
 
 
-def _relative(of: SetScores, x: str, y: str, reference: str, names: list[str]) -> tuple[str, str, list[plots.Point]]:
-    points = [plots.Point(reference, 0.0, 0.0)]
+def _relative(of: SetScores, x: str, y: str, reference: str, names: list[str]) -> Plane:
+    points = [Point(reference, 0.0, 0.0)]
     for name in names:
         (dx, ix), (dy, iy) = (_interval(of, name, reference, setting) for setting in (x, y))
-        points.append(plots.Point(_counted(of, name, reference), dx, dy, ix, iy))
+        points.append(Point(_counted(of, name, reference), dx, dy, ix, iy))
     label = "{} " + f"{of.main} minus that of {reference}"
-    return label.format(x), label.format(y), points
+    return Plane(label.format(x), label.format(y), tuple(points))
 
 
 def _interval(of: SetScores, a: str, b: str, setting: str) -> tuple[float, tuple[float, float]]:

@@ -1,23 +1,30 @@
-"""The report's figures, as PNG and SVG: readable in print and by colour-blind readers, axes named with units."""
+"""Draws the report's figures, as PNG and SVG: readable in print and by colour-blind readers, axes named with units."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import matplotlib
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from matplotlib.path import Path as OutlinePath
+from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 
-from bench.report.document import Panel
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as OutlinePath
+from bench.report.document import Bars, Boxes, Curves, Drawing, Forest, HeatMaps, Panel, TradeOff
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999", "#F0E442")
 """Okabe and Ito's palette."""
@@ -26,146 +33,221 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 STYLES = ("-", "--", "-.", ":")
 
 
-class Point(NamedTuple):
-    """A strategy's place, and its interval on each axis (low, high); none is drawn where it is empty."""
-
-    label: str
-    x: float
-    y: float
-    x_interval: tuple[float, ...] = ()
-    y_interval: tuple[float, ...] = ()
+DPI = 96
 
 
-class Effect(NamedTuple):
-    """A line of a forest plot."""
+PARAMETERS: dict[Any, Any] = {
+    "svg.hashsalt": "bench",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "text.parse_math": False,  # names may hold a '$'
+}
 
-    label: str
-    effect: float
+
+def draw(drawing: Drawing, path: Path) -> None:
+    """Write ``path``.png and ``path``.svg; the same drawing gives the same bytes."""
+    with matplotlib.rc_context(PARAMETERS):
+        match drawing:
+            case HeatMaps():
+                figure = heat_maps(drawing)
+            case Bars():
+                figure = bars(drawing)
+            case Curves():
+                figure = curves(drawing)
+            case TradeOff():
+                figure = trade_off(drawing)
+            case Forest():
+                figure = forest(drawing)
+            case Boxes():
+                figure = boxes(drawing)
+        FigureCanvasAgg(figure).print_png(path.with_name(f"{path.name}.png"), metadata={"Software": None})
+        figure.set_layout_engine("none")  # as laid out for the first file
+        FigureCanvasSVG(figure).print_svg(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
+
+
+def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A row of axes, laid out around what is written beside them."""
+    figure = Figure((width, height), DPI, layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False).flat)
+
+
+LEFT, ABOVE, RIGHT, BELOW = 0.75, 0.45, 1.4, 0.6
+"""Inches around the panels of heat maps."""
+
+
+ACROSS, DOWN = 0.5, 0.7
+"""Inches between them."""
+
+
+def heat_maps(drawing: HeatMaps) -> Figure:
+    """One panel per strategy on a shared scale: sequential for levels, diverging for differences; marks are boxed.
+
+    All panels stand in one pair of axes, in inches from the upper left: axes and texts of their own would take most of
+    the time.
+    """
+    panels = drawing.panels
+    langs = max(len(panel.langs) for panel in panels)
+    side = max(3.3, 0.3 * langs)  # a cell has room for its number
+    columns = max(1, min(3, len(panels), int(13 / side)))
+    lines = -(-len(panels) // columns)
+    width = LEFT + columns * (side + ACROSS) - ACROSS + RIGHT
+    height = ABOVE + lines * (side + DOWN) - DOWN + BELOW
+    figure = Figure((width, height), DPI)
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    scale = _scale(panels, drawing.difference)
+    words: list[Word] = []
+    for i, panel in enumerate(panels):
+        left, top = LEFT + i % columns * (side + ACROSS), ABOVE + i // columns * (side + DOWN)
+        image = _panel(ax, panel, (left, top, side), scale)
+        words += [*_around(panel, left, top, side), *_numbers(panel, (left, top, side), scale)]
+        if i % columns == 0:
+            ax.text(left - 0.55, top + side / 2, "query language", rotation=90, ha="center", va="center")
+        if i + columns >= len(panels):
+            words.append(Word(left + side / 2, top + side + 0.38, "passage language"))
+    ax.add_artist(Words(words))
+    long = min(height - ABOVE - BELOW, 6.0)
+    bar = figure.add_axes((1 - (RIGHT - 0.35) / width, 1 - (ABOVE + long) / height, 0.25 / width, long / height))
+    figure.colorbar(image, cax=bar, label=drawing.label)
+    return figure
+
+
+class Scale(NamedTuple):
+    """What colours stand for."""
+
     low: float
     high: float
-    emphasised: bool = False
+    difference: bool
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams |= {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9, "axes.titlesize": 9}
-    matplotlib.rcParams["text.parse_math"] = False  # names may hold a '$'
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
-    return figure, list(axes.flat)
+def _scale(panels: Sequence[Panel], difference: bool) -> Scale:
+    high = max((abs(v) for panel in panels for row in panel.values for v in row if v is not None), default=0.0) or 1.0
+    return Scale(-high if difference else 0.0, high, difference)
 
 
-def _save(figure: Figure, path: Path, between: Callable[[], None] = lambda: None) -> str:
-    """Write both files; ``between`` them changes what only the second shows."""
-    from matplotlib import pyplot
-
-    figure.savefig(path.with_name(f"{path.name}.png"), dpi=96, metadata={"Software": None})
-    figure.set_layout_engine("none")  # as laid out for the first file
-    between()
-    figure.savefig(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
-    pyplot.close(figure)
-    return path.name
-
-
-def heat_maps(panels: Sequence[Panel], path: Path, label: str, difference: bool = False) -> str:
-    """One panel per strategy on a shared scale: sequential for levels, diverging for differences; marks are boxed."""
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
-    figure, axes = _figure(4.4 * columns, 4.0 * lines, lines, columns)
-    matrices = [np.array(p.values, np.float64) for p in panels]  # None becomes NaN
-    known = np.concatenate([m[~np.isnan(m)] for m in matrices])
-    high = float(np.abs(known).max(initial=0.0)) or 1.0
-    low = -high if difference else 0.0
-    image = None
-    shown = list(zip(axes, panels, matrices, strict=False))
-    for ax, panel, matrix in shown:
-        image = ax.imshow(matrix, cmap="PuOr" if difference else "viridis", vmin=low, vmax=high)
-        _name(ax, panel)
-    for ax in axes[len(panels) :]:
-        ax.set_axis_off()
-    if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.7, label=label)
-    numbers = [(ax, _numbers(matrix, low, high, difference)) for ax, _, matrix in shown]
-    shapes = [patch for ax, of_panel in numbers for patch in _outlined(ax, of_panel)]
-
-    def as_text() -> None:
-        for patch in shapes:
-            patch.remove()
-        for ax, of_panel in numbers:
-            for n in of_panel:
-                ax.text(n.x, n.y, n.text, ha="center", va="center", fontsize=6, color=n.colour)
-
-    return _save(figure, path, as_text)
+def _panel(ax: Axes, panel: Panel, place: tuple[float, float, float], scale: Scale) -> AxesImage:
+    """The colours of a panel, its frame and marks; its place is left, top and side."""
+    left, top, side = place
+    matrix = np.array(panel.values, np.float64)  # None becomes NaN
+    colours = "PuOr" if scale.difference else "viridis"
+    extent = (left, left + side, top + side, top)
+    image = ax.imshow(matrix, colours, aspect="auto", vmin=scale.low, vmax=scale.high, extent=extent)
+    ax.add_artist(Rectangle((left, top), side, side, fill=False, edgecolor="black", linewidth=0.8))
+    cell = side / len(panel.langs)
+    for i, j in np.argwhere(np.array(panel.marked, np.bool_)):
+        corner = left + (j + 0.06) * cell, top + (i + 0.06) * cell
+        ax.add_artist(Rectangle(corner, 0.88 * cell, 0.88 * cell, fill=False, edgecolor="black", linewidth=0.9))
+    return image
 
 
-class Number(NamedTuple):
-    """What stands in a cell of a heat map."""
+class Word(NamedTuple):
+    """A text of one line in a heat map.
 
-    x: int
-    y: int
+    Attributes:
+        x: where it is, from its left (``align`` 0) to its right (1).
+        y: the middle of its letters.
+        text: of it.
+        size: points.
+        colour: black or white.
+        align: 0, 0.5 or 1.
+    """
+
+    x: float
+    y: float
     text: str
-    colour: str
+    size: float = 9.0
+    colour: str = "black"
+    align: float = 0.5
 
 
-def _name(ax: Axes, panel: Panel) -> None:
-    from matplotlib.patches import Rectangle
-
-    ax.set_title(panel.title)
-    ax.set_xticks(range(len(panel.langs)), panel.langs)
-    ax.set_yticks(range(len(panel.langs)), panel.langs)
-    ax.set_xlabel("passage language")
-    ax.set_ylabel("query language")
-    for i, row in enumerate(panel.marked):
-        for j in np.flatnonzero(row):
-            ax.add_patch(Rectangle((j - 0.44, i - 0.44), 0.88, 0.88, fill=False, edgecolor="black", linewidth=0.9))
-
-
-def _numbers(matrix: NDArray[np.float64], low: float, high: float, difference: bool) -> list[Number]:
-    found = []
-    for (i, j), value in np.ndenumerate(matrix):
-        if np.isnan(value):
-            continue
-        share = (value - low) / (high - low)
-        dark = abs(share - 0.5) > 0.35 if difference else share < 0.55
-        text = f"{value:+.2f}" if difference else f"{value:.2f}"
-        found.append(Number(j, i, text.replace("0.", "."), "white" if dark else "black"))
+def _around(panel: Panel, left: float, top: float, side: float) -> list[Word]:
+    cell = side / len(panel.langs)
+    found = [
+        Word(left + side / 2, top - 0.12 - 0.15 * i, line)
+        for i, line in enumerate(reversed(textwrap.wrap(panel.title, 46)))
+    ]
+    for i, lang in enumerate(panel.langs):
+        found.append(Word(left + (i + 0.5) * cell, top + side + 0.15, lang))
+        found.append(Word(left - 0.08, top + (i + 0.5) * cell, lang, align=1.0))
     return found
 
 
-def _outlined(ax: Axes, numbers: Sequence[Number]) -> list[PathPatch]:
-    """The numbers of a panel as two shapes: thousands of texts would take most of the time in a PNG file."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path as OutlinePath
-
-    drawn = []
-    for colour in sorted({n.colour for n in numbers}):
-        shapes = [(_outline(n.text), (n.x, n.y)) for n in numbers if n.colour == colour]
-        moved = [OutlinePath(np.add(shape.vertices, place), shape.codes) for shape, place in shapes]
-        patch = PathPatch(OutlinePath.make_compound_path(*moved), facecolor=colour, linewidth=0)
-        patch.set_in_layout(False)
-        ax.add_patch(patch)
-        drawn.append(patch)
-    return drawn
-
-
-@lru_cache(maxsize=4096)
-def _outline(text: str) -> OutlinePath:
-    """A number as a shape around the origin, in units of cells."""
-    from matplotlib.path import Path as OutlinePath
-    from matplotlib.textpath import TextPath
-
-    path = TextPath((0, 0), text, size=0.32)
-    vertices = path.vertices - path.get_extents().get_points().mean(axis=0)
-    return OutlinePath(vertices * (1, -1), path.codes)  # rows count downwards
+def _numbers(panel: Panel, place: tuple[float, float, float], scale: Scale) -> list[Word]:
+    left, top, side = place
+    cell = side / len(panel.langs)
+    size = min(10.0, 0.32 * 72 * cell)
+    found = []
+    for i, row in enumerate(panel.values):
+        for j, value in enumerate(row):
+            if value is None:
+                continue
+            share = (value - scale.low) / (scale.high - scale.low)
+            dark = abs(share - 0.5) > 0.35 if scale.difference else share < 0.55
+            text = (f"{value:+.2f}" if scale.difference else f"{value:.2f}").replace("0.", ".")
+            place_ = left + (j + 0.5) * cell, top + (i + 0.5) * cell
+            found.append(Word(*place_, text, size, "white" if dark else "black"))
+    return found
 
 
-def grouped_bars(
-    langs: Sequence[str], series: dict[str, NDArray[np.float64]], label: str, path: Path, log: bool = False
-) -> str:
+class Words(Artist):
+    """Texts of a heat map, thousands of them: one shape for each colour in a picture of dots, text elsewhere."""
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        super().__init__()
+        self._words = words
+
+    def draw(self, renderer: RendererBase) -> None:
+        """All of them."""
+        assert self.axes is not None
+        gc, inches = renderer.new_gc(), self.axes.transData
+        if isinstance(renderer, RendererAgg):
+            gc.set_linewidth(0)
+            for colour in ("black", "white"):
+                shapes = [_placed(word) for word in self._words if word.colour == colour]
+                if shapes:
+                    renderer.draw_path(gc, OutlinePath.make_compound_path(*shapes), inches, to_rgba(colour))
+        else:
+            text, height = Text(transform=inches), renderer.get_canvas_width_height()[1]
+            for word in self._words:
+                text.set_position((word.x, word.y))
+                text.set_horizontalalignment(ALIGN[word.align])
+                gc.set_foreground(word.colour)
+                x, y = inches.transform((word.x, word.y + RISE * word.size / 72))
+                renderer.draw_text(gc, x, height - y, word.text, _font(word.size), 0, mtext=text)
+        gc.restore()
+
+
+RISE = 0.365
+"""Of a capital letter's middle above the line, in sizes of the font."""
+
+
+ALIGN: dict[float, Literal["left", "center", "right"]] = {0.0: "left", 0.5: "center", 1.0: "right"}
+
+
+@lru_cache(maxsize=64)
+def _font(size: float) -> FontProperties:
+    return FontProperties(size=size)
+
+
+def _placed(word: Word) -> OutlinePath:
+    shape = _outline(word.text, word.size, word.align)
+    return OutlinePath(np.add(shape.vertices, (word.x, word.y)), shape.codes)
+
+
+@lru_cache(maxsize=8192)
+def _outline(text: str, size: float, align: float) -> OutlinePath:
+    """A text as a shape beside the origin, in inches; down is positive."""
+    path = TextPath((0, 0), text, size=size / 72)
+    box = path.get_extents()
+    shift = (box.x0 + align * (box.x1 - box.x0), RISE * size / 72)
+    return OutlinePath((path.vertices - shift) * (1, -1), path.codes)
+
+
+def bars(drawing: Bars) -> Figure:
     """One group of bars per language, one bar per strategy."""
+    langs, series = drawing.langs, drawing.series
     figure, (ax,) = _figure(max(7.0, 0.9 * len(langs)), 3.4)
     width = 0.8 / len(series)
     for k, (name, values) in enumerate(series.items()):
@@ -174,72 +256,56 @@ def grouped_bars(
         ax.bar(place, values, width, label=name, color=COLOURS[k % len(COLOURS)], hatch=hatch, edgecolor="white")
     ax.set_xticks(range(len(langs)), langs)
     ax.set_xlabel("query language")
-    ax.set_ylabel(label)
-    if log:
-        ax.set_yscale("log")
-    else:
-        ax.axhline(0, color="black", linewidth=0.6)
+    ax.set_ylabel(drawing.label)
+    ax.axhline(0, color="black", linewidth=0.6)
     ax.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 1.25), frameon=False)
-    return _save(figure, path)
+    return figure
 
 
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Where the points of a line lie, across and up."""
-
-
-def smooth(values: NDArray[np.float64]) -> Curve:
-    """Values of the steps 1, 2, ..., as a running mean over 1/50 of the length."""
-    window = max(1, len(values) // 50)
-    means = np.convolve(values, np.ones(window) / window, mode="valid")
-    return np.arange(len(means), dtype=np.float64) + window, means
-
-
-def curves(
-    series: dict[str, Curve], x_label: str, y_label: str, path: Path, marker: str = "", log: bool = False,
-    dots: Mapping[str, Curve] = MappingProxyType({}),
-) -> str:  # fmt: skip
-    """One line per name, with single ``dots`` of it; ``log`` for logarithms of both axes."""
+def curves(drawing: Curves) -> Figure:
+    """One line per name, with single dots of it."""
     figure, (ax,) = _figure(7.0, 3.4)
-    for k, (name, (x, y)) in enumerate(series.items()):
+    for k, (name, (x, y)) in enumerate(drawing.series.items()):
         style = STYLES[k // len(COLOURS) % len(STYLES)]
         colour = COLOURS[k % len(COLOURS)]
-        ax.plot(x, y, style + marker, label=name, color=colour, linewidth=1.2, markersize=4)
-        if name in dots:
-            ax.plot(*dots[name], "o", color=colour, markersize=3, alpha=0.5, markerfacecolor="none")
-    if log:
+        ax.plot(x, y, style + drawing.marker, label=name, color=colour, linewidth=1.2, markersize=4)
+        if name in drawing.dots:
+            ax.plot(*drawing.dots[name], "o", color=colour, markersize=3, alpha=0.5, markerfacecolor="none")
+    if drawing.log:
         ax.set_xscale("log")
         ax.set_yscale("log")
-    ax.set_xlabel(x_label)
-    ax.set_ylabel(y_label)
+    ax.set_xlabel(drawing.x_label)
+    ax.set_ylabel(drawing.y_label)
     ax.legend(fontsize=7, frameon=False)
-    return _save(figure, path)
+    return figure
 
 
-def trade_off(panels: Sequence[tuple[str, str, Sequence[Point]]], path: Path, margin: float | None = None) -> str:
-    """One point per strategy with its intervals, for each (x label, y label, points); the margin as dotted lines."""
-    figure, axes = _figure(5.2 * len(panels), 4.2, 1, len(panels))
-    for ax, (x_label, y_label, points) in zip(axes, panels, strict=True):
-        for k, p in enumerate(points):
+def trade_off(drawing: TradeOff) -> Figure:
+    """One point per strategy with its intervals, in each plane; the margin as dotted lines."""
+    figure, axes = _figure(5.2 * len(drawing.planes), 4.2, len(drawing.planes))
+    for ax, plane in zip(axes, drawing.planes, strict=True):
+        for k, p in enumerate(plane.points):
             ax.errorbar(
                 p.x, p.y, xerr=_reach(p.x, p.x_interval), yerr=_reach(p.y, p.y_interval), fmt="o^sDvP*Xh"[k % 9],
                 color=COLOURS[k % len(COLOURS)], markersize=7, linewidth=1, capsize=2, label=p.label,
             )  # fmt: skip
-        ax.set_xlabel(x_label)
-        ax.set_ylabel(y_label)
+        ax.set_xlabel(plane.x_label)
+        ax.set_ylabel(plane.y_label)
         ax.grid(alpha=0.3)
-        if margin is not None:
-            ax.axhline(-margin, color="black", linestyle=":", linewidth=0.9)
-            ax.axvline(-margin, color="black", linestyle=":", linewidth=0.9)
+        if drawing.margin is not None:
+            ax.axhline(-drawing.margin, color="black", linestyle=":", linewidth=0.9)
+            ax.axvline(-drawing.margin, color="black", linestyle=":", linewidth=0.9)
     axes[0].legend(fontsize=7, frameon=False)
-    return _save(figure, path)
+    return figure
 
 
 def _reach(value: float, interval: tuple[float, ...]) -> list[list[float]] | None:
     return [[value - interval[0]], [interval[1] - value]] if interval else None
 
 
-def forest(effects: Sequence[Effect], label: str, margin: float, path: Path) -> str:
+def forest(drawing: Forest) -> Figure:
     """Effects with their intervals, one per line, with zero and the margin of non-inferiority."""
+    effects, margin = drawing.effects, drawing.margin
     figure, (ax,) = _figure(7.4, 0.9 + 0.27 * len(effects))
     for k, e in enumerate(effects):
         colour = COLOURS[1] if e.emphasised else COLOURS[0]
@@ -250,20 +316,20 @@ def forest(effects: Sequence[Effect], label: str, margin: float, path: Path) -> 
     ax.axvline(0, color="black", linewidth=0.8)
     ax.axvline(-margin, color="black", linestyle=":", linewidth=1)
     ax.text(-margin, -0.8, f"-{margin:g} ", ha="right", va="bottom", fontsize=7)
-    ax.set_xlabel(label)
+    ax.set_xlabel(drawing.label)
     ax.grid(axis="x", alpha=0.3)
-    return _save(figure, path)
+    return figure
 
 
-def boxes(series: dict[str, NDArray[np.float64]], label: str, path: Path) -> str:
+def boxes(drawing: Boxes) -> Figure:
     """Distribution over queries, one box per strategy: median, quartiles, whiskers at 5 and 95 %."""
-    figure, (ax,) = _figure(7.0, 0.9 + 0.34 * len(series))
-    drawn = []
-    for name, values in series.items():
-        low, q1, median, q3, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
-        drawn.append({"label": name, "whislo": low, "q1": q1, "med": median, "q3": q3, "whishi": high})
+    figure, (ax,) = _figure(7.0, 0.9 + 0.34 * len(drawing.percentiles))
+    drawn = [
+        {"label": name, "whislo": low, "q1": q1, "med": median, "q3": q3, "whishi": high}
+        for name, (low, q1, median, q3, high) in drawing.percentiles.items()
+    ]
     ax.bxp(drawn, orientation="horizontal", showfliers=False, medianprops={"color": COLOURS[1], "linewidth": 1.6})
-    ax.set_xlabel(label)
+    ax.set_xlabel(drawing.label)
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
-    return _save(figure, path)
+    return figure

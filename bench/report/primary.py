@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench.analysis import claims, compare, power
 from bench.analysis.claims import Verdict
@@ -13,8 +12,7 @@ from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import many, strategies_of
 from bench.errors import BenchError
 from bench.plan.protocol import Protocol
-from bench.report import plots
-from bench.report.document import Block, Figure, Heading, Table, Text
+from bench.report.document import Block, Effect, Figure, Forest, Heading, Table, Text
 
 PLANNED = (5, 10, 20)
 """Trainings of each strategy that are asked about, as far as they are more than were run."""
@@ -54,7 +52,7 @@ def _limited(found: Limits, digits: int) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:
+def primary_section(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     """The question, an answer per rival, and the table behind it, or what stands in its way."""
     title = Heading(2, "The question and the answer")
     try:
@@ -69,16 +67,16 @@ def primary_section(sets: Sequence[SetScores], protocol: Protocol, folder: Path)
     )
     lines = [f"- {_answer(a, b, found, protocol)}" for a, b in dict.fromkeys((v.a, v.b) for v in found)]
     blocks: list[Block] = [title, Text(asked), Text("\n".join(lines)), primary_table(found, protocol)]
-    effects = [
-        plots.Effect(f"{v.a} - {v.b}, {v.said.set_name} {v.said.setting}", v.said.effect, *v.said.interval, v.far)
+    effects = tuple(
+        Effect(f"{v.a} - {v.b}, {v.said.set_name} {v.said.setting}", v.said.effect, *v.said.interval, v.far)
         for v in found
-    ]
+    )
     alt = (
         "primary family: effects with 95 % intervals, each alone; dotted: the margin; diamonds: sets out of domain. An "
         "interval right of 0: better; left of 0: worse; right of the dotted line: at most the margin worse"
     )
-    file = plots.forest(effects, "difference in the set's main measure", protocol.margin, folder / "primary")
-    return [*blocks, Figure(file, alt), *power_section(found)]
+    drawing = Forest(effects, "difference in the set's main measure", protocol.margin)
+    return [*blocks, Figure("primary", alt, drawing), *power_section(found)]
 
 
 def _answer(a: str, b: str, found: Sequence[Verdict], protocol: Protocol) -> str:
@@ -129,7 +127,7 @@ def primary_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     return Table(header, rows, 3, caption)
 
 
-def out_of_domain(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -> list[Block]:
+def out_of_domain(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     """What each training gives or takes from the untrained base where its data do not reach."""
     title = Heading(2, "Out of domain")
     far = [of for of in sets if of.name in protocol.out_of_domain]
@@ -150,7 +148,8 @@ def out_of_domain(sets: Sequence[SetScores], protocol: Protocol, folder: Path) -
         "A: a strategy, B: the untrained base. Does training degrade transfer? Exploratory; strategies against each "
         f"other out of domain are in the primary family. {compare.basis([c for _, c in found])}"
     )
-    effects = [plots.Effect(f"{name}, {c.set_name} {c.setting}", c.effect, *c.interval, True) for name, c in found]
-    file = plots.forest(effects, "difference to the untrained base", protocol.margin, folder / "out-of-domain")
+    effects = tuple(Effect(f"{name}, {c.set_name} {c.setting}", c.effect, *c.interval, True) for name, c in found)
+    drawing = Forest(effects, "difference to the untrained base", protocol.margin)
     alt = "out of domain: each strategy minus the untrained base with 95 % intervals; dotted: the margin"
-    return [title, Text(said), Table(("strategy", *compare.header(protocol.margin)), rows, 3), Figure(file, alt)]
+    table = Table(("strategy", *compare.header(protocol.margin)), rows, 3)
+    return [title, Text(said), table, Figure("out-of-domain", alt, drawing)]

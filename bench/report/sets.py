@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.analysis.leaderboard import BRIEF, RANKS, as_table, leaderboard, note_on_seeds
 from bench.analysis.means import BIAS_SHOWN, GAP, Keep, has_pool, means_of
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import strategies_of
-from bench.report import plots
-from bench.report.document import Block, Figure, Heading, Table, Text
+from bench.report.document import Bars, Block, Boxes, Figure, Heading, Table, Text
 from bench.report.language_pairs import pair_figures, trade_off
 from bench.store.json_files import hash8
 from bench.store.scores import POOL, SETTINGS
@@ -61,8 +61,8 @@ def published(of: SetScores) -> list[Block]:
     ]
 
 
-def set_section(of: SetScores, folder: Path, margin: float) -> list[Block]:
-    """Tables and figures of one set; figures are drawn into ``folder``."""
+def set_section(of: SetScores, margin: float) -> list[Block]:
+    """Tables and figures of one set."""
     sizes = ", ".join(f"{lang} {n:,}" for lang, n in of.passages.items())
     kind = "Pool" if has_pool(of) else "Passages"
     about = f"{kind}: {sum(of.passages.values()):,} ({sizes}). Measure: {of.main}."
@@ -76,10 +76,10 @@ def set_section(of: SetScores, folder: Path, margin: float) -> list[Block]:
         blocks += [Heading(3, f"{of.name}: language bias"), _bias_table(of)]
     blocks += _subsets(of)
     if len(of.passages) > 1:
-        blocks += pair_figures(of, folder)
-        blocks += trade_off(of, folder, margin)
+        blocks += pair_figures(of)
+        blocks += trade_off(of, margin)
     if has_pool(of):
-        blocks += _bias_figures(of, folder)
+        blocks += _bias_figures(of)
     return [*blocks, *published(of)]
 
 
@@ -152,30 +152,36 @@ def _script_table(of: SetScores) -> Table:
     )
 
 
-def _bias_figures(of: SetScores, folder: Path) -> list[Block]:
+def _bias_figures(of: SetScores) -> list[Block]:
     langs = tuple(sorted({q for q, d in of.layout.pairs if d == POOL}))
     means = {m.cell.path.name: m.pairs for m in means_of(of)}
     groups = strategies_of(of)
     share = {
-        name: np.mean([[means[c.path.name][lang, POOL]["same_language@10"] for lang in langs] for c in cells], axis=0)
+        name: _plain(
+            np.mean([[means[c.path.name][lang, POOL]["same_language@10"] for lang in langs] for c in cells], axis=0)
+        )
         for name, cells in groups.items()
     }
     label = "share of the top 10 in the query's\nlanguage, minus its share of the pool"
-    file = plots.grouped_bars(langs, share, label, folder / f"{of.name}-same-language")
     alt = f"{of.name}: same-language share of the top 10 beyond the pool's share, per query language (0: no bias)"
-    blocks: list[Block] = [Figure(file, alt)]
+    blocks: list[Block] = [Figure(f"{of.name}-same-language", alt, Bars(langs, share, label))]
     rows = of.layout.rows_of("multi")
     spread = {name: np.mean([of.values(c, "rank_distance_log2")[rows] for c in cells], axis=0)
               for name, cells in groups.items()}  # fmt: skip
     known = {name: v[~np.isnan(v)] for name, v in spread.items() if (~np.isnan(v)).any()}
+    percentiles = {name: _plain(np.quantile(v, [0.05, 0.25, 0.5, 0.75, 0.95])) for name, v in known.items()}
     if known:
-        file = plots.boxes(known, "log2 rank distance (doublings of depth)", folder / f"{of.name}-rank-distance")
         alt = (
             f"{of.name}: how many times the rank doubles from a query's first parallel answer to its last; median, "
             "quartiles, 5th and 95th percentile over queries, mean over seeds"
         )
-        blocks.append(Figure(file, alt))
+        boxes = Boxes(percentiles, "log2 rank distance (doublings of depth)")
+        blocks.append(Figure(f"{of.name}-rank-distance", alt, boxes))
     return blocks
+
+
+def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(values.tolist())
 
 
 def _list(value: object) -> list[str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from bench.analysis.means import means_of, setting_means
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import many
-from bench.report import plots
-from bench.report.document import Block, Figure, Heading, Table, Text
+from bench.report.document import Block, Curve, Curves, Figure, Heading, Table, Text
 from bench.store.cells import Cell
 
 POINTS = 4
@@ -30,9 +28,9 @@ def share_of(label: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def share_section(sets: Sequence[SetScores], folder: Path) -> list[Block]:
+def share_section(sets: Sequence[SetScores]) -> list[Block]:
     """A figure and a table per set with enough shares; [] where there is none."""
-    blocks = [block for of in sets for block in _of_set(of, folder)]
+    blocks = [block for of in sets for block in _of_set(of)]
     if not blocks:
         return []
     said = (
@@ -42,7 +40,7 @@ def share_section(sets: Sequence[SetScores], folder: Path) -> list[Block]:
     return [Heading(2, "Share of monolingual batches"), Text(said), *blocks]
 
 
-def _of_set(of: SetScores, folder: Path) -> list[Block]:
+def _of_set(of: SetScores) -> list[Block]:
     cells: dict[float, list[Cell]] = {}
     for cell in of.cells:
         share = share_of(cell.label) if cell.config["trained"] else None
@@ -62,16 +60,18 @@ def _of_set(of: SetScores, folder: Path) -> list[Block]:
     trainings = [(x, c.seed, single[c.path.name]) for x, of_x in cells.items() for c in of_x if c.seed in cross]
     dots = {s: _drawn([(x, m[s] - cross[seed][s]) for x, seed, m in trainings]) for s in settings}
     label = f"mean {of.main} minus that of cross"
-    drawn = folder / f"{of.name}-share"
-    file = plots.curves(series, "share of monolingual batches", label, drawn, marker="o", dots=dots)
+    drawing = Curves(series, "share of monolingual batches", label, marker="o", dots=dots)
     n = many(len(seeds), "seed")
     alt = (
         f"{of.name}: {label}, over the share of monolingual batches; lines: the {n} that all have, dots: single "
         "trainings, each minus cross of the same seed"
     )
     rows = [[f"{share:g}", *(f"{m[s]:.3f}" for s in settings)] for share, m in means.items()]
-    return [Figure(file, alt), Table(("share", *(f"{s} {of.main}" for s in settings)), rows, 1, f"{of.name}, {n}.")]
+    return [
+        Figure(f"{of.name}-share", alt, drawing),
+        Table(("share", *(f"{s} {of.main}" for s in settings)), rows, 1, f"{of.name}, {n}."),
+    ]
 
 
-def _drawn(points: Sequence[tuple[float, float]]) -> plots.Curve:
-    return np.array([x for x, _ in points]), np.array([y for _, y in points])
+def _drawn(points: Sequence[tuple[float, float]]) -> Curve:
+    return tuple(x for x, _ in points), tuple(y for _, y in points)

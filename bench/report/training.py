@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.analysis.strategies import short
 from bench.errors import BenchError
 from bench.plan.derived import explained, is_derived
-from bench.report import plots
-from bench.report.document import Block, Code, Figure, Heading, Table, Text
+from bench.report.document import Block, Code, Curve, Curves, Figure, Heading, Table, Text
 from bench.store import json_files
 from bench.store.cells import BATCHES, COST, STEPS, VALIDATION, Cell
 from bench.store.json_files import NUMBER, require_shape
@@ -100,7 +100,7 @@ VALIDATED = {"step": int, "mean": NUMBER}
 AUDITED = {"pairs": {str: int}, "mono_batches": int, "steps": int, "rows": int, "same_group_rows": int, "sha256": str}
 
 
-def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
+def training_section(cells: Sequence[Cell]) -> list[Block]:
     """How cells were derived from others, loss curves and the audit of the batches; [] where nothing was trained."""
     trained = [c for c in cells if (c.path / STEPS).is_file()]
     made = {f"- `{short(c.label)}`: {short(explained(c.config))}." for c in cells if is_derived(c.config)}
@@ -114,16 +114,23 @@ def training_section(cells: Sequence[Cell], folder: Path) -> list[Block]:
     blocks: list[Block] = [*derived, Heading(2, "Training")]
     lengths = {len(run) for runs in losses.values() for run in runs}
     if len(lengths) == 1:
-        means = {label: plots.smooth(np.mean(runs, axis=0)) for label, runs in losses.items()}
+        means = {label: smooth(np.mean(runs, axis=0)) for label, runs in losses.items()}
         alt = "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
-        blocks.append(Figure(plots.curves(means, "step", "InfoNCE loss (nats)", folder / "loss"), alt))
-    blocks += _learning_curves(trained, folder)
+        blocks.append(Figure("loss", alt, Curves(means, "step", "InfoNCE loss (nats)")))
+    blocks += _learning_curves(trained)
     said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
     blocks += [Text(said), Table(AUDIT, [_audit_row(cell) for cell in trained])]
     return blocks + cost_section(logs, trained)
 
 
-def _learning_curves(cells: Sequence[Cell], folder: Path) -> list[Block]:
+def smooth(values: NDArray[np.float64]) -> Curve:
+    """Values of the steps 1, 2, ..., as a running mean over 1/50 of the length."""
+    window = max(1, len(values) // 50)
+    means = np.convolve(values, np.ones(window) / window, mode="valid")
+    return tuple(np.arange(len(means), dtype=np.float64) + window), tuple(means.tolist())
+
+
+def _learning_curves(cells: Sequence[Cell]) -> list[Block]:
     """Scores of held-out items while training, mean over seeds; [] where none were made."""
     found: dict[str, list[list[dict[str, Any]]]] = {}
     for cell in cells:
@@ -134,19 +141,19 @@ def _learning_curves(cells: Sequence[Cell], folder: Path) -> list[Block]:
         return []
     series = {
         label: (
-            np.array([float(s["step"]) for s in runs[0]]),
-            np.mean([[s["mean"] for s in run] for run in runs], axis=0),
+            tuple(float(s["step"]) for s in runs[0]),
+            tuple(np.mean([[s["mean"] for s in run] for run in runs], axis=0).tolist()),
         )
         for label, runs in alike.items()
     }
     alt = (
         "mean AP of held-out items of the training sources, over settings and sources, while training; mean over seeds"
     )
-    drawn = plots.curves(series, "step", "AP of held-out items", folder / "validation", marker="o")
+    drawing = Curves(series, "step", "AP of held-out items", marker="o")
     said = (
         "Held-out items of the training sources, for choosing settings and weights; strategies are not judged by them."
     )
-    return [Figure(drawn, alt), Text(said)]
+    return [Figure("validation", alt, drawing), Text(said)]
 
 
 def _lines(path: Path, shape: Mapping[str, object]) -> list[dict[str, Any]]:

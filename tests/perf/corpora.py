@@ -29,7 +29,7 @@ from bench.evaluation.score_table import Remembering
 from bench.models.loading import load_encoder
 from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
-from bench.report import plots
+from bench.report import document, plots
 from bench.store.environment import peak_mb
 from bench.store.shards import CHUNK, Shards
 from tasks.beir import miracl_lite
@@ -191,12 +191,13 @@ def draw(curves: Curves, path: Path) -> str:
         ("memory", "peak MB", lambda n, taken: float(taken.peak)),
     ):
         series = {
-            part: (np.array([float(n) for n, _ in points]), np.array([of(n, taken) for n, taken in points]))
+            part: (tuple(float(n) for n, _ in points), tuple(of(n, taken) for n, taken in points))
             for part, points in curves.items()
             if len({n for n, _ in points}) > 1
         }
-        file = plots.curves(series, "passages", label, path.with_name(f"{path.name}-{what}"), marker="o", log=True)
-        told.append(f"![{label} over the number of passages]({file}.svg)")
+        file = path.with_name(f"{path.name}-{what}")
+        plots.draw(document.Curves(series, "passages", label, marker="o", log=True), file)
+        told.append(f"![{label} over the number of passages]({file.name}.svg)")
     return "\n\n".join(told)
 
 

@@ -411,22 +411,16 @@ def _cited(experiment: Path) -> None:
 @contextlib.contextmanager
 def without_pictures() -> Any:
     """Within the block no figure is drawn: that takes a second and reads nothing. Empty files stand for them."""
-    pass
 
-    def undrawn(*arguments: Any, **named: Any) -> str:
-        (path,) = (a for a in arguments if isinstance(a, Path))
-        written(path.with_name(f"{path.name}.png"), b"")
-        return path.name
+    def undrawn(drawing: object, path: Path) -> None:
+        for kind in ("png", "svg"):
+            written(path.with_name(f"{path.name}.{kind}"), b"")
 
-    names = ("heat_maps", "grouped_bars", "curves", "trade_off", "forest", "boxes")
-    before = {name: getattr(plots, name) for name in names}
-    for name in names:
-        setattr(plots, name, undrawn)
+    before, plots.draw = plots.draw, undrawn
     try:
         yield
     finally:
-        for name, drawn in before.items():
-            setattr(plots, name, drawn)
+        plots.draw = before
 
 
 def scores_file(data: bytes, rng: Random) -> bytes:

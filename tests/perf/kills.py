@@ -71,7 +71,7 @@ PHASES = [
     Phase("locking", "os", "", "rename"),
     Phase("writing", "os", "", "replace"),
     Phase("writing: scores", "pyarrow.parquet", "", "write_table"),
-    Phase("reporting", "bench.report.plots", "", "_save"),
+    Phase("reporting", "bench.report.plots", "", "draw"),
 ]
 
 

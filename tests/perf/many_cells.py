@@ -25,6 +25,7 @@ from tabulate import tabulate
 
 from bench.cli import main as bench
 from bench.report import plots
+from bench.report.document import Curves
 from bench.running import cell
 
 STRATEGIES = ("mono", "cross")
@@ -107,9 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
           f"{options.cells // len(STRATEGIES)} seeds each, built-in static model.\n")  # fmt: skip
     print(tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=["right"] * len(header)))
     if options.figure:
-        curve = np.arange(1.0, len(meter.memory) + 1), np.array(meter.memory)
-        file = plots.curves({"resident memory of the process": curve}, "cells", "MB", options.figure)
-        print(f"\n![resident memory in MB after every cell]({file}.svg)")
+        curve = tuple(np.arange(1.0, len(meter.memory) + 1)), tuple(meter.memory)
+        plots.draw(Curves({"resident memory of the process": curve}, "cells", "MB"), options.figure)
+        print(f"\n![resident memory in MB after every cell]({options.figure.name}.svg)")
     return 0
 
 
