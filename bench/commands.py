@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import processes
@@ -12,6 +13,7 @@ from bench.errors import BenchError, did_you_mean, one_line
 from bench.plan import presets
 from bench.plan.options import given
 from bench.store.scores import SETTINGS
+from bench.store.writing import require_no_link, require_writable
 from bench.training.trackers import require_trackers
 from tasks import TaskError
 
@@ -59,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(grid)
     engine = _engine(options)
+    if not options.no_report:
+        processes.agreed(lambda: _require_place(options.reports / plan.experiment))
     ran = run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
     if not processes.is_first():
         return 0
@@ -66,6 +70,12 @@ def run(options: argparse.Namespace) -> int:
     options.experiment = plan.experiment
     _board(options)
     return 0 if options.no_report else report(options)
+
+
+def _require_place(folder: Path) -> None:
+    """Refuse a folder that the report cannot be written to before anything is trained."""
+    require_no_link(folder)
+    require_writable(folder)
 
 
 def _engine(options: argparse.Namespace) -> Engine | None:

@@ -213,8 +213,8 @@ def _mark(folder: Path) -> Iterator[str]:
 def _spec(grid: Grid, request: Request, mark: str) -> Spec:
     return Spec(
         plan=grid.plan,
-        root=str(grid.root.resolve()) if grid.root else None,
-        results=str(grid.folder.parent.resolve()),
+        root=os.path.realpath(grid.root) if grid.root else None,
+        results=os.path.realpath(grid.folder.parent),
         cwd=os.getcwd(),
         command=request.command,
         resume=request.resume,

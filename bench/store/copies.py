@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ def archive(experiment: Path, out: Path) -> list[Path]:
         BenchError: the copy would overwrite its original, or no cell is finished.
     """
     target = out / experiment.name
-    if target.resolve() == experiment.resolve():
+    if os.path.realpath(target) == os.path.realpath(experiment):
         raise BenchError(f"{target}: a copy of an experiment goes to another folder; name one with --out")
     cells = [cell for cell in read_cells(experiment) if cell.done is not None]
     if not cells:

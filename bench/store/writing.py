@@ -27,6 +27,9 @@ def told_in_one_line(target: Path) -> Iterator[None]:
     """
     try:
         yield
+    except FileExistsError as error:
+        why = "a file, or a link that leads nowhere, is in its place"
+        raise BenchError(f"{error.filename or target}: cannot be written ({why})") from None
     except OSError as error:
         raise BenchError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
     except Exception as error:
@@ -103,10 +106,12 @@ def require_no_links(folder: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse a folder that results cannot be written to before any work is done."""
+    """Refuse a folder that results cannot be written to before any work is done; it is not made."""
     with told_in_one_line(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()  # one without a name, where the system has such: none is left
+        place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        if not place.is_dir():
+            raise FileExistsError(errno.EEXIST, "no folder", str(place))
+        tempfile.TemporaryFile(dir=place).close()  # one without a name, where the system has such: none is left
 
 
 def sync(path: Path) -> None:
