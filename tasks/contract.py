@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 
 Texts = Mapping[str, Mapping[str, str]]
@@ -90,7 +90,24 @@ class TrainSet:
     noticed: tuple[Noticed, ...] = ()
 
 
-class Task(ABC):
+PLACES = ("name", "folder", "paths", "called", "main", "note", "version", "licence", "citation")
+"""Fields of tasks that say where data lie and how they are shown, not what is read of them."""
+
+
+class Read:
+    """What decides the numbers that come of what is read: a task's decides scores, a source's cells."""
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """The files that ``load`` reads, for their checksums."""
+        return ()
+
+    def parameters(self) -> dict[str, object]:
+        """What else decides what is read: by default the fields of a dataclass, but for ``PLACES``."""
+        known: list[str] = [f.name for f in fields(self)] if is_dataclass(self) else []
+        return {name: plain(getattr(self, name)) for name in known if name not in PLACES}
+
+
+class Task(Read, ABC):
     """Something to score a model on. ``name`` and ``version`` name the stored scores: changed data is a new version."""
 
     name: str
@@ -106,12 +123,8 @@ class Task(ABC):
             TaskError: a file is missing or broken.
         """
 
-    def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The files that ``load`` reads, for checksums in the record of a cell."""
-        return ()
 
-
-class Source(ABC):
+class Source(Read, ABC):
     """Something to train on.
 
     Attributes:
@@ -134,6 +147,11 @@ class Source(ABC):
             TaskError: a file is missing or broken.
         """
 
-    def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The files that ``load`` reads, for checksums in the record of a cell."""
-        return ()
+
+def plain(value: object) -> object:
+    """As JSON keeps it, so that a stored value equals one that is made anew."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(part) for part in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else repr(value)

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tasks.checksums import checksums
 from tasks.contract import EvalSet, Source, Task, TrainSet
-from tasks.files import checksums
 
 FACTS = Path(__file__).parent / "facts"
 

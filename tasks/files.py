@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tasks.contract import TaskError
@@ -100,15 +100,6 @@ def first_existing(folder: Path, name: str) -> Path:
         if is_file(path):
             return path
     raise TaskError(f"{folder / name}: no such file, nor {name}.gz; check --data-root")
-
-
-def checksums(files: Iterable[Path]) -> dict[str, str]:
-    """``folder/name`` -> sha256; of qrels the data set's folder too, so that two languages' files do not collide."""
-    found = {}
-    for path in files:
-        parts = path.parts[-3:] if path.parent.name == "qrels" else path.parts[-2:]
-        found["/".join(parts)] = sha256(path)
-    return found
 
 
 def sha256(path: Path) -> str:

@@ -68,6 +68,10 @@ class HeldOut(Task):
 
     version = "1"
 
+    def parameters(self) -> dict[str, object]:
+        """The source's."""
+        return {"source": self.source.name, "version": self.source.version, **self.source.parameters()}
+
     @property
     def name(self) -> str:  # type: ignore[override]
         """The source's name behind ``held-out-``."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tasks.beir import BeirFolder
 from tasks.contract import EvalSet, Task, TaskError
-from tasks.files import is_file, is_folder, listed
+from tasks.files import is_folder, listed
 from tasks.mteb_task import MtebTask
 
 BEIR_CITATION = "Thakur et al. 2021, BEIR, arXiv 2104.08663"
@@ -113,7 +113,7 @@ def beir(name: str, split: str | None = None, lang: str = "en") -> Task:
         if not own.name:
             raise TaskError(f"beir:{name}: a task is named after its folder, and this one has no name")
         called = own.name if split is None else f"{own.name}-{split}"
-        return BeirFolder(called, str(own), "test" if split is None else split, (lang,), version=_stamp(own))
+        return BeirFolder(called, str(own), "test" if split is None else split, (lang,))
     if split is not None or lang != "en":
         raise TaskError(f"beir:{name}: split and lang are of a folder; the data sets of BEIR have one of each")
     base = name.removesuffix("-hard")
@@ -125,16 +125,6 @@ def beir(name: str, split: str | None = None, lang: str = "en") -> Task:
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise TaskError(f"beir: no data set {name!r}; there are {', '.join(names)}, and folders with a '/'.{hint}")
     return BeirNamed(name)
-
-
-def _stamp(folder: Path) -> str:
-    """Changed files are another version: sizes and names of a folder's files, in eight hexadecimal digits."""
-    import hashlib
-
-    there = (p for depth in ("*", "*/*", "*/*/*") for p in listed(folder, depth))
-    files = sorted(p for p in there if p.name.startswith(("corpus.", "queries.")) or p.suffix == ".tsv")
-    text = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in files if is_file(p) or is_folder(p))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def mteb(name: str, langs: tuple[str, ...] | None = None, split: str | None = None) -> Task:

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,12 @@ def data_root() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set BENCH_DATA to a folder that holds xquad-r, mlqa-r, lo-help, ...")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept of files and fetched data lies apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "BENCH_CACHE" not in os.environ:
+            patch.setenv("BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

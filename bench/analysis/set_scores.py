@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -173,17 +172,26 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     Raises:
         BenchError: there are none, or files of another version are among them.
     """
+    stored = [
+        (cell, path, scores.read_about(path))
+        for cell in cells
+        if cell.done is not None
+        for path in scores.score_files(cell.path)
+    ]
+    contents: dict[str, set[str]] = {}
+    for _, _, said in stored:
+        of_files = contents.setdefault(_read_from(said), set())
+        if "content" in said:
+            of_files.add(json_files.canonical(said["content"]))
     found: dict[tuple[str, str], list[tuple[Cell, Path]]] = {}
     about: dict[tuple[str, str], dict[str, object]] = {}
-    for cell in cells:
-        if cell.done is None:
-            continue
-        for path in scores.score_files(cell.path):
-            said = scores.read_about(path)
-            data = json.dumps([said["task"], said["version"], said["files"]], sort_keys=True)
-            for name in said["sets"]:
-                about.setdefault((name, data), said)
-                found.setdefault((name, data), []).append((cell, path))
+    for cell, path, said in stored:
+        data = _read_from(said)
+        if len(contents[data]) > 1:  # scores of version 0.1 say their files alone, and else stand with the others
+            data += json_files.canonical(said.get("content"))
+        for name in said["sets"]:
+            about.setdefault((name, data), said)
+            found.setdefault((name, data), []).append((cell, path))
     if not found:
         raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
     names, protocol = [name for name, _ in found], read_protocol(cells[0].path.parent)
@@ -191,6 +199,11 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     return [SetScores(called[key], about[key], of, key[0], protocol) for key, of in found.items()]
 
 
+def _read_from(said: Mapping[str, object]) -> str:
+    return json_files.canonical([said["task"], said["version"], said["files"]])
+
+
 def _apart(name: str, about: dict[str, object]) -> str:
     """A name for one of several data of one name: they are never in one table."""
-    return f"{name}@{about['version']} {json_files.hash8({'files': about['files']})[:4]}"
+    data: dict[str, object] = {key: about[key] for key in ("files", "content") if key in about}
+    return f"{name}@{about['version']} {json_files.hash8(data)[:4]}"

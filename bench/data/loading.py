@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.data.content import Content, content_of
 from bench.data.overlap import Overlap, find_overlaps
 from bench.data.train_data import TrainData, combine, without
 from bench.errors import BenchError
@@ -15,17 +16,16 @@ from bench.plan.settings import TRAINED_IN_PAPER, Plan
 from bench.store.json_files import file_name
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.contract import Noticed
-from tasks.files import checksums
 from tasks.held_out import evalset_of, held_out
 from tasks.notes import together
 
 
 class LoadedTask(NamedTuple):
-    """A task with its sets in memory and the checksums of what was read."""
+    """A task with its sets in memory, and the content that they were read from."""
 
     task: Task
     sets: list[EvalSet]
-    files: dict[str, str]
+    content: Content
 
 
 VALIDATED_GROUPS = 32
@@ -146,4 +146,4 @@ def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTa
         noticed.setdefault(evalset.name, []).append(evalset.noticed)
     for name, parts in noticed.items():
         say_noticed(name, together(parts), strict, say)
-    return LoadedTask(task, sets, checksums(task.files(root)))
+    return LoadedTask(task, sets, content_of(task, root))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.content import Content
 from bench.data.corpus import Corpus, Ints, Passages, Ranker, Vectors
 from bench.data.loading import LoadedTask
 from bench.plan.settings import Plan
@@ -61,6 +62,11 @@ def scores_of(cell: Path, task: Task, plan: Plan) -> Path:
     return scores.score_path(cell, task.name, task.version + _suffix(plan))
 
 
+def is_scored(scores_file: Path, content: Content | None) -> bool:
+    """Whether there are scores of this content, or of whatever it was if that cannot be known any more."""
+    return scores_file.is_file() and (content is None or not content.changes_since(scores.read_about(scores_file)))
+
+
 def _suffix(plan: Plan) -> str:
     index = "" if plan.index == "exact" else f"+{plan.index}-{plan.depth}"
     return index if plan.vectors == "float32" else f"{index}+{plan.vectors}"
@@ -74,8 +80,6 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
     from bench.evaluation.exact_search import Exact
     from bench.evaluation.faiss_search import Faiss
     from bench.evaluation.score import COLUMNS, score
-
-    pass
 
     columns: dict[str, list[str]] = {name: [] for name in ("set", "q_lang", "d_lang", "query_id", "group")}
     values: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
@@ -98,7 +102,8 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
     about = {
         "task": loaded.task.name,
         "version": loaded.task.version,
-        "files": loaded.files,
+        "files": dict(loaded.content.files),
+        "content": loaded.content.stored(),
         "weights_sha256": weights,
         "sets": _about_sets(loaded.sets, _suffix(plan), _rounded_note(plan), _cut_note(faiss)),
     }

@@ -10,7 +10,8 @@ from typing import Any
 
 from bench.errors import BenchError
 from tasks import TaskError
-from tasks.files import is_file, listed, read_value, sha256
+from tasks.checksums import checksum
+from tasks.files import is_file, listed, read_value
 
 FLAG = "--trust-remote-code"
 
@@ -235,7 +236,7 @@ def folder_hash(folder: Path, trust_remote_code: bool = False) -> str:
     kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if trust_remote_code else ()))
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + sha256(path).encode())
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
     return digest.hexdigest()
 
 

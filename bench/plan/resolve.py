@@ -17,6 +17,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from bench.errors import EXPECTED, BenchError, did_you_mean
 from bench.plan.derived import DERIVED, Derived, Recipe, Untrained
+from bench.plan.identity import canonical_arguments
+from bench.store.json_files import hash8
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
 from tasks.files import is_file
@@ -173,7 +175,7 @@ def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
                 f"{name} has no parameter {parameter!r}; it has {_list(known)}{did_you_mean(parameter, known)}"
             )
     try:
-        made = make(**arguments)
+        made = make(**canonical_arguments(make, arguments))
     except EXPECTED:
         raise
     except (Exception, SystemExit) as error:
@@ -223,7 +225,7 @@ def _load_module(where: str, kind: str) -> ModuleType:
 def _load_file(path: Path, kind: str) -> ModuleType:
     if not is_file(path):
         raise BenchError(f"{path}: no such {kind} plugin file")
-    name = f"bench_plugin_{path.stem}"
+    name = f"bench_plugin_{path.stem}_{hash8({'path': str(path.resolve())})}"  # two files of one name are two modules
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise BenchError(f"{path}: not a Python file")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import processes
+from bench.data.content import digest_of
 from bench.data.loading import LoadedTask
 from bench.data.train_data import TrainData
-from bench.evaluation.score_table import score_table, scores_of
+from bench.evaluation.score_table import is_scored, score_table, scores_of
 from bench.running.jobs import Job, Request, computed_with
 from bench.running.make import make
 from bench.store import cells, json_files, scores
@@ -44,7 +45,7 @@ def _score(
     """Score a cell that took so many seconds to make, and write ``done``; other processes than the first help."""
     ranker, weights = made
     compared = {name: found._asdict() for name, found in getattr(ranker, "parity", {}).items()}
-    left = [t for t in tasks if not scores_of(path, t.task, request.plan).is_file()]
+    left = [t for t in tasks if not _there(scores_of(path, t.task, request.plan), t, weights)]
     if request.plan.shards:
         from bench.models.sharded import on_disk
 
@@ -63,6 +64,7 @@ def _score(
         target = scores_of(path, loaded.task, request.plan)
         table = score_table(loaded, ranker, weights, request.plan)
         request.require_held()
+        scores.keep_former(target, digest_of)
         scores.write_scores(target, table)
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
@@ -74,3 +76,16 @@ def _score(
     request.require_held()
     parity = {"parity": compared} if compared else {}
     json_files.write_json(path / cells.DONE, {"weights_sha256": weights, **kept, **parity})
+
+
+def _there(target: Path, loaded: LoadedTask, weights: str) -> bool:
+    """Whether there are scores of what was loaded; former ones of the same content are taken back."""
+    if is_scored(target, loaded.content):
+        return True
+    former = scores.former(target, digest_of({"content": loaded.content.stored()}))
+    if not is_scored(former, loaded.content) or scores.read_about(former).get("weights_sha256") != weights:
+        return False
+    if processes.is_first():
+        scores.keep_former(target, digest_of)
+        former.replace(target)
+    return True

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench import processes
+from bench.data.content import Content, content_if_here
 from bench.errors import BenchError
-from bench.evaluation.score_table import scores_of
+from bench.evaluation.score_table import is_scored, scores_of
 from bench.plan import precision, resolve
 from bench.plan.derived import Merge, Shift, explained
+from bench.plan.identity import changes
 from bench.plan.settings import BUILT_IN, Plan
 from bench.running.jobs import (
     BASELINES,
     Job,
     Left,
+    Made,
     about,
     describe_model,
     describe_source,
@@ -25,17 +28,23 @@ from bench.running.jobs import (
     seeds_of,
     with_parents,
 )
-from bench.store.cells import DONE, MODEL, OFFSETS
+from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
+from bench.store.json_files import hash8
+from bench.store.scores import read_about, standing
 from tasks import Source, Task
+from tasks.contract import plain
+from tasks.files import is_folder
 from tasks.held_out import HeldOut
 
 
-def missing(job: Job, folder: Path, tasks: Sequence[Task], plan: Plan) -> list[Task]:
+def missing(
+    job: Job, folder: Path, tasks: Sequence[Task], plan: Plan, contents: Mapping[str, Content | None]
+) -> list[Task]:
     """The tasks that a cell still has to be scored on; all of them where it is not finished."""
     path = folder / job.name
     if not (path / DONE).is_file():
         return list(tasks)
-    return [t for t in tasks if not scores_of(path, t, plan).is_file()]
+    return [t for t in tasks if not is_scored(scores_of(path, t, plan), contents[t.name])]
 
 
 def needs_data(job: Job, folder: Path) -> bool:
@@ -55,17 +64,18 @@ class Grid(NamedTuple):
     tasks: list[Task]
     root: Path | None
     folder: Path
+    contents: Mapping[str, Content | None]
 
     def left(self, job: Job) -> Left | None:
         """What is left to do of a cell; None where it is finished."""
-        tasks = missing(job, self.folder, self.tasks, self.plan)
+        tasks = missing(job, self.folder, self.tasks, self.plan, self.contents)
         if not tasks and (self.folder / job.name / DONE).is_file():
             return None
         return Left([t.name for t in tasks], needs_data(job, self.folder))
 
     def unfinished(self) -> list[tuple[Job, list[Task]]]:
         """The cells that have work left, with the tasks they still have to be scored on."""
-        todo = [(job, missing(job, self.folder, self.tasks, self.plan)) for job in self.jobs]
+        todo = [(job, missing(job, self.folder, self.tasks, self.plan, self.contents)) for job in self.jobs]
         return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / DONE).is_file()]
 
 
@@ -83,14 +93,17 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     unknown = [name for name in plan.baselines if name not in BASELINES]
     if unknown:
         raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
-    name, trust_remote_code = plan.settings.model, plan.settings.trust_remote_code
-    takes_part = bool(strategies) or "untrained" in plan.baselines
-    model = describe_model(name, fetch, trust_remote_code) if takes_part else None
+    code = plan.settings.trust_remote_code
+    model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
+    _require_names(sources, "source")
+    _require_names(tasks, "task")
+    contents = {t.name: content_if_here(t, root) for t in tasks}
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
+    made = Made(recorded, model or {}, _dropped_for(contents) if strategies and plan.overlap == "drop" else {})
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
         jobs = [_as_it_is(plan, fetch)]
-    jobs += [job_of(s, seed, plan, recorded, model or {}) for s in strategies for seed in seeds_of(s, plan)]
+    jobs += [job_of(s, seed, plan, made) for s in strategies for seed in seeds_of(s, plan)]
     moved = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
     if plan.shards and moved:
         raise BenchError(f"{moved[0]} moves the vectors of all passages in memory; run it without --shards")
@@ -100,7 +113,25 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
-    return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment)
+    return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment, contents)
+
+
+def _require_names(named: Sequence[Task] | Sequence[Source], what: str) -> None:
+    """Results are kept under the names of tasks and sources: two of one name would be taken for each other."""
+    names = [thing.name for thing in named]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BenchError(
+            f"every {what} has a name of its own; two are called {twice!r:.80}: rename the folder or file of one, or "
+            "give each an experiment of its own"
+        )
+
+
+def _dropped_for(contents: Mapping[str, Content | None]) -> dict[str, object]:
+    absent = next((name for name, content in contents.items() if content is None), None)
+    if absent is not None:
+        raise BenchError(f"--overlap drop holds the training items against {absent}, whose files are not here")
+    return {name: hash8(content.stored()) for name, content in contents.items() if content is not None}
 
 
 def _as_it_is(plan: Plan, fetch: bool) -> Job:
@@ -131,3 +162,43 @@ def describe(grid: Grid) -> list[list[str]]:
 def explain(grid: Grid) -> list[str]:
     """A line per derived strategy of the plan."""
     return list({job.label: f"{job.label}: {explained(about(job))}" for job in grid.jobs if job.derived}.values())
+
+
+def changed(grid: Grid) -> list[str]:
+    """What a run makes anew because what it is made of changed, a line each: scores, and cells beside older ones."""
+    lines = [line for job in grid.jobs for line in _scored_again(job, grid)]
+    if is_folder(grid.folder):
+        stored = [cell for cell in read_cells(grid.folder) if isinstance(cell.config.get("identity"), dict)]
+        made = {cell.path.name for cell in stored}
+        told = (_beside_older(job, stored) for job in grid.jobs if job.name not in made)
+        lines += dict.fromkeys(line for line in told if line)
+    return lines
+
+
+def _scored_again(job: Job, grid: Grid) -> Iterator[str]:
+    path = grid.folder / job.name
+    for task in grid.tasks if (path / DONE).is_file() else ():
+        now, content = scores_of(path, task, grid.plan), grid.contents[task.name]
+        before = [read_about(scores) for scores in standing(now)] if content is not None else []
+        found = [content.changes_since(about) or _of_version(about, task) for about in before if content is not None]
+        if found and all(found):
+            yield f"{job.name}: {task.name} is scored again ({_few(found[0])}); former scores are kept"
+
+
+def _of_version(about: Mapping[str, object], task: Task) -> list[str]:
+    was = about["version"]
+    return [f"version is {task.version} (was {was})"] if was != task.version else []
+
+
+def _beside_older(job: Job, stored: Sequence[Cell]) -> str | None:
+    """What makes a cell another one than a stored cell of its name and seed, of the stored ones the most similar."""
+    older = [cell for cell in stored if cell.label == job.label and cell.seed == job.seed]
+    found = [(changes(dict(cell.config["identity"]), plain(job.identity)), cell) for cell in older]  # type: ignore[call-overload, arg-type]
+    if not found:
+        return None
+    least, cell = min(found, key=lambda pair: len(pair[0]))
+    return f"{job.label}: {_few(least)} since {cell.path.name}: a new cell"
+
+
+def _few(found: Sequence[str], most: int = 3) -> str:
+    return "; ".join(found[:most]) + (f"; and {len(found) - most} more" if len(found) > most else "")

@@ -12,11 +12,12 @@ from bench.data.train_data import TrainData
 from bench.models.lexical import LEXICAL
 from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
+from bench.plan.identity import code_of
 from bench.plan.settings import Plan, Settings
 from bench.store import cells, environment, json_files
 from strategies import Strategy
 from tasks import Source
-from tasks.files import checksums
+from tasks.checksums import checksums
 
 BASELINES = ("untrained", *LEXICAL)
 
@@ -71,9 +72,11 @@ class Job(NamedTuple):
 
 
 def describe_source(source: Source, root: Path | None) -> dict[str, object]:
-    """What is recorded of a training source: version, licence, checksums."""
-    files = checksums(source.files(root))
-    return {"version": source.version, "licence": source.licence, "files": files}
+    """What is recorded of a training source: version, licence, checksums; of a plugin's, its code."""
+    files, code = checksums(source.files(root)), code_of(source)
+    about: dict[str, object] = {"version": source.version, "licence": source.licence, "files": files}
+    parameters = source.parameters()
+    return about | ({"parameters": parameters} if parameters else {}) | ({"code": code} if code else {})
 
 
 def describe_model(name: str, fetch: bool, trust_remote_code: bool = False) -> dict[str, object]:
@@ -87,20 +90,40 @@ def describe_model(name: str, fetch: bool, trust_remote_code: bool = False) -> d
     return {"name": name, "files": files_hash(folder, trust_remote_code) if folder else None}
 
 
-def strategy_job(
-    strategy: Strategy, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]
-) -> Job:
+class Made(NamedTuple):
+    """What the cells of a plan are made of, as it is recorded.
+
+    Attributes:
+        sources: by name, in the order in which they are read.
+        model: the base model.
+        dropped_for: with ``--overlap drop``, the content of each task that items were held against.
+    """
+
+    sources: dict[str, object]
+    model: dict[str, object]
+    dropped_for: dict[str, object]
+
+
+def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     """The cell of a strategy and a seed."""
-    settings = dataclasses.asdict(plan.settings) | {"model": model["files"], "train": sources}
+    settings = dataclasses.asdict(plan.settings) | {"model": of.model["files"], "train": of.sources}
     for name in LATER:
         if settings[name] == getattr(DEFAULTS, name):
             del settings[name]
+    settings |= _order_of(of.sources)
     if plan.overlap == "drop":
-        settings["dropped_for"] = sorted(plan.tasks)
+        settings["dropped_for"] = of.dropped_for
     if plan.settings.model == "demo-transformer":
-        settings["model"] = ["from scratch", model["files"]]
-    identity = {"schema": cells.SCHEMA, "strategy": repr(strategy), "settings": settings}
-    return Job(repr(strategy), strategy, seed, plan.settings, identity, sources, model)
+        settings["model"] = ["from scratch", of.model["files"]]
+    identity: dict[str, object] = {"schema": cells.SCHEMA, "strategy": repr(strategy), "settings": settings}
+    code = code_of(strategy)
+    identity |= {"code": code} if code else {}
+    return Job(repr(strategy), strategy, seed, plan.settings, identity, of.sources, of.model)
+
+
+def _order_of(sources: Mapping[str, object]) -> dict[str, object]:
+    """Sources in another order give other batches; that of the alphabet goes without saying."""
+    return {} if list(sources) == sorted(sources) else {"order": list(sources)}
 
 
 def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -> Job:
@@ -145,6 +168,7 @@ def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, o
         "trained": job.trained,
         "seed": job.seed,
         "hash": json_files.hash8(job.identity),
+        "identity": job.identity,
         "settings": dataclasses.asdict(job.settings),
         "languages": list(seen.pool.langs) if seen is not None else [],
         "items": seen.pool.n_items if seen is not None else 0,
@@ -184,33 +208,33 @@ class Left(NamedTuple):
     to_train: bool
 
 
-def job_of(recipe: Recipe, seed: int, plan: Plan, sources: dict[str, object], model: dict[str, object]) -> Job:
+def job_of(recipe: Recipe, seed: int, plan: Plan, of: Made) -> Job:
     """The cell of a strategy, or of what is derived from strategies, under a seed."""
     if isinstance(recipe, Untrained):
-        return plain_job("untrained", plan.settings, model)
+        return plain_job("untrained", plan.settings, of.model)
     if not isinstance(recipe, Derived):
-        return strategy_job(recipe, seed, plan, sources, model)
+        return strategy_job(recipe, seed, plan, of)
     of_parents = plan
     if isinstance(recipe, Merge):
         steps = recipe.steps_each(plan.settings.steps)
         of_parents = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, steps=steps))
-    parents = tuple(job_of(p, seed, of_parents, sources, model) for p in recipe.parents)
+    parents = tuple(job_of(p, seed, of_parents, of) for p in recipe.parents)
     identity: dict[str, object] = {
         "schema": cells.SCHEMA,
         "strategy": repr(recipe),
-        "settings": recipe.fixed() | (_texts(plan, sources) if isinstance(recipe, Shift) else {}),
+        "settings": recipe.fixed() | (_texts(plan, of) if isinstance(recipe, Shift) else {}),
         "parents": [p.identity for p in parents],
     }
-    used = sources if recipe.trained or isinstance(recipe, Shift) else {}
-    return Job(repr(recipe), None, seed, plan.settings, identity, used, model, recipe, parents)
+    used = of.sources if recipe.trained or isinstance(recipe, Shift) else {}
+    return Job(repr(recipe), None, seed, plan.settings, identity, used, of.model, recipe, parents)
 
 
-def _texts(plan: Plan, sources: dict[str, object]) -> dict[str, object]:
+def _texts(plan: Plan, of: Made) -> dict[str, object]:
     """What decides which parallel texts there are."""
     s = plan.settings
-    dropped = sorted(plan.tasks) if plan.overlap == "drop" else []
-    texts = {"train": sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
-    return texts | ({"hold_out": True} if s.hold_out else {})
+    dropped: object = of.dropped_for if plan.overlap == "drop" else []
+    texts = {"train": of.sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
+    return texts | _order_of(of.sources) | ({"hold_out": True} if s.hold_out else {})
 
 
 def seeds_of(recipe: Recipe, plan: Plan) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.plan.derived import Shift
 from bench.plan.protocol import keep_protocol, require_same_protocol
 from bench.running.cell import run_cell
-from bench.running.grid import Grid
+from bench.running.grid import Grid, changed
 from bench.running.jobs import Job, Left, Request
 from bench.store import checkpoints, locks
 from bench.store.cells import PROTOCOL
@@ -175,6 +175,10 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
     for name in found:
         if name not in todo:
             say(f"{name}: finished before, skipped (--overwrite runs it again)")
+    for line in [] if overwrite else changed(grid):
+        say(line)
+    for name in sorted(task for task, content in grid.contents.items() if content is None):
+        say(f"{name}: its files are not here, so finished scores are kept unchecked")
     if todo:
         require_writable(grid.folder)
         if grid.plan.shards:

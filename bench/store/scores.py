@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,27 @@ def score_path(cell: Path, task: str, version: str) -> Path:
 def score_files(cell: Path) -> list[Path]:
     """The scores files of a cell, in order of their names."""
     return sorted((cell / SCORES).glob("*.parquet"))
+
+
+def former(path: Path, digest: str) -> Path:
+    """Where scores are kept of what is no longer the content of their task."""
+    return path.parent / "former" / f"{path.stem}-{digest}{path.suffix}"
+
+
+def standing(path: Path) -> list[Path]:
+    """The scores that stand for a task now: of its version, or of others."""
+    task, _, version = path.stem.rpartition("@")
+    how = version.partition("+")[1:]
+    others = path.parent.glob(f"{escape(task)}@*{path.suffix}")
+    return sorted(p for p in others if p.stem.rpartition("@")[2].partition("+")[1:] == how)
+
+
+def keep_former(path: Path, digest_of: Callable[[dict[str, Any]], str]) -> None:
+    """Move the scores that stand for a task to where they are kept under the digest of their own content."""
+    for old in standing(path):
+        aside = former(old, digest_of(read_about(old)))
+        aside.parent.mkdir(exist_ok=True)
+        old.replace(aside)
 
 
 def write_scores(path: Path, table: pa.Table) -> None:

@@ -19,7 +19,7 @@ from bench.models.loading import STATIC, find_model, load_encoder
 from bench.plan import presets
 from bench.plan.settings import Plan, Settings
 from bench.running import stored
-from bench.running.jobs import plain_job, strategy_job
+from bench.running.jobs import Made, plain_job, strategy_job
 from bench.store import cells
 from strategies import STRATEGIES
 
@@ -233,7 +233,10 @@ def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> No
     trusting = Settings(trust_remote_code=True)
     about = {"name": "m", "files": "0"}
     names = {plain_job("m", s, about).name for s in (Settings(), trusting)}
-    names |= {strategy_job(STRATEGIES["mono"](), 0, Plan(settings=s), {}, about).name for s in (Settings(), trusting)}
+    names |= {
+        strategy_job(STRATEGIES["mono"](), 0, Plan(settings=s), Made({}, about, {})).name
+        for s in (Settings(), trusting)
+    }
     assert len(names) == 4
     before = folder_hash(own_code, trust_remote_code=True)
     (own_code / "modeling_mine.py").write_text(OWN_CODE + "\n")

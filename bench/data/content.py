@@ -1,0 +1,69 @@
+"""What scores were computed on: the content of a task's files, its parameters, and its code where it is a plugin's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.plan.identity import changes, code_of
+from bench.store.json_files import hash8
+from tasks import Task, TaskError
+from tasks.checksums import checksums
+from tasks.held_out import HeldOut
+
+
+class Content(NamedTuple):
+    """The identity of a task's scores, beside the model that was scored.
+
+    Attributes:
+        parameters: what the task was asked to read.
+        code: of a plugin (``plan.identity.code_of``); None for what is built in.
+        files: name -> sha256 of what it reads.
+    """
+
+    parameters: Mapping[str, object]
+    code: Mapping[str, object] | None
+    files: Mapping[str, str]
+
+    def stored(self) -> dict[str, object]:
+        """As it is written beside the scores."""
+        return {"parameters": dict(self.parameters), "code": self.code and dict(self.code), "files": dict(self.files)}
+
+    def changes_since(self, about: Mapping[str, object]) -> list[str]:
+        """What differs from that of stored scores; empty where they are scores of this content.
+
+        Scores of version 0.1 say their files alone.
+        """
+        before = _content(about)
+        now = self.stored()
+        return changes(before, {name: now[name] for name in before})
+
+
+def content_of(task: Task, root: Path | None) -> Content:
+    """The content of a task now.
+
+    Raises:
+        TaskError: its files are not here.
+        BenchError: the task is a plugin whose code stands in no file.
+    """
+    code = code_of(task.source if isinstance(task, HeldOut) else task)
+    return Content(task.parameters(), code, checksums(task.files(root)))
+
+
+def content_if_here(task: Task, root: Path | None) -> Content | None:
+    """The same; None where its files are not here, so that finished scores of it can only be taken as they are."""
+    try:
+        return content_of(task, root)
+    except TaskError:
+        return None
+
+
+def digest_of(about: Mapping[str, object]) -> str:
+    """Eight hexadecimal digits that name the content of stored scores."""
+    return hash8(_content(about))
+
+
+def _content(about: Mapping[str, object]) -> dict[str, object]:
+    stored = about.get("content")
+    return stored if isinstance(stored, dict) else {"files": about.get("files")}

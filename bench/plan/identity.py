@@ -1,0 +1,192 @@
+"""What a plugin is made of: the content of its code, and its parameters in one form whatever way they were written."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import sys
+import sysconfig
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import bench
+import strategies
+import tasks
+from bench.errors import BenchError
+from tasks.checksums import checksum
+
+BUILT_IN = tuple(Path(str(package.__file__)).resolve().parent for package in (bench, strategies, tasks))
+"""Their version is that of this program, and is recorded as such."""
+
+LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib"))
+
+
+def code_of(made: object) -> dict[str, object] | None:
+    """The code of a strategy, source or task: its class, its version if it is installed, sha256 of each of its files.
+
+    The files are those of its class, of the classes that it inherits from, and of the modules of the user's own that
+    these import; of an installed package, all Python files. None where all of it is built in.
+
+    Raises:
+        BenchError: the class stands in no file, so nothing tells one edition of it from the next.
+    """
+    names = [kind.__module__ for kind in type(made).__mro__ if kind.__module__ not in sys.stdlib_module_names]
+    if all(_is_below(_file_of(name), BUILT_IN) for name in names):
+        return None
+    files: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        path = _file_of(name)
+        if path is None:
+            files |= _source_of(type(made))
+        elif _is_below(path, LIBRARIES) and not _is_below(path, BUILT_IN):
+            versions |= _versions(name)
+            files |= {_relative(p, LIBRARIES): checksum(p) for p in _package_of(name, path)}
+        else:
+            files |= {p.name: checksum(p) for p in sorted(_reached(path, name))}
+    about: dict[str, object] = {"class": type(made).__qualname__, "files": files}
+    return about | ({"versions": versions} if versions else {})
+
+
+def _file_of(module: str) -> Path | None:
+    name = getattr(sys.modules.get(module), "__file__", None)
+    return Path(name).resolve() if isinstance(name, str) else None
+
+
+def _is_below(path: Path | None, places: tuple[Path, ...]) -> bool:
+    return path is not None and any(path.is_relative_to(place) for place in places)
+
+
+def _relative(path: Path, places: tuple[Path, ...]) -> str:
+    return next(str(path.relative_to(place)) for place in places if path.is_relative_to(place))
+
+
+def _source_of(kind: type) -> dict[str, str]:
+    """Of a class that was typed in: sha256 of its text, as notebooks keep it."""
+    try:
+        text = inspect.getsource(kind)
+    except (OSError, TypeError):
+        raise BenchError(
+            f"{kind.__qualname__} stands in no file, so its results could not be told from those of an edited one; "
+            "put the class into a file"
+        ) from None
+    return {"<typed in>": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _versions(module: str) -> dict[str, str]:
+    top = module.partition(".")[0]
+    return {name: version(name) for name in packages_distributions().get(top, ())}
+
+
+def _package_of(module: str, path: Path) -> list[Path]:
+    """All Python files of the installed package that a module belongs to; of a single module, its own."""
+    top = sys.modules.get(module.partition(".")[0])
+    places = [Path(place).resolve() for place in getattr(top, "__path__", ())]
+    return sorted({p for place in places for p in place.rglob("*.py")} or {path})
+
+
+def _reached(path: Path, module: str) -> set[Path]:
+    """A file of the user's own and the files of that kind which it imports, and so on."""
+    found: set[Path] = set()
+    left = [(path, module.rpartition(".")[0])]
+    while left:
+        path, package = left.pop()
+        if path in found or _is_below(path, (*BUILT_IN, *LIBRARIES)):
+            continue
+        found.add(path)
+        left += [(p, name.rpartition(".")[0]) for name in _imports(path, package) if (p := _origin(name)) is not None]
+    return found
+
+
+def _imports(path: Path, package: str) -> Iterator[str]:
+    """Every module that a file imports, also inside of functions."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = f"{'.' * node.level}{node.module or ''}"
+            try:
+                base = importlib.util.resolve_name(base, package) if node.level else base
+            except ImportError:
+                continue
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _origin(name: str) -> Path | None:
+    """The Python file of a module; None of the standard library's, of compiled ones, and where there is none."""
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    origin = Path(spec.origin).resolve() if spec and spec.origin and spec.origin.endswith(".py") else None
+    return origin if origin is not None and origin.is_file() else None
+
+
+def canonical_arguments(make: Callable[..., object], given: Mapping[str, object]) -> dict[str, object]:
+    """Arguments of the types that a class or function asks for: ``alpha=1`` and ``alpha=1.0`` are one thing."""
+    while isinstance(make, partial):
+        make = make.func
+    hints = _hints(make)
+    defaults = {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
+    return {name: _form(value, hints.get(name, type(defaults.get(name)))) for name, value in given.items()}
+
+
+def _hints(make: Callable[..., object]) -> dict[str, object]:
+    try:
+        return typing.get_type_hints(make)
+    except (NameError, TypeError, AttributeError, SyntaxError):  # names that stand under TYPE_CHECKING alone
+        return {}
+
+
+def _form(value: object, hint: object) -> object:
+    """A value as the type asks for it, where nothing is lost by that; else as it is."""
+    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    options = typing.get_args(hint) if union else (hint,)
+    if type(value) in options:
+        return value + 0.0 if isinstance(value, float) else value  # of the two zeros, the one without a sign
+    for option in options:
+        if option is float and isinstance(value, int):
+            return float(value)
+        if option is int and isinstance(value, int | float) and value == int(value):
+            return int(value)
+        if option is tuple or (typing.get_origin(option) is tuple and isinstance(value, list | tuple)):
+            inner = [x for x in typing.get_args(option) if x is not Ellipsis]
+            of = inner[0] if len(inner) == 1 else None
+            return tuple(_form(x, of) for x in value) if isinstance(value, list | tuple) else value
+    return value
+
+
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    """What differs between two identities, in words: ``edit.py changed``, ``steps is 150 (was 100)``."""
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    differ = [path for path in {**new, **old} if old.get(path) != new.get(path)]
+    return [_change(path[-1], old.get(path), new.get(path)) for path in differ]
+
+
+def _leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """What is no mapping, by the keys that lead there."""
+    if isinstance(value, Mapping) and value:
+        for key, part in value.items():
+            yield from _leaves(part, (*path, str(key)))
+    else:
+        yield path, value
+
+
+def _change(name: str, old: object, new: object) -> str:
+    hashes = [x for x in (old, new) if isinstance(x, str) and len(x) == 64]
+    if hashes:
+        return f"{name} {'changed' if len(hashes) == 2 else 'is new' if old is None else 'is gone'}"
+    return f"{name} is {_told(new)} (was {_told(old)})"
+
+
+def _told(value: object) -> str:
+    return "not set" if value is None else f"{value}"[:80]

@@ -1,0 +1,160 @@
+"""Plugins are told apart by the content of their code; parameters have one form."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from bench.plan import resolve
+from bench.plan.identity import code_of
+from strategies import STRATEGIES, Strategy
+
+PLUGIN = """
+from collections.abc import Iterator
+from dataclasses import dataclass
+from strategies import Strategy
+{more}
+@dataclass(frozen=True, repr=False)
+class Mine(Strategy):
+    share: float = 0.5
+    langs: tuple[str, ...] = ()
+    limit: int | None = None
+    def batches(self, pool, batch_size, steps, rng):
+        {body}
+"""
+
+
+def plugin(path: Path, more: str = "", body: str = "yield from ()") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(PLUGIN.format(more=more, body=body), encoding="utf-8")
+    return path
+
+
+def code(path: Path, name: str = "Mine") -> dict[str, object]:
+    found = code_of(resolve.strategy(f"{path}:{name}"))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_what_is_built_in_has_the_version_of_this_program(name: str) -> None:
+    assert code_of(STRATEGIES[name]()) is None
+
+
+def test_built_in_tasks_and_sources_too() -> None:
+    assert code_of(resolve.task("xquad-r")) is None
+    assert code_of(resolve.source("demo")) is None
+
+
+def test_an_edit_is_another_code_and_the_same_text_elsewhere_is_not(tmp_path: Path) -> None:
+    first = code(plugin(tmp_path / "a" / "turns.py"))
+    assert code(plugin(tmp_path / "b" / "turns.py")) == first
+    assert code(plugin(tmp_path / "a" / "turns.py", body="yield from []")) != first
+
+
+def test_two_files_of_one_name_are_two_codes_at_once(tmp_path: Path) -> None:
+    one, two = plugin(tmp_path / "a" / "turns.py"), plugin(tmp_path / "b" / "turns.py", body="yield from []")
+    made = [resolve.strategy(f"{path}:Mine") for path in (one, two)]
+    assert code_of(made[0]) != code_of(made[1])
+
+
+def test_a_copy_of_a_built_in_is_not_the_built_in(tmp_path: Path) -> None:
+    source = Path(str(sys.modules["strategies.mono"].__file__)).read_text(encoding="utf-8")
+    (tmp_path / "mono.py").write_text(source, encoding="utf-8")
+    made = resolve.strategy(f"{tmp_path / 'mono.py'}:Mono")
+    assert repr(made) == repr(STRATEGIES["mono"]())
+    assert code_of(made) is not None
+
+
+@pytest.mark.parametrize("how", ["import helper_of_mine", "from helper_of_mine import table"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_edited_module_that_the_plugin_imports_is_another_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, inside: bool
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "helper_of_mine", raising=False)
+    helper = tmp_path / "helper_of_mine.py"
+    helper.write_text("table = 1\n", encoding="utf-8")
+    path = plugin(tmp_path / "mine.py", *(("", f"{how}; yield from ()") if inside else (how,)))
+    first = code(path)
+    assert set(first["files"]) == {"mine.py", "helper_of_mine.py"}  # type: ignore[call-overload]
+    helper.write_text("table = 2\n", encoding="utf-8")
+    assert code(path) != first
+
+
+def test_the_file_of_an_inherited_class_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugin(tmp_path / "base_of_mine.py")
+    child = tmp_path / "child.py"
+    child.write_text("from base_of_mine import Mine\nclass Child(Mine):\n    pass\n", encoding="utf-8")
+    first = code(child, "Child")
+    assert set(first["files"]) == {"base_of_mine.py", "child.py"}  # type: ignore[call-overload]
+    assert first["class"] == "Child"
+
+
+def test_a_subclass_of_a_built_in_counts_with_its_own_file(tmp_path: Path) -> None:
+    child = tmp_path / "child.py"
+    child.write_text("from strategies.mono import Mono\nclass Child(Mono):\n    pass\n", encoding="utf-8")
+    assert set(code(child, "Child")["files"]) == {"child.py"}  # type: ignore[call-overload]
+
+
+def test_an_installed_package_counts_whole_and_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "installed_plugin"
+    plugin(package / "one.py")
+    (package / "__init__.py").touch()
+    (package / "two.py").write_text("x = 1\n", encoding="utf-8")
+    info = tmp_path / "installed_plugin-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-plugin\nVersion: 1.2\n")
+    (info / "RECORD").write_text("installed_plugin/one.py,,\n")
+    (info / "top_level.txt").write_text("installed_plugin\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("bench.plan.identity.LIBRARIES", (tmp_path.resolve(),))
+    made = resolve.strategy("installed_plugin.one:Mine")
+    first = code_of(made)
+    assert first is not None
+    assert first["versions"] == {"installed-plugin": "1.2"}
+    assert set(first["files"]) == {f"installed_plugin/{n}.py" for n in ("__init__", "one", "two")}  # type: ignore[call-overload]
+    (package / "two.py").write_text("x = 2\n", encoding="utf-8")
+    assert code_of(made) != first
+
+
+def test_a_class_without_a_text_is_refused() -> None:
+    scope: dict[str, type[Strategy]] = {"Strategy": Strategy}  # type: ignore[type-abstract]
+    text = "class Typed(Strategy):\n    def batches(self, *args):\n        yield from ()\n"
+    exec(compile(text, "<nowhere>", "exec"), scope | {"__name__": "typed_in"}, scope)
+    with pytest.raises(BenchError, match=r"Typed stands in no file.*put the class into a file"):
+        code_of(scope["Typed"]())
+
+
+@pytest.mark.parametrize("group", [
+    ("hybrid(alpha=1)", "hybrid(alpha=1.0)", "hybrid(alpha=True)", "hybrid( alpha = 1e0 )"),
+    ("hybrid(alpha=0)", "hybrid(alpha=-0.0)", "hybrid(alpha=False)"),
+    ("mono", "mono()", "mono(language_temperature=None)"),
+    ("mono(language_temperature=2)", "mono(language_temperature=2.0)"),
+    ("cross(pairs='row')", 'cross(pairs="row")', "cross"),
+])  # fmt: skip
+def test_one_thing_has_one_signature(group: tuple[str, ...]) -> None:
+    assert len({repr(resolve.strategy(text)) for text in group}) == 1
+
+
+def test_parameters_of_plugins_have_one_form_too(tmp_path: Path) -> None:
+    path = plugin(tmp_path / "mine.py")
+    made = [
+        resolve.strategy(f"{path}:Mine({text})")
+        for text in ("share=1, langs=['de', 'en'], limit=3", "share=True, langs=('de', 'en'), limit=3.0")
+    ]
+    assert repr(made[0]) == repr(made[1]) == "mine(share=1.0, langs=('de', 'en'), limit=3)"
+
+
+def test_tasks_and_sources_too() -> None:
+    assert resolve.task("xquad-r(langs=['de', 'en'])") == resolve.task("xquad-r(langs=('de', 'en'))")
+    assert resolve.source("mmarco(limit=10.0)") == resolve.source("mmarco(limit=10)")
+
+
+def test_a_number_that_would_lose_something_stays_and_is_refused_where_it_is_used() -> None:
+    with pytest.raises(Exception, match=r"limit is a whole number of at least 1; got 10\.5"):
+        resolve.source("mmarco(limit=10.5)")

@@ -1,0 +1,231 @@
+"""No change of code, data or parameters leaves an old number standing; what changed is said."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cli import main
+from bench.store.scores import read_about, read_scores
+
+PLUGIN = """
+from dataclasses import dataclass
+import numpy as np
+from strategies import Batch, ItemStream, Strategy
+
+@dataclass(frozen=True, repr=False)
+class Turns(Strategy):
+    lang: str = "en"
+    def batches(self, pool, batch_size, steps, rng):
+        items = ItemStream(pool, rng.spawn(1)[0])
+        for step in range(steps):
+            lang = np.full(batch_size, pool.langs.index({expression}))
+            yield Batch(items.take(batch_size), lang, lang.copy())
+"""
+
+DOCS = {"d1": "cats and dogs", "d2": "rain over london", "d3": "a train to rome"}
+QUERIES = {"q1": "cats", "q2": "london rain", "q3": "rome train"}
+
+Run = Callable[..., str]
+
+
+def write_plugin(path: Path, expression: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(PLUGIN.format(expression=expression), encoding="utf-8")
+    return path
+
+
+def write_set(folder: Path, qrels: dict[str, str], docs: dict[str, str] | None = None) -> Path:
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    for name, texts in (("corpus", docs or DOCS), ("queries", QUERIES)):
+        lines = [json.dumps({"_id": i, "text": text}) + "\n" for i, text in texts.items()]
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    rows = [f"{q}\t{d}\t1\n" for q, d in qrels.items()]
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(rows), encoding="utf-8")
+    return folder
+
+
+RIGHT, WRONG = {"q1": "d1", "q2": "d2", "q3": "d3"}, {"q1": "d2", "q2": "d3", "q3": "d1"}
+
+
+@pytest.fixture
+def train(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs strategies for two steps on the demo; returns what was said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(strategies: str, *more: str) -> str:
+        small = ("--steps", "2", "--batch-size", "8", "--task", "demo-dev", "--baselines", "none", "--no-report")
+        assert main(["run", "--strategy", strategies, *small, "--experiment", "made", *more]) == 0
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Scores char-tfidf on tasks; returns what was said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(tasks: str, *more: str, code: int = 0) -> str:
+        assert main(["evaluate", "--model", "char-tfidf", "--task", tasks, *more]) == code
+        return capsys.readouterr().err
+
+    return run
+
+
+def cells(tmp_path: Path) -> list[str]:
+    return sorted(p.name for p in (tmp_path / "results" / "made").iterdir() if (p / "done").is_file())
+
+
+def recall(tmp_path: Path, stem: str = "toy") -> float:
+    """Mean R@1 of the one scores file that stands for a set."""
+    (path,) = (tmp_path / "results").glob(f"evaluate/*/scores/{stem}@*.parquet")
+    table = read_scores(path)
+    first = np.asarray(table.column("q_lang").to_pylist()) == np.asarray(table.column("d_lang").to_pylist())
+    return float(np.asarray(table.column("R@1"))[first].mean())
+
+
+def test_an_edited_plugin_is_a_new_cell_and_what_changed_is_said(tmp_path: Path, train: Run) -> None:
+    write_plugin(tmp_path / "edit.py", "self.lang")
+    train("edit.py:Turns")
+    before = cells(tmp_path)
+    assert "finished before, skipped" in train("edit.py:Turns")
+    write_plugin(tmp_path / "edit.py", "'th'")
+    said = train("edit.py:Turns")
+    assert f"edit.py changed since {before[0]}: a new cell" in said
+    assert len(cells(tmp_path)) == 2
+    write_plugin(tmp_path / "edit.py", "self.lang")
+    assert f"{before[0]}: finished before, skipped" in train("edit.py:Turns")
+
+
+def test_plugins_of_one_class_name_and_copies_of_built_ins_have_cells_of_their_own(tmp_path: Path, train: Run) -> None:
+    for name, expression in (("turns", "'en'"), ("turns3", "'th'"), ("sub/turns", "'de'")):
+        write_plugin(tmp_path / f"{name}.py", expression)
+    import strategies.mono
+
+    (tmp_path / "mono.py").write_text(Path(strategies.mono.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    train("turns.py:Turns,turns3.py:Turns,sub/turns.py:Turns,mono,mono.py:Mono")
+    assert len(cells(tmp_path)) == 5
+
+
+def test_one_strategy_written_in_several_ways_is_one_cell(tmp_path: Path, train: Run) -> None:
+    train("hybrid(alpha=1)")
+    for text in ("hybrid(alpha=1.0)", "hybrid(alpha=True)"):
+        assert "finished before, skipped" in train(text)
+    assert len(cells(tmp_path)) == 1
+
+
+def test_changed_settings_are_said(tmp_path: Path, train: Run) -> None:
+    train("mono")
+    (before,) = cells(tmp_path)
+    assert f"steps is 3 (was 2) since {before}: a new cell" in train("mono", "--steps", "3")
+
+
+def test_changed_training_data_make_a_new_cell(tmp_path: Path, train: Run) -> None:
+    def write(extra: str) -> None:
+        rows = [
+            {"id": str(i), "query": {"en": f"question {i} {extra}"}, "passage": {"en": f"answer {i}"}}
+            for i in range(40)
+        ]
+        (tmp_path / "own.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+
+    write("a")
+    train("mono", "--train", "own.jsonl", "--languages", "en")
+    (before,) = cells(tmp_path)
+    write("b")
+    said = train("mono", "--train", "own.jsonl", "--languages", "en")
+    assert "own.jsonl changed" in said
+    assert f"since {before}: a new cell" in said
+
+
+@pytest.mark.parametrize("later", [WRONG, dict(list(RIGHT.items())[:2])], ids=["equal size", "half deleted"])
+def test_changed_qrels_are_scored_again_and_former_scores_come_back(
+    tmp_path: Path, evaluate: Run, later: dict[str, str]
+) -> None:
+    write_set(tmp_path / "toy", RIGHT)
+    evaluate("beir:./toy")
+    assert recall(tmp_path) == 1.0
+    write_set(tmp_path / "toy", later)
+    said = evaluate("beir:./toy")
+    assert "toy is scored again (toy/qrels/test.tsv changed); former scores are kept" in said
+    assert recall(tmp_path) == (0.0 if later is WRONG else 1.0)
+    (former,) = (tmp_path / "results").glob("evaluate/*/scores/former/*.parquet")
+    assert "finished before, skipped" in evaluate("beir:./toy")
+    write_set(tmp_path / "toy", RIGHT)
+    evaluate("beir:./toy")
+    assert recall(tmp_path) == 1.0
+    assert not former.exists()
+
+
+def test_a_changed_corpus_is_scored_again(tmp_path: Path, evaluate: Run) -> None:
+    write_set(tmp_path / "toy", RIGHT)
+    evaluate("beir:./toy")
+    write_set(tmp_path / "toy", RIGHT, {"d1": "dogs and dogs", "d2": "cats over london", "d3": "a train to rome"})
+    assert "toy/corpus.jsonl changed" in evaluate("beir:./toy")
+    assert recall(tmp_path) < 1
+
+
+def test_two_folders_of_one_name_in_one_command_are_refused_and_one_after_the_other_each_scored(
+    tmp_path: Path, evaluate: Run
+) -> None:
+    write_set(tmp_path / "a" / "toy", RIGHT)
+    write_set(tmp_path / "b" / "toy", WRONG)
+    assert "two are called 'toy'" in evaluate("beir:a/toy,beir:b/toy", code=2)
+    evaluate("beir:a/toy")
+    assert recall(tmp_path) == 1.0
+    evaluate("beir:b/toy")
+    assert recall(tmp_path) == 0.0
+
+
+def test_other_parameters_of_a_task_are_not_its_old_scores(tmp_path: Path, evaluate: Run) -> None:
+    write_set(tmp_path / "toy", RIGHT)
+    evaluate("beir:./toy(lang='en')")
+    evaluate("beir:./toy(lang='ar')")
+    langs = {
+        lang
+        for path in (tmp_path / "results").glob("evaluate/*/scores/toy*.parquet")
+        for lang in read_scores(path).column("q_lang").to_pylist()
+    }
+    assert "ar" in langs
+
+
+def test_an_edited_plugin_task_is_scored_again(tmp_path: Path, evaluate: Run) -> None:
+    def write(answer: str) -> None:
+        (tmp_path / "tiny.py").write_text(
+            "from dataclasses import dataclass\nfrom tasks import EvalSet, Task\n\n@dataclass(frozen=True)\n"
+            "class Tiny(Task):\n    name = 'toy'\n    version = '1'\n    licence = citation = 'none'\n"
+            f"    def load(self, root):\n        yield EvalSet('toy', {{'en': {QUERIES!r}}}, {{'en': {DOCS!r}}}, "
+            f"{{'q1': {{'{answer}': 1}}}})\n",
+            encoding="utf-8",
+        )
+
+    write("d1")
+    evaluate("tiny.py:Tiny")
+    assert recall(tmp_path) == 1.0
+    write("d2")
+    assert "tiny.py changed" in evaluate("tiny.py:Tiny")
+    assert recall(tmp_path) == 0.0
+
+
+def test_data_that_left_are_no_reason_to_lose_scores(tmp_path: Path, evaluate: Run) -> None:
+    folder = write_set(tmp_path / "scifact", RIGHT)
+    evaluate("scifact", "--data-root", str(tmp_path))
+    folder.rename(tmp_path / "elsewhere")
+    said = evaluate("scifact", "--data-root", str(tmp_path))
+    assert "scifact: its files are not here, so finished scores are kept unchecked" in said
+
+
+def test_scores_of_version_0_1_are_held_by_their_files(tmp_path: Path, evaluate: Run) -> None:
+    import pyarrow.parquet as pq
+
+    write_set(tmp_path / "toy", RIGHT)
+    evaluate("beir:./toy")
+    (path,) = (tmp_path / "results").glob("evaluate/*/scores/toy@*.parquet")
+    about = read_about(path)
+    del about["content"]
+    pq.write_table(pq.read_table(path).replace_schema_metadata({"bench": json.dumps(about)}), path)
+    assert "finished before, skipped" in evaluate("beir:./toy")
+    write_set(tmp_path / "toy", WRONG)
+    assert "is scored again" in evaluate("beir:./toy")
