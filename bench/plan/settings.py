@@ -122,7 +122,9 @@ class Settings:
         int,
         Asked(
             TRAINING,
-            "GradCache (arXiv 2101.06983): rows of a process that are in memory at once; equal up to rounding",
+            "GradCache (arXiv 2101.06983): rows of a process that are in memory at once; without dropout equal to the "
+            "whole batch up to rounding, with it a draw of other masks: another loss of one distribution, and its own "
+            "gradients",
             said="0, the whole batch",
         ),
     ] = 0

@@ -2,7 +2,9 @@
 
 Source: Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup" (arXiv 2101.06983),
 section 3.2: a forward pass without graph, the gradient of the loss at the representations, and a forward and backward
-pass per micro-batch. Dropout draws in the second pass what it drew in the first, and so ends where the first ended.
+pass per micro-batch. Dropout draws in the second pass what it drew in the first, and so ends where the first ended: the
+gradients are those of the loss that is returned. That is not the loss of the whole batch at once under the same seed:
+masks fall on texts in the order in which these pass, and that is another one. Both are drawn from one distribution.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def cached_gradients(
     micro_batch: int,
     device: torch.device,
 ) -> tuple[Tensor, Work]:
-    """As ``plain_gradients`` up to rounding, while only ``micro_batch`` rows have a graph at any moment."""
+    """As ``plain_gradients`` up to rounding and the masks of dropout; ``micro_batch`` rows have a graph at a moment."""
     q, micro_q, work_q = _without_graph(encoder, queries, "query", micro_batch, device)
     p, micro_p, work_p = _without_graph(encoder, passages, "passage", micro_batch, device)
     loss = objective(q.requires_grad_(), p.requires_grad_())

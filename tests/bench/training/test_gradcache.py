@@ -91,6 +91,23 @@ def test_with_dropout_the_second_pass_draws_what_the_first_drew(micro_batch: int
     assert relative(gradient(toy.model), expected) > 0.01  # the masks matter
 
 
+def test_with_dropout_the_loss_is_another_one_of_the_same_distribution() -> None:
+    """Other masks than those of the whole batch at once; the same in the mean, and so are the gradients."""
+    toy, found = Toy(0.3), []
+    for compute in (plain_gradients, partial(cached_gradients, micro_batch=5, device=CPU)):
+        losses, gradients = [], []
+        for seed in range(300):
+            torch.manual_seed(seed)
+            losses.append(float(compute(toy, QUERIES, PASSAGES, objective)[0]))
+            gradients.append(gradient(toy.model))
+        found.append((torch.tensor(losses)[:, None], torch.stack(gradients)))
+    for whole, cached in zip(*found, strict=True):
+        assert (whole - cached).abs().max() > 0.1 * whole.std()  # not the same draw
+        error = ((whole.var(dim=0) + cached.var(dim=0)) / len(whole)).sqrt()
+        moves = error > 0
+        assert ((whole.mean(dim=0) - cached.mean(dim=0)).abs()[moves] < 6 * error[moves]).all()
+
+
 @pytest.fixture(scope="module")
 def data() -> TrainData:
     return combine([DemoSource().load(None)], ("en", "de"))
@@ -103,6 +120,18 @@ def transformer(dropout: float) -> Encoder:
             module.p = dropout
     encoder.model.train()
     return encoder
+
+
+def test_the_masks_of_a_real_encoder_are_others(data: TrainData) -> None:
+    queries, passages = data.query["en"][:48], data.passage["de"][:48]
+    loss = partial(info_nce, temperature=0.05, group=torch.arange(48))
+    for dropout, equal in ((0.0, True), (0.2, False)):
+        encoder = transformer(dropout)
+        torch.manual_seed(3)
+        whole, _ = plain_gradients(encoder, queries, passages, loss)  # type: ignore[arg-type]
+        torch.manual_seed(3)
+        cached, _ = cached_gradients(encoder, queries, passages, loss, 16, CPU)  # type: ignore[arg-type]
+        assert (abs(float(cached) / float(whole) - 1) < 1e-5) is equal
 
 
 @pytest.mark.parametrize(("dropout", "apart"), [(0.0, 48), (0.0, 16), (0.2, 16)])
