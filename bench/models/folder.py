@@ -246,5 +246,5 @@ def files_of(folder: Path, name: str) -> str:
     for path in sorted(p for p in folder.rglob("*") if p.suffix not in WEIGHTS and p.is_file()):
         inside = path.relative_to(folder)
         if not any(part.startswith(".") for part in inside.parts):
-            digest.update(str(inside).encode() + b"\0" + sha256(path).encode())
+            digest.update(str(inside).encode() + b"\0" + checksum(path).encode())
     return digest.hexdigest()
