@@ -19,6 +19,11 @@ class TaskError(ValueError):
     """Data is missing or broken: the message names file, line or id and what to do, in one line."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what a library's error says, at most 200 characters; its name where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 @dataclass(frozen=True)
 class Noticed:
     """What a reader repaired in the data, or left out, of one kind.

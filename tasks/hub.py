@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.contract import TaskError
+from tasks.contract import TaskError, first_line
 from tasks.files import is_folder
 
 
@@ -37,9 +37,8 @@ def reading(what: str, where: str) -> Iterator[None]:
     except TaskError:
         raise
     except Exception as error:  # network, cache, schema, conversion: every library raises its own
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
         how = "the network is switched off" if offline() else "is there a network?"
         raise TaskError(
-            f"{what} ({where}) cannot be read: {type(error).__name__}: {reason}; {how} "
+            f"{what} ({where}) cannot be read: {type(error).__name__}: {first_line(error)}; {how} "
             f"'python -m bench data fetch {what}' fetches it, and <data root>/hub/{where} may hold a copy"
         ) from None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.beir_files import passage_text
-from tasks.contract import EvalSet, Noticed, Task, TaskError
+from tasks.contract import EvalSet, Noticed, Task, TaskError, first_line
 from tasks.hub import mirror, reading
 from tasks.notes import Notes, together
 from tasks.qrels import answers
@@ -233,8 +233,9 @@ def _metadata(name: str) -> Any:
     try:
         metadata = mteb.get_task(name).metadata
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
-        raise TaskError(f"mteb has no task {name!r} ({reason}); names are as in mteb, e.g. mteb:SciFact") from None
+        raise TaskError(
+            f"mteb has no task {name!r} ({first_line(error)}); names are as in mteb, e.g. mteb:SciFact"
+        ) from None
     if metadata.type != "Retrieval" or metadata.modalities != ["text"]:
         raise TaskError(f"mteb:{name} is of type {metadata.type} ({', '.join(metadata.modalities)}); only text "
                         "retrieval is scored here")  # fmt: skip

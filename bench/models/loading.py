@@ -20,6 +20,7 @@ from bench.models.parity import compare
 from bench.plan.lora import ALL, Lora
 from bench.plan.settings import BUILT_IN, Settings
 from bench.randomness import random_states, set_random_states
+from tasks.contract import first_line
 from tasks.files import is_folder
 
 if TYPE_CHECKING:
@@ -97,10 +98,9 @@ def _fetch(name: str, files: list[str]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=files))
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BenchError(
-            f"model {name!r} is neither a folder here nor to be had from the Hub ({reason[:200]}); where there is a "
-            f"network, 'hf download {name}' fetches it"
+            f"model {name!r} is neither a folder here nor to be had from the Hub ({first_line(error)}); where there is "
+            f"a network, 'hf download {name}' fetches it"
         ) from None
 
 

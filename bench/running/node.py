@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.errors import EXPECTED, BenchError
+from bench.errors import EXPECTED, BenchError, one_line
 from bench.plan.settings import Plan
 from bench.running.dispatch import Outcome
 from bench.running.grid import Grid, build_grid
@@ -73,7 +73,7 @@ def run_shared(spec: Spec, name: str, patient: bool) -> Outcome:
         finally:
             found.release()
     except EXPECTED as error:
-        return Outcome("failed", " ".join(str(error).split()))
+        return Outcome("failed", one_line(error))
 
 
 def run_apart(spec: Spec, name: str, files: Parcel) -> Outcome:
@@ -92,7 +92,7 @@ def run_apart(spec: Spec, name: str, files: Parcel) -> Outcome:
             outcome = _run(spec, here, _job(here, name), loaded, None)
             return outcome._replace(files=copies.pack(here.folder, [name]))
     except EXPECTED as error:
-        return Outcome("failed", " ".join(str(error).split()))
+        return Outcome("failed", one_line(error))
 
 
 @lru_cache(maxsize=1)

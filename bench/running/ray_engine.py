@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import __version__, processes
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.running.dispatch import Dispatch, Outcome, Ticket
 from bench.running.grid import Grid
 from bench.running.jobs import Left, Request
@@ -129,7 +129,7 @@ class RayNodes:
         except (errors.NodeDiedError, errors.ObjectLostError, errors.LocalRayletDiedError):
             return Outcome("lost", "its node was lost")
         except errors.RayError as error:
-            return Outcome("failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            return Outcome("failed", f"{type(error).__name__}: {one_line(error)[:300]}")
 
 
 def on_node(spec: Spec, name: str, files: Parcel | None, patient: bool) -> Outcome:
@@ -167,7 +167,7 @@ def _connected(cluster: Cluster, threads: int, request: Request) -> Iterator[Any
     except Exception as error:  # Ray raises plain ones where a node does not start
         raise BenchError(
             f"--address {address}: no Ray cluster can be used there "
-            f"({' '.join(str(error).split())[:300]}); 'ray start --head' starts one"
+            f"({one_line(error)[:300]}); 'ray start --head' starts one"
         ) from None
     try:
         _require_room(ray, cluster, threads, request)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import __version__
 from bench.errors import BenchError
+from tasks.contract import first_line
 
 FULL = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 """What torch's errors say, on GPUs and on CPUs."""
@@ -29,10 +30,9 @@ def enough_memory(what: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        line = (str(error).strip().splitlines() or ["no more of it"])[0]
         raise BenchError(
-            f"{what}: not enough memory ({line[:200]}); --micro-batch N trains the same batch in parts, --batch-size a "
-            "smaller one. Finished cells are kept"
+            f"{what}: not enough memory ({first_line(error)}); --micro-batch N trains the same batch in parts, "
+            "--batch-size a smaller one. Finished cells are kept"
         ) from None
 
 

@@ -13,6 +13,7 @@ from bench.store.cells import SCORES
 from bench.store.json_files import file_name, require_shape
 from bench.store.writing import written_aside
 from tasks import TaskError
+from tasks.contract import first_line
 from tasks.json_text import json_object
 
 if TYPE_CHECKING:
@@ -146,5 +147,4 @@ def _readable(path: Path) -> Iterator[None]:
     except BenchError:
         raise
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BenchError(f"{path}: not a readable scores file ({reason:.200}); delete it and run again") from None
+        raise BenchError(f"{path}: not a readable scores file ({first_line(error)}); delete it and run again") from None

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def told_in_one_line(target: Path) -> Iterator[None]:
 
         if not isinstance(error, SafetensorError):
             raise
-        raise BenchError(f"{target}: cannot be written ({' '.join(str(error).split())})") from None
+        raise BenchError(f"{target}: cannot be written ({one_line(error)})") from None
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from bench.store.checkpoints import Checkpoint
 from bench.training.optimizer import Optimizers
 from bench.training.validation import Validator
 from strategies.contract import Batch
+from tasks.contract import first_line
 
 
 def flatten(value: object, tensors: dict[str, Tensor], path: str = "") -> object:
@@ -171,9 +172,9 @@ def whole(found: Checkpoint) -> Iterator[None]:
     except BenchError:
         raise
     except Exception as error:  # a missing key, a tensor of another shape: every library raises its own
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
         raise BenchError(
-            f"{found.path}: not what training stores ({type(error).__name__}: {reason}); {checkpoints.WITHOUT_RESUME}"
+            f"{found.path}: not what training stores ({type(error).__name__}: {first_line(error)}); "
+            f"{checkpoints.WITHOUT_RESUME}"
         ) from None
 
 
