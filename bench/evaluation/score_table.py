@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scipy.sparse import issparse
+
 from bench.data.content import Content
 from bench.data.corpus import Corpus, Ints, Passages, Ranker, Vectors
 from bench.data.loading import LoadedTask
@@ -43,6 +45,8 @@ class Remembering:
         key = tuple(id(corpus.passages[lang]) for lang in corpus.langs)
         if key not in self._kept:
             found = self._ranker.passages(corpus)
+            if issparse(found[0]):
+                self._kept.clear()  # words' weights are of a corpus: queries are read by those of the last one
             self._kept[key] = (corpus, found)
             while len(self._kept) > 1 and sum(_bytes(v) for _, (v, _) in self._kept.values()) > self._limit:
                 del self._kept[next(iter(self._kept))]

@@ -29,6 +29,12 @@ def test_sizes() -> None:
         assert all(len(p) >= floor for p in evalset.passages.values()), evalset.name
 
 
+def test_sets_of_the_same_passages_share_them() -> None:
+    first, seen, _ = Demo().load(None)
+    assert seen.passages is first.passages
+    assert seen.queries != first.queries
+
+
 def test_splits_share_no_fact_but_entities() -> None:
     ids = {split: {row["id"] for row in rows(split)} for split in ("train", "dev", "test", "ood")}
     assert sum(map(len, ids.values())) == len(set().union(*ids.values()))

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from bench.data.corpus import Corpus, distinct_texts, first_appearances
+from bench.data.corpus import Corpus, build_corpus, distinct_texts, first_appearances
 from bench.errors import BenchError
 from bench.evaluation import exact_search, ranks
 from bench.evaluation.score import COLUMNS, score
 from bench.evaluation.score_table import Remembering
+from bench.models.lexical import CharTfidf
 from bench.store.scores import POOL
 from tasks import EvalSet
 from tests.bench import oracles
@@ -182,6 +183,21 @@ def test_passages_shared_by_several_sets_are_encoded_once() -> None:
     assert [r.values["AP"].tolist() for r in first] == [r.values["AP"].tolist() for r in second]
     score(make_set(np.random.default_rng(6))[0], remembering)
     assert len(ranker.encoded) == 2 * once
+
+
+def test_a_lexical_ranker_reads_queries_by_the_corpus_that_they_search() -> None:
+    """Sets of language pairs come back to a corpus: the words' weights are those of the last one."""
+    few = {"en": {"d": "the big house", "e": "a small dog"}}
+    more = {"de": {"f": "das grosse Haus und viel mehr", "g": "ein Hund"}}
+    remembering, expected = Remembering(CharTfidf()), CharTfidf()
+    for passages in (few, more, few, few):
+        corpus = build_corpus(passages)
+        found, place = remembering.passages(corpus)
+        asked = remembering.queries(["the dog"], ["en"])
+        plain, _ = expected.passages(corpus)
+        scores = (asked @ found[:].T).toarray()
+        np.testing.assert_array_equal(scores, (expected.queries(["the dog"], ["en"]) @ plain.T).toarray())
+        assert place.tolist() == [0, 1]
 
 
 def test_first_appearances_are_those_of_a_dictionary() -> None:
