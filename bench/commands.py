@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import processes
-from bench.errors import BenchError, did_you_mean, one_line
+from bench.errors import BenchError, one_line
 from bench.plan import presets
 from bench.plan.options import given
-from bench.store.scores import SETTINGS
 from bench.store.writing import require_no_link, require_writable
 from bench.training.trackers import require_trackers
 from tasks import TaskError
@@ -68,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
     options.experiment = plan.experiment
-    _board(options)
+    leaderboard(options)
     return 0 if options.no_report else report(options)
 
 
@@ -104,7 +103,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _dry_run(grid)
     run_grid(grid, options.command_line, options.overwrite, _say)
-    return _board(options) if processes.is_first() else 0
+    return leaderboard(options) if processes.is_first() else 0
 
 
 def _dry_run(grid: Grid) -> int:
@@ -137,47 +136,15 @@ def _estimated(grid: Grid) -> str:
         return f"time not estimated: {one_line(error)}"
 
 
-def _board(options: argparse.Namespace) -> int:
-    """The leaderboard as it is when nothing is asked for."""
-    plain = {"set": None, "measure": None, "format": "markdown", "sort": None, "by": "setting", "bias": False}
-    return leaderboard(argparse.Namespace(**vars(options) | plain))
-
-
 def leaderboard(options: argparse.Namespace) -> int:
-    """Print the leaderboards of an experiment."""
-    from bench.analysis import leaderboard as leaderboard_
-    from bench.analysis import means
-    from bench.analysis.leaderboard import BRIEF, RANKS, by_language, note_on_seeds, render
+    """Print the leaderboards of an experiment; as it is when nothing is asked for, behind other commands."""
+    from bench.analysis.leaderboard import Wanted, boards
     from bench.analysis.set_scores import read_sets
     from bench.store.cells import read_cells
 
-    sets = read_sets(read_cells(options.results / options.experiment))
-    names = [of.name for of in sets]
-    if options.set is not None and options.set not in names:
-        hint = did_you_mean(options.set, names)
-        raise BenchError(
-            f"no evaluation set {options.set!r} in {options.experiment}; there are {', '.join(names)}{hint}"
-        )
-    columns: Sequence[str] = (*means.BIAS_SHOWN, means.GAP) if options.bias else BRIEF
-    known = (*SETTINGS, *means.BIAS_SHOWN, means.GAP)
-    if options.sort and options.sort not in known:
-        hint = did_you_mean(options.sort, known)
-        raise BenchError(f"--sort names one of {', '.join(known)}; got {options.sort!r}{hint}")
-    shown = sets if options.set is None else [of for of in sets if of.name == options.set]
-    for of in shown:
-        measure = options.measure or of.main
-        if options.by == "language":
-            setting = options.setting or of.layout.settings()[-1]
-            rows = by_language(of, measure, setting)
-            columns = list(rows[0].mean)
-        else:
-            rows = leaderboard_.leaderboard(of, measure, sort=options.sort or "")
-        if options.format == "markdown":
-            print(f"\n{of.name}{f', {setting} {measure} by query language' if options.by == 'language' else ''}\n")
-        print(render(rows, measure, options.format, columns))
-    if options.format == "markdown" and options.by == "setting":
-        unlike = next((said for of in shown if (said := note_on_seeds(of))), "")
-        print(f"\n{RANKS}{unlike}")
+    asked = {name: getattr(options, name) for name in Wanted._fields if hasattr(options, name)}
+    for text in boards(read_sets(read_cells(options.results / options.experiment)), Wanted(**asked)):
+        print(text)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from strategies.contract import StrategyError
 from tasks.contract import TaskError
@@ -43,6 +43,16 @@ def one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
     return shown if len(shown) <= LONGEST_MESSAGE else f"{shown[:LONGEST_MESSAGE]} ..."
+
+
+def require_known(what: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a name that is none of those that are known, with the one that was likely meant.
+
+    Raises:
+        BenchError: it is none of them.
+    """
+    if name not in known:
+        raise BenchError(f"{what} is one of {', '.join(known)}; got {name!r:.200}{did_you_mean(name, known)}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.analysis import statistics
-from bench.analysis.means import BIAS_SHOWN, Keep, means_of, per_question, setting_means
+from bench.analysis.means import BIAS_SHOWN, GAP, Keep, means_of, per_question, setting_means
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import difference, paired_in_common, questions_of, strategies_of
-from bench.errors import BenchError
+from bench.errors import BenchError, require_known
 from bench.store.cells import Cell
 from bench.store.scores import POOL, SETTINGS
 
@@ -249,6 +249,43 @@ def render(rows: Sequence[Row], measure: str, form: str, columns: Sequence[str] 
     style = "latex_booktabs" if form == "latex" else "pipe"
     aligned = ("right", "left", *("right" for _ in header[2:]))
     return tabulate(cells, header, tablefmt=style, disable_numparse=True, colalign=aligned)
+
+
+class Wanted(NamedTuple):
+    """What is shown of an experiment, as the options of the command say it; what is None is as their help says."""
+
+    set: str | None = None
+    measure: str | None = None
+    sort: str | None = None
+    by: str = "setting"
+    setting: str | None = None
+    bias: bool = False
+    format: str = "markdown"
+
+
+def boards(sets: Sequence[SetScores], wanted: Wanted) -> Iterator[str]:
+    """The texts that show it.
+
+    Raises:
+        BenchError: no such set, or no such column.
+    """
+    bias = (*BIAS_SHOWN, GAP)
+    require_known("--set", wanted.set or sets[0].name, [of.name for of in sets])
+    require_known("--sort", wanted.sort or "multi", [*SETTINGS, *bias])
+    shown = [of for of in sets if wanted.set in (None, of.name)]
+    for of in shown:
+        measure, title, columns = wanted.measure or of.main, of.name, bias if wanted.bias else BRIEF
+        if wanted.by == "language":
+            setting = wanted.setting or of.layout.settings()[-1]
+            rows, title = by_language(of, measure, setting), f"{of.name}, {setting} {measure} by query language"
+            columns = tuple(rows[0].mean)
+        else:
+            rows = leaderboard(of, measure, sort=wanted.sort or "")
+        if wanted.format == "markdown":
+            yield f"\n{title}\n"
+        yield render(rows, measure, wanted.format, columns)
+    if wanted.format == "markdown" and wanted.by == "setting":
+        yield f"\n{RANKS}{next((said for of in shown if (said := note_on_seeds(of))), '')}"
 
 
 def _plain(row: Row, measure: str) -> dict[str, object]:

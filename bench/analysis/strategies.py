@@ -13,7 +13,7 @@ from bench.analysis import statistics
 from bench.analysis.means import per_question
 from bench.analysis.set_scores import SetScores
 from bench.analysis.statistics import Effect
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.plan import resolve
 from bench.plan.derived import is_derived
 from bench.plan.settings import Settings
@@ -48,7 +48,9 @@ def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
         found = found or [c for c in done if match(c)]
     known = sorted({(short(c.label), str(c.config["hash"])) for c in found or done})
     if not found:
-        raise BenchError(f"no finished strategy {name!r} here; there are {', '.join(x for x, _ in known) or 'none'}")
+        there = ", ".join(x for x, _ in known) or "none"
+        hint = did_you_mean(name, [*(x for x, _ in known), *(x.split("(")[0] for x, _ in known)])
+        raise BenchError(f"no finished strategy {name!r:.200} here; there are {there}{hint}")
     if len(known) > 1:
         listed = ", ".join(f"{label} ({hashed})" for label, hashed in known)
         raise BenchError(f"{name!r} means several strategies: {listed}; name one by its hash")

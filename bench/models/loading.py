@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench import randomness
-from bench.errors import BenchError, told
+from bench.errors import BenchError, did_you_mean, told
 from bench.models.encoder import Encoder
 from bench.models.folder import ADAPTER, base_of, files_of, folder_hash, module_folders, require_safe
 from bench.models.opening import adapted, adapters_saved, opened, require_peft
@@ -48,9 +48,8 @@ def find_model(name: str, fetch: bool = True, trust_remote_code: bool = False) -
     folder = Path(name)
     if not is_folder(folder):
         if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-            raise BenchError(
-                f"no model {name!r:.200}: neither a folder nor a Hub name nor one of {', '.join(BUILT_IN)}"
-            )
+            known = ", ".join(BUILT_IN) + did_you_mean(name, BUILT_IN)
+            raise BenchError(f"no model {name!r:.200}: neither a folder nor a Hub name nor one of {known}")
         files = [*HUB_FILES, *(["*.py"] if trust_remote_code else [])]
         found = _fetch(name, files) if fetch else _cached(name, files)
         if found is None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench import processes
 from bench.data.content import Content, content_if_here
-from bench.errors import BenchError
+from bench.errors import BenchError, require_known
 from bench.evaluation.score_table import is_scored, scores_of
 from bench.plan import precision, resolve
 from bench.plan.derived import Merge, Shift, explained
@@ -90,9 +90,8 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     wanted = [t.name for t in tasks if isinstance(t, HeldOut)]
     if wanted and strategies and not plan.settings.hold_out:
         raise BenchError(f"{wanted[0]} asks for items that are not trained on; add --hold-out")
-    unknown = [name for name in plan.baselines if name not in BASELINES]
-    if unknown:
-        raise BenchError(f"a baseline is one of {', '.join(BASELINES)}; got {unknown[0]!r}")
+    for baseline in plan.baselines:
+        require_known("a baseline", baseline, BASELINES)
     code = plan.settings.trust_remote_code
     model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
     _require_names(sources, "source")

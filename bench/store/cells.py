@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.errors import BenchError
+from bench.errors import BenchError, did_you_mean
 from bench.store.json_files import NUMBER, file_name, hash8, read_json, require_shape
 from tasks.files import is_folder
 
@@ -139,7 +139,8 @@ def read_cells(experiment: Path) -> list[Cell]:
     """The cells of an experiment, in order of their names; folders without a config are none."""
     if not is_folder(experiment):
         there = sorted(p.name for p in experiment.parent.glob("*") if p.is_dir())
-        raise BenchError(f"no results in {experiment}; {experiment.parent} has {', '.join(there) or 'nothing'}")
+        hint = did_you_mean(experiment.name, there)
+        raise BenchError(f"no results in {experiment}; {experiment.parent} has {', '.join(there) or 'nothing'}{hint}")
     cells = []
     for path in sorted(experiment.iterdir()):
         if path.name.startswith(".") or not (path / CONFIG).is_file():

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import BenchError
+from bench.errors import BenchError, require_known
 
 if TYPE_CHECKING:
     from bench.training.loop import Step
@@ -31,8 +31,7 @@ def require_trackers(names: Sequence[str]) -> None:
         BenchError: the message says which.
     """
     for name in names:
-        if name not in TRACKERS:
-            raise BenchError(f"--log-with names some of {', '.join(TRACKERS)}; got {name!r}")
+        require_known("a tracker of --log-with", name, TRACKERS)
         if find_spec(name) is None:
             raise BenchError(f"--log-with {name} needs the package {name}: pip install {name}")
 

@@ -116,6 +116,15 @@ def test_evaluate_scores_a_trained_cell_to_the_same_numbers(folder: Path, capsys
     assert digest(files[0]) == digest(files[1])
 
 
+@pytest.mark.parametrize(("command", "meant"), [
+    ("leaderboard smal", "small"), ("leaderboard small --set demo-def", "demo-dev"),
+    ("leaderboard small --sort mlti", "multi"), ("compare monno cross --experiment small", "mono"),
+])  # fmt: skip
+def test_what_was_likely_meant(folder: Path, capsys: pytest.CaptureFixture[str], command: str, meant: str) -> None:
+    assert main([*command.split(), *places(folder)]) == 2
+    assert capsys.readouterr().err.strip().endswith(f"Did you mean {meant!r}?")
+
+
 def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--strategy", "mono,hybrid(alpha=0.3)", "--dry-run", *places(tmp_path)]) == 0
     out = capsys.readouterr().out
@@ -185,9 +194,10 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
     (["data", "fecth", "xquad-r"], "Did you mean 'fetch'?"),
     ([], "the following arguments are required: COMMAND"),
     (["run", "--strategy", "mono,mono"], "every cell is named once"),
+    (["run", "--strategy", "mono", "--model", "demo-statc"], "Did you mean 'demo-static'?"),
     (["run", "--strategy", "mono", "--model", "./nowhere"], "no model './nowhere'"),
     (["run", "--strategy", "mono", "--experiment", "../up"], "an experiment's name is"),
-    (["run", "--strategy", "mono", "--baselines", "bm26"], "one of untrained, char-tfidf, bm25; got 'bm26'"),
+    (["run", "--strategy", "mono", "--baselines", "bm26"], "is one of untrained, char-tfidf, bm25; got 'bm26'. Did"),
     (["run", "--strategy", "mono", "--temperature", "0"], "temperature is a positive number; got 0.0"),
     (["leaderboard", "nothing"], "no results in"),
     (["report", "nothing"], "no results in"),

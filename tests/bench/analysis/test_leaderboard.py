@@ -81,7 +81,7 @@ def test_columns_of_languages(results: Path, capsys: pytest.CaptureFixture[str])
     assert main([*board, "--bias"]) == 0
     assert "own language first" in capsys.readouterr().out
     assert main([*board, "--sort", "colour"]) == 2
-    assert "--sort names one of mono, cross, multi" in capsys.readouterr().err
+    assert "--sort is one of mono, cross, multi" in capsys.readouterr().err
 
 
 def test_data_of_two_versions_are_never_in_one_table(results: Path) -> None:

@@ -38,7 +38,7 @@ class Recorder:
 
 
 def test_unknown_or_absent_trackers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BenchError, match="--log-with names some of tensorboard, wandb, mlflow; got 'paper'"):
+    with pytest.raises(BenchError, match="a tracker of --log-with is one of tensorboard, wandb, mlflow; got 'paper'"):
         require_trackers(["paper"])
     monkeypatch.setattr(trackers, "find_spec", lambda name: None)
     with pytest.raises(BenchError, match="pip install wandb"):
