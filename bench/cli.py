@@ -37,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from tasks.hub import go_offline
 
             go_offline()
+        if getattr(asked, "verify", False):
+            from tasks.checksums import verify
+
+            verify()
         with others:
             if getattr(asked, "experiment", None) is not None:
                 require_experiment_name(asked.experiment)
@@ -130,6 +134,7 @@ def _data_options(where: Any) -> None:
 def _output_options(where: Any) -> None:
     switch(where, "--dry-run", "print the plan and stop")
     switch(where, "--overwrite", "run finished cells again")
+    switch(where, "--verify", "read every data and model file again to see whether it changed")
     _folders(where)
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.analysis.means import Means, read_means
+from bench.analysis.means import Means, means_of
+from bench.analysis.set_scores import SetScores, read_sets
 from bench.errors import BenchError
 from bench.plan import resolve
 from bench.store.cells import Cell, read_cells
 from bench.store.json_files import file_name
 from bench.store.scores import POOL
 from bench.store.writing import written_aside
-from tasks import EvalSet
+from tasks import EvalSet, facts
 from tasks.named import mteb_name
 
 if TYPE_CHECKING:
@@ -123,9 +124,10 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
     from tasks.mteb_task import script_codes
 
     written = []
-    for means in read_means(read_cells(experiment)):
+    scored = [(of, means) for of in read_sets(read_cells(experiment)) for means in means_of(of)]
+    for of_set, means in scored:
         done = means.cell.done or {}
-        known = mteb_name(means.set_name)
+        known = mteb_name(means.set_name) if _is_official(of_set) else None
         subsets: list[Mapping[str, Any]] = [
             _subset(pair, means, script_codes) for pair in means.pairs if pair[1] != POOL
         ]
@@ -146,6 +148,14 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
             aside.write_text(json.dumps(result.to_dict(), indent=2, sort_keys=True), encoding="utf-8")
         written.append(path)
     return written
+
+
+def _is_official(of: SetScores) -> bool:
+    """Whether a set is what its name says elsewhere: read from the Hub, or of the files whose checksums are known."""
+    if not of.files:
+        return True
+    known = facts.stored(of.task)
+    return known is not None and known["files"] == of.files
 
 
 def _metadata(known: str | None) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tasks.checksums import checksums
 from tasks.contract import TaskError, first_line
-from tasks.files import is_folder
+from tasks.files import cache, is_file, is_folder
 
 
 def go_offline() -> None:
@@ -27,6 +29,33 @@ def mirror(root: Path | None, repo: str) -> Path | None:
         raise TaskError(f"a data set of the Hub is called owner/name; got {repo!r:.80}")
     folder = root / "hub" / repo if root is not None else None
     return folder if folder is not None and is_folder(folder) else None
+
+
+def mirrored(root: Path | None, repo: str) -> tuple[Path, ...]:
+    """The files of such a copy, for their checksums; none where there is no copy."""
+    folder = mirror(root, repo)
+    found = sorted(folder.rglob("*")) if folder is not None else []
+    return tuple(
+        p for p in found if is_file(p) and not any(x.startswith(".") for x in p.relative_to(folder or p).parts)
+    )
+
+
+@contextmanager
+def kept_apart(files: Iterable[Path]) -> Iterator[None]:
+    """Let the library ``datasets`` keep what it converts of a copy under the content of the copy's files.
+
+    Its own cache knows a local folder by its path: a changed copy, or another data root's, would be read as the first.
+    """
+    import datasets
+
+    hashes = "".join(f"{name} {digest}\n" for name, digest in sorted(checksums(files).items()))
+    before = datasets.config.HF_DATASETS_CACHE
+    if hashes:
+        datasets.config.HF_DATASETS_CACHE = cache() / "copies" / hashlib.sha256(hashes.encode()).hexdigest()[:16]
+    try:
+        yield
+    finally:
+        datasets.config.HF_DATASETS_CACHE = before
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 from tasks.contract import Source, TaskError, TrainSet
 from tasks.files import find, is_file, listed, read_json, read_lines
 from tasks.groups import linked
-from tasks.hub import mirror, reading
+from tasks.hub import kept_apart, mirror, mirrored, reading
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,16 @@ class HubQA(Source):
         """Where it is."""
         return f"huggingface.co/datasets/{self.repo}"
 
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """Those of a copy below the data root, none of the Hub's."""
+        return mirrored(root, self.repo)
+
     def load(self, root: Path | None) -> TrainSet:
         """Read the configurations and join them by id."""
         found = {}
         for entry in self.langs:
             lang, _, config = entry.partition("=")
-            with reading(f"hub-qa:{self.repo}", self.repo):
+            with reading(f"hub-qa:{self.repo}", self.repo), kept_apart(self.files(root)):
                 found[lang] = dict(self._rows(config or lang, mirror(root, self.repo)))
         return _joined(found, self.name)
 
@@ -148,6 +152,10 @@ class MMarco(Source):
     def name(self) -> str:  # type: ignore[override]
         """With its limit, which makes another source."""
         return "mmarco" if self.limit is None else f"mmarco-{self.limit}"
+
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """Those of a copy below the data root, none of the Hub's."""
+        return mirrored(root, self.repo)
 
     def load(self, root: Path | None) -> TrainSet:
         """Read the triples, then the queries and passages that they name, in every language."""

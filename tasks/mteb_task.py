@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from tasks.beir_files import passage_text
 from tasks.contract import EvalSet, Noticed, Task, TaskError, first_line
-from tasks.hub import mirror, reading
+from tasks.hub import kept_apart, mirror, mirrored, reading
 from tasks.notes import Notes, together
 from tasks.qrels import answers
 from tasks.streamed import Row, Streamed
@@ -87,10 +87,14 @@ class MtebTask(Task):
         """Where the data come from."""
         return f"{_metadata(self.task).reference or self.task}, through mteb"
 
+    def files(self, root: Path | None) -> tuple[Path, ...]:
+        """Those of a copy below the data root, none of the Hub's."""
+        return mirrored(root, _metadata(self.task).dataset["path"]) if root is not None else ()
+
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield one set of monolingual subsets, or one set per language pair; all carry the task's name."""
         path = _metadata(self.task).dataset["path"]
-        with reading(f"mteb:{self.task}", path):
+        with reading(f"mteb:{self.task}", path), kept_apart(self.files(root)):
             split = self._split()
             parts = self._parts(_load(self.task, self._subsets(), split, mirror(root, path)), split)
         if all(part.q_lang == part.d_lang for part in parts):

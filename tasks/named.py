@@ -80,14 +80,14 @@ class BeirNamed(Task):
         return self.dataset
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The local files, none for the mirror."""
-        return self._folder().files(root) if self._is_local(root) else ()
+        """The local files, or those of a copy of mteb's mirror; none of the Hub's."""
+        return (self._folder() if self._is_local(root) else self._mirror()).files(root)
 
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield the one set."""
         known = BEIR[self.dataset]
         if not self._is_local(root):
-            yield from MtebTask(known.mteb, called=self.dataset, main="nDCG@10").load(root)
+            yield from self._mirror().load(root)
             return
         (found,) = self._folder().load(root)
         passages, queries = len(found.passages["en"]), len(found.queries["en"])
@@ -100,6 +100,9 @@ class BeirNamed(Task):
 
     def _is_local(self, root: Path | None) -> bool:
         return root is not None and bool(listed(root / self.dataset, "corpus.jsonl*"))
+
+    def _mirror(self) -> MtebTask:
+        return MtebTask(BEIR[self.dataset].mteb, called=self.dataset, main="nDCG@10")
 
     def _folder(self) -> BeirFolder:
         return BeirFolder(self.dataset, self.dataset, BEIR[self.dataset].split, citation=BEIR_CITATION)

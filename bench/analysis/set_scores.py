@@ -63,6 +63,7 @@ class SetScores:
         name: of the set; with the task's version where cells were scored on different data of one name.
         task: the task's name.
         data: its version, and a digest of the files' checksums.
+        files: name -> sha256 of the local files that were read; none where a set came from the Hub.
         main: the measure that tables lead with.
         note: what a reader should know of the set.
         noticed: what was repaired or left out in reading it.
@@ -79,6 +80,7 @@ class SetScores:
         of_set = about["sets"][stored]  # type: ignore[index]
         self.name, self.task = name, str(about["task"])
         self.data = f"{about['task']}@{about['version']} {json_files.hash8({'files': about['files']})}"
+        self.files = dict(about["files"])  # type: ignore[call-overload]
         self.main, self.note = str(of_set["main"]), str(of_set.get("note", ""))
         if self.main not in MEASURES:
             raise BenchError(f"{name}: its main measure is one of {', '.join(MEASURES)}; got {self.main!r:.80}")

@@ -12,6 +12,9 @@ from tasks import Task, TaskError
 from tasks.checksums import checksums
 from tasks.held_out import HeldOut
 
+READING = 2
+"""Edition of the built-in readers: raised where the same files give other numbers. Scores that say none are taken."""
+
 
 class Content(NamedTuple):
     """The identity of a task's scores, beside the model that was scored.
@@ -28,7 +31,8 @@ class Content(NamedTuple):
 
     def stored(self) -> dict[str, object]:
         """As it is written beside the scores."""
-        return {"parameters": dict(self.parameters), "code": self.code and dict(self.code), "files": dict(self.files)}
+        code = self.code and dict(self.code)
+        return {"reading": READING, "parameters": dict(self.parameters), "code": code, "files": dict(self.files)}
 
     def changes_since(self, about: Mapping[str, object]) -> list[str]:
         """What differs from that of stored scores; empty where they are scores of this content.

@@ -57,6 +57,27 @@ def test_a_data_set_of_one_language(tmp_path: Path, ending: str) -> None:
     assert [r for r in check_task(MtebTask("SciFact"), tmp_path) if not r.passed] == []
 
 
+@pytest.mark.parametrize("how", ["changed copy", "another data root"])
+def test_what_is_read_is_what_lies_there_now(tmp_path: Path, how: str) -> None:
+    def write(root: Path, text: str) -> dict[str, str]:
+        parts = {
+            "corpus": ("corpus", corpus(text, 6)),
+            "queries": ("queries", queries("en", 4)),
+            "default": ("test", qrels(3)),
+        }
+        write_hub_folder(root / "hub" / "mteb" / "scifact", parts, "jsonl")
+        (found,) = MtebTask("SciFact").load(root)
+        return dict(found.passages["en"].items())
+
+    first = tmp_path / "first"
+    assert write(first, "cats")["en/d0"] == "cats text 0"
+    before = MtebTask("SciFact").files(first)
+    other = first if how == "changed copy" else tmp_path / "other"
+    assert write(other, "dogs")["en/d0"] == "dogs text 0"
+    assert [p.name for p in before] == [p.name for p in MtebTask("SciFact").files(other)]
+    assert len(before) >= 3
+
+
 def miracl_parts(langs: tuple[str, ...]) -> dict[str, tuple[str, Rows]]:
     parts: dict[str, tuple[str, Rows]] = {}
     for lang in langs:

@@ -229,3 +229,41 @@ def test_scores_of_version_0_1_are_held_by_their_files(tmp_path: Path, evaluate:
     assert "finished before, skipped" in evaluate("beir:./toy")
     write_set(tmp_path / "toy", WRONG)
     assert "is scored again" in evaluate("beir:./toy")
+
+
+def test_a_folder_that_merely_carries_a_name_is_not_exported_under_it(tmp_path: Path, evaluate: Run) -> None:
+    write_set(tmp_path / "sub" / "msmarco", RIGHT)
+    evaluate("beir:sub/msmarco")
+    assert main(["export", "mteb", "evaluate", "--out", "out"]) == 0
+    (path,) = (tmp_path / "out").rglob("*.json")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert (path.name, found["task_name"], found["dataset_revision"]) == ("msmarco.json", "msmarco", "bench")
+    assert list(found["scores"]) == ["test"]
+
+
+def test_verify_reads_what_times_and_sizes_hide(tmp_path: Path, evaluate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_set(tmp_path / "toy", RIGHT)
+    evaluate("beir:./toy")
+    monkeypatch.setattr("tasks.checksums._state", lambda path: [1, 1, 1, 1])  # a file system that shows no change
+    evaluate("beir:./toy")
+    write_set(tmp_path / "toy", WRONG)
+    assert "finished before, skipped" in evaluate("beir:./toy")
+    monkeypatch.setenv("BENCH_VERIFY", "")
+    assert "is scored again" in evaluate("beir:./toy", "--verify")
+
+
+def test_the_order_of_sources_is_part_of_a_cell_and_so_are_the_sets_that_items_were_dropped_for(
+    tmp_path: Path, train: Run
+) -> None:
+    for name in ("a", "b"):
+        rows = [{"id": str(i), "query": {"en": f"{name} {i}?"}, "passage": {"en": f"{name} {i}"}} for i in range(40)]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    write_set(tmp_path / "toy", RIGHT)
+    how = ("--languages", "en", "--task", "beir:./toy")
+    train("mono", "--train", "a.jsonl,b.jsonl", *how)
+    train("mono", "--train", "b.jsonl,a.jsonl", *how)
+    assert len(cells(tmp_path)) == 2
+    train("mono", "--train", "a.jsonl,b.jsonl", *how, "--overlap", "drop")
+    write_set(tmp_path / "toy", RIGHT, DOCS | {"d4": "one more"})
+    assert "a new cell" in train("mono", "--train", "a.jsonl,b.jsonl", *how, "--overlap", "drop")
+    assert len(cells(tmp_path)) == 4
