@@ -129,7 +129,7 @@ def _open(folder: Path, trust_remote_code: bool, heard: Heard) -> SentenceTransf
     except BaseException as error:  # a panic of the tokenizers is no Exception
         if is_out_of_memory(error):
             raise
-        reason = told(error)
+        reason = re.sub(r"\s*For details look at .*report!", "", told(error))  # which is told here
         if "trust_remote_code" in str(error):
             reason = f"it wants code of its own to be run, which {FLAG} allows"
         rows = "; ".join(f"{key}: {status.lower()} {rest}".strip() for key, status, rest in heard.rows()[:6])

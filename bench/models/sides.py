@@ -177,7 +177,10 @@ def _require_rows(first: Any) -> None:
     if type(first).__name__ == "StaticEmbedding":
         table, ids = first.embedding, first.tokenizer.get_vocab(with_added_tokens=True).values()
     elif type(first).__name__ == "Transformer":
-        table, ids = first.model.get_input_embeddings(), first.tokenizer.get_vocab().values()
+        try:
+            table, ids = first.model.get_input_embeddings(), first.tokenizer.get_vocab().values()
+        except NotImplementedError:  # of a model over characters, which has no such table
+            return
     else:
         return
     rows, highest = table.weight.shape[0], max(ids, default=-1)
