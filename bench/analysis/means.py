@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.set_scores import Floats, Layout, SetScores, read_sets
+from bench.analysis.rows import Floats
+from bench.analysis.set_scores import Layout, SetScores, read_sets
 from bench.errors import BenchError
 from bench.evaluation.bias import BIAS, IN_POOL
 from bench.evaluation.measures import MEASURES

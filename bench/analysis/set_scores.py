@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.analysis.rows import KEYS, Floats, Ints, Rows, rows_of
 from bench.errors import BenchError
 from bench.evaluation.measures import MEASURES
 from bench.plan.protocol import Protocol, read_protocol
@@ -17,16 +17,10 @@ from bench.store.cells import Cell
 from bench.store.scores import SETTINGS, setting_of
 from tasks.contract import Noticed
 
-Floats = NDArray[np.float64]
-
-
-Ints = NDArray[np.int64]
-
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 NOTICED = {"what": str, "count": int, "example": str, "dirty": bool}
-
-
-KEYS = ("q_lang", "d_lang", "query_id", "group")
 
 
 class Layout(NamedTuple):
@@ -75,7 +69,7 @@ class SetScores:
     """
 
     def __init__(
-        self, name: str, about: dict[str, object], cells: Sequence[tuple[Cell, Path]], stored: str, protocol: Protocol
+        self, name: str, about: dict[str, object], cells: Sequence[tuple[Cell, Rows]], stored: str, protocol: Protocol
     ) -> None:
         of_set = about["sets"][stored]  # type: ignore[index]
         self.name, self.task = name, str(about["task"])
@@ -89,7 +83,7 @@ class SetScores:
         self.noticed = [Noticed(*(n[key] for key in NOTICED)) for n in noticed]
         self.passages: dict[str, int] = dict(of_set["passages"])
         self.cells = [cell for cell, _ in cells]
-        self._path = {cell.path.name: path for cell, path in cells}
+        self._rows = {cell.path.name: rows for cell, rows in cells}
         self.stored, self.protocol = stored, protocol
         self._read: dict[tuple[str, str], Floats] = {}
         self.means: dict[tuple[str, tuple[str, ...]], dict[tuple[str, str], dict[str, float]]] = {}
@@ -106,61 +100,43 @@ class SetScores:
         name = cell.path.name
         new = [m for m in measures if (name, m) not in self._read]
         if new:
-            table = scores.read_scores(self._path[name], ["set", *new])
-            rows = self._rows(table)
-            for m in new:
-                self._read[name, m] = np.asarray(table[m].to_numpy()[rows], np.float64)
-
-    def _rows(self, table: object) -> Ints:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        assert isinstance(table, pa.Table)
-        return np.flatnonzero(pc.equal(table["set"].cast(pa.string()), self.stored).to_numpy())
+            self._read |= {(name, m): values for m, values in self._rows[name].values(new).items()}
 
     def _layout(self) -> Layout:
-        first: dict[str, list[str]] | None = None
-        for cell in self.cells:
-            table = scores.read_scores(self._path[cell.path.name], ["set", *KEYS])
-            keys = table.take(self._rows(table)).select(KEYS).unify_dictionaries()
-            plain = {name: keys[name].to_pylist() for name in KEYS} if first is None else None
-            if first is None:
-                assert plain is not None
-                _require_keys(keys, self._path[cell.path.name], stored=self.stored)
-                first, same = plain, keys
-            elif not _equal(same, keys):
+        first, *others = self._rows
+        keys = self._rows[first].keys()
+        for other in others:
+            if not _equal(keys, self._rows[other].keys()):
                 raise BenchError(
-                    f"{self.name}: {self.cells[0].path.name} and {cell.path.name} answer different queries; delete the "
-                    "scores folder of one of them, and its run command scores it again"
+                    f"{self.name}: {first} and {other} answer different queries; delete the scores folder of one of "
+                    "them, and its run command scores it again"
                 )
-        assert first is not None
-        both = list(zip(first["q_lang"], first["d_lang"], strict=True))
-        pairs = tuple(dict.fromkeys(both))
+        q_lang, d_lang = (_numbers(keys[name]) for name in ("q_lang", "d_lang"))
+        starts = np.flatnonzero(np.diff(q_lang.number, prepend=-1) | np.diff(d_lang.number, prepend=-1))
+        runs = [(q_lang.text[q_lang.number[i]], d_lang.text[d_lang.number[i]]) for i in starts]
+        pairs = tuple(dict.fromkeys(runs))
         number = {p: i for i, p in enumerate(pairs)}
-        _, cluster = np.unique(np.array(first["group"]), return_inverse=True)
-        return Layout(pairs, np.array([number[p] for p in both]), cluster, int(cluster.max()) + 1)
+        pair = np.repeat([number[run] for run in runs], np.diff(starts, append=len(q_lang.number)))
+        cluster = _numbers(keys["group"])
+        return Layout(pairs, pair, cluster.number, len(cluster.text))
 
 
-def _require_keys(keys: object, path: Path, stored: str) -> None:
-    """Refuse rows that do not say what they are about."""
-    import pyarrow as pa
+class _Numbers(NamedTuple):
+    """Texts as numbers of the distinct ones, which are in order."""
 
-    assert isinstance(keys, pa.Table)
-    if not keys.num_rows:
-        raise BenchError(
-            f"{path}: no row of the set {stored!r}; delete it, and the command that made it scores it again"
-        )
-    if any(keys[name].null_count for name in KEYS):
-        raise BenchError(f"{path}: rows of the set {stored!r} without {', '.join(KEYS)}; delete it and score it again")
+    number: Ints
+    text: list[str]
 
 
-def _equal(a: object, b: object) -> bool:
-    import pyarrow as pa
+def _numbers(texts: pa.DictionaryArray) -> _Numbers:
+    used, code = np.unique(texts.indices.to_numpy(), return_inverse=True)
+    names = texts.dictionary.to_pylist()
+    text, place = np.unique(np.array([names[i] for i in used]), return_inverse=True)
+    return _Numbers(place[code], text.tolist())
 
-    assert isinstance(a, pa.Table)
-    assert isinstance(b, pa.Table)
-    text = pa.string()
-    return all(a[name].cast(text).equals(b[name].cast(text)) for name in KEYS)
+
+def _equal(a: dict[str, pa.DictionaryArray], b: dict[str, pa.DictionaryArray]) -> bool:
+    return all(a[name].equals(b[name]) or a[name].cast("string").equals(b[name].cast("string")) for name in KEYS)
 
 
 def cells_of(sets: Sequence[SetScores]) -> list[Cell]:
@@ -185,7 +161,7 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
         of_files = contents.setdefault(_read_from(said), set())
         if "content" in said:
             of_files.add(json_files.canonical(said["content"]))
-    found: dict[tuple[str, str], list[tuple[Cell, Path]]] = {}
+    found: dict[tuple[str, str], list[tuple[Cell, Rows]]] = {}
     about: dict[tuple[str, str], dict[str, object]] = {}
     for cell, path, said in stored:
         data = _read_from(said)
@@ -193,7 +169,7 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
             data += json_files.canonical(said.get("content"))
         for name in said["sets"]:
             about.setdefault((name, data), said)
-            found.setdefault((name, data), []).append((cell, path))
+            found.setdefault((name, data), []).append((cell, rows_of(path, said, name)))
     if not found:
         raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
     names, protocol = [name for name, _ in found], read_protocol(cells[0].path.parent)

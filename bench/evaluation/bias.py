@@ -81,18 +81,18 @@ def same_language_share(top_lang: NDArray[np.int64], q_lang: int, pool_share: fl
     return (top_lang == q_lang).mean(axis=1) - pool_share
 
 
-def same_language_nonrelevant(wrong: Ranks, wrong_own: Ranks, pool_share: Values) -> Values:
+def same_language_nonrelevant(looked_at: Ranks, own: Ranks, pool_share: Values) -> Values:
     """Share of the 10 best-ranked non-relevant passages in the query's language, minus its share of the non-relevant.
 
     Range: -1 to 1; 0 is no preference. Pure bias: none of these passages is an answer, whatever its language.
     Cannot say: how good the ranking is. Source: ours.
 
     Args:
-        wrong: int64, (n_queries,), best-ranked non-relevant passages that were looked at.
-        wrong_own: int64, (n_queries,), those of them that are in the query's language.
+        looked_at: int64, (n_queries,), best-ranked non-relevant passages that were looked at.
+        own: int64, (n_queries,), those of them that are in the query's language.
         pool_share: (n_queries,), share of that language among the query's non-relevant passages.
     """
-    return np.where(wrong > 0, wrong_own / np.maximum(wrong, 1) - pool_share, np.nan)
+    return np.where(looked_at > 0, own / np.maximum(looked_at, 1) - pool_share, np.nan)
 
 
 def other_language_recall(ranks: Ranks, foreign: Mask) -> Values:
@@ -224,10 +224,10 @@ def _same_language(of: Observed) -> Values:
 
 
 def _same_language_nonrelevant(of: Observed) -> Values:
-    there = (of.pool_rank < ABSENT) & (of.pool_rank != LOST)
+    there = (of.rank_in_pool < ABSENT) & (of.rank_in_pool != LOST)
     answers, own_answers = there.sum(axis=1), (there & (of.lang == of.own)).sum(axis=1)
     others = np.maximum(sum(of.passages.values()) - answers, 1)
-    return same_language_nonrelevant(of.wrong, of.wrong_own, (_own_passages(of) - own_answers) / others)
+    return same_language_nonrelevant(of.nonrelevant, of.nonrelevant_own, (_own_passages(of) - own_answers) / others)
 
 
 def _own_passages(of: Observed) -> int:
@@ -235,13 +235,13 @@ def _own_passages(of: Observed) -> int:
 
 
 OF_POOL: dict[str, Callable[[Observed], Values]] = {
-    "rank_distance": lambda of: rank_distance(of.pool_rank),
-    "rank_distance_log2": lambda of: rank_distance_log2(of.pool_rank),
+    "rank_distance": lambda of: rank_distance(of.rank_in_pool),
+    "rank_distance_log2": lambda of: rank_distance_log2(of.rank_in_pool),
     "same_language@10": _same_language,
     "same_language_nonrelevant@10": _same_language_nonrelevant,
-    "TLR@10": lambda of: other_language_recall(of.pool_rank, of.lang != of.own),
-    "own_language_first": lambda of: own_language_first(of.pool_rank, of.lang == of.own),
-    "PEER": lambda of: peer(of.pool_rank, of.lang),
+    "TLR@10": lambda of: other_language_recall(of.rank_in_pool, of.lang != of.own),
+    "own_language_first": lambda of: own_language_first(of.rank_in_pool, of.lang == of.own),
+    "PEER": lambda of: peer(of.rank_in_pool, of.lang),
 }
 """Column of rows about the pool -> its values, of the queries of one language."""
 
@@ -279,13 +279,13 @@ def all_columns(of: Sequence[Observed], names: Sequence[str] = (*MEASURES, IN_PO
 
 
 def _columns(of: Observed, correlation: Values, names: Sequence[str]) -> dict[str, Values]:
-    rows = pairs(of)
+    rows = pairs(of.lang, len(of.passages))
     found = observed_measures(of, rows, [name for name in names if name in MEASURES])
     n_pairs, n = len(rows.query), len(of.rank) if of.pooled else 0
     for name in (name for name in names if name not in MEASURES):
         pair, pool = np.full(n_pairs, np.nan), np.full(n, np.nan)
         if of.pooled and name == IN_POOL:
-            pair = alone_in_pool(of.pool_rank, of.lang, rows)
+            pair = alone_in_pool(of.rank_in_pool, of.lang, rows)
         elif of.pooled:
             pool = correlation if name == CORRELATION else OF_POOL[name](of)
         found[name] = np.concatenate([pair, pool])

@@ -81,6 +81,10 @@ def all_measures(ranks: Ranks, grades: Ranks, names: Sequence[str] = MEASURES) -
     return {name: OF_RANKS[name](ranks, grades) for name in names}
 
 
+TOP = 10
+"""Passages that language bias looks at."""
+
+
 class Observed(NamedTuple):
     """What was seen of the queries of one language in one pool of passages: every measure derives from it.
 
@@ -93,26 +97,27 @@ class Observed(NamedTuple):
         question: int64, (n,). Queries of one number, in any language, are versions of one question.
         lang: int64, (n, R). Number of the language of each relevant passage; -1 is padding, ``len(passages)`` is a
             language that no passage is in.
-        grade: int64, (n, R). 0 where there is no relevant passage.
+        relevance: int64, (n, R). Its grade; 0 where there is no relevant passage.
         rank: int64, (n, R). Rank of each among the passages of its language; ``ABSENT`` is that there is none,
             ``MISSED`` that a cut run does not answer it, ``LOST`` that the corpus lacks it.
-        pool_rank: int64, (n, R). Its rank in the pool of all languages.
-        top: int64, (n, K). The K = 10 best passages of the pool (all, where it has fewer), best first, as numbers in
+        rank_in_pool: int64, (n, R). Its rank in the pool of all languages.
+        top: int64, (n, K). The ``TOP`` best passages of the pool, or all of fewer, best first, as numbers in
             the order of the pool; -1 where a cut run has no more.
-        wrong: int64, (n,). How many of the best-ranked passages that are not relevant were looked at, at most 10.
-        wrong_own: int64, (n,). How many of these are in the language of the query.
+        nonrelevant: int64, (n,). How many of the best-ranked passages that are not relevant were looked at, at most
+            ``TOP``.
+        nonrelevant_own: int64, (n,). How many of these are in the language of the query.
     """
 
     q_lang: str
     passages: dict[str, int]
     question: Ranks
     lang: Ranks
-    grade: Ranks
+    relevance: Ranks
     rank: Ranks
-    pool_rank: Ranks
+    rank_in_pool: Ranks
     top: Ranks
-    wrong: Ranks
-    wrong_own: Ranks
+    nonrelevant: Ranks
+    nonrelevant_own: Ranks
 
     @property
     def pooled(self) -> bool:
@@ -131,7 +136,7 @@ class Pairs(NamedTuple):
 
     Attributes:
         lang: int64, (n_pairs,). Number of the passage language.
-        query: int64, (n_pairs,).
+        query: int64, (n_pairs,). Number of the query.
         slot: int64, (n_pairs, R) or (n_pairs, 1). Places of the answers, and of others where a query has several.
         inside: (n_pairs, R) or (n_pairs, 1). Which of them are in the passage language.
     """
@@ -150,21 +155,25 @@ class Pairs(NamedTuple):
         return np.where(self.inside, self.of(ranks), ABSENT)
 
 
-def pairs(of: Observed) -> Pairs:
-    """The rows about language pairs. Where no query has two answers in one language, a row has one place."""
-    there = of.lang[:, None, :] == np.arange(len(of.passages))[:, None]  # (n, n_langs, R)
-    count = there.sum(axis=2).T
-    lang, query = np.nonzero(count)
-    inside = there[query, lang]
-    if count.max(initial=0) == 1:
-        return Pairs(lang, query, inside.argmax(axis=1)[:, None], np.ones((len(lang), 1), np.bool_))
-    return Pairs(lang, query, np.broadcast_to(np.arange(of.lang.shape[1]), inside.shape), inside)
+def pairs(lang: Ranks, n_langs: int) -> Pairs:
+    """The rows about pairs of a query language and the ``n_langs`` of the passages, of ``Observed.lang``.
+
+    Where no query has two places in one language, a row has one.
+    """
+    n = len(lang)
+    query, slot = np.nonzero((lang >= 0) & (lang < n_langs))
+    row, first = np.unique(lang[query, slot] * n + query, return_index=True)
+    d_lang, asked = row // n, row % n
+    if len(row) == len(query):
+        return Pairs(d_lang, asked, slot[first][:, None], np.ones((len(row), 1), np.bool_))
+    inside = lang[asked] == d_lang[:, None]
+    return Pairs(d_lang, asked, np.broadcast_to(np.arange(lang.shape[1]), inside.shape), inside)
 
 
 def observed_measures(of: Observed, rows: Pairs, names: Sequence[str] = MEASURES) -> dict[str, Values]:
     """Several measures, (n_rows,): in language pairs, then, where there are several passage languages, in the pool."""
-    found = all_measures(rows.answers(of.rank), rows.of(of.grade), names)
+    found = all_measures(rows.answers(of.rank), rows.of(of.relevance), names)
     if not of.pooled:
         return found
-    pool = all_measures(of.pool_rank, of.grade, names)
+    pool = all_measures(of.rank_in_pool, of.relevance, names)
     return {name: np.concatenate([found[name], pool[name]]) for name in names}

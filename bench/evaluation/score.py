@@ -12,14 +12,10 @@ from bench.data.corpus import Corpus, Ints, Ranker, build_corpus
 from bench.errors import BenchError
 from bench.evaluation.bias import BIAS, IN_POOL, all_columns
 from bench.evaluation.exact_search import Exact
-from bench.evaluation.measures import LOST, MEASURES, Observed, pairs
+from bench.evaluation.measures import LOST, MEASURES, TOP, Observed, pairs
 from bench.evaluation.ranks import Ranking, Search, language_of
 from bench.store.scores import POOL
 from tasks.contract import EvalSet
-
-TOP = 10
-"""Passages that language bias looks at."""
-
 
 COLUMNS = (*MEASURES, IN_POOL, *BIAS)
 """What is derived for every row."""
@@ -66,7 +62,7 @@ def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list
 
 def _rows(query_id: list[str], of: Observed, values: dict[str, NDArray[np.float64]]) -> Iterator[Rows]:
     """The rows of one query language, apart by passage language."""
-    found = pairs(of)
+    found = pairs(of.lang, len(of.passages))
     langs, first = np.unique(found.lang, return_index=True)
     parts = [(list(of.passages)[lang], found.query[found.lang == lang]) for lang in langs]
     if of.pooled:

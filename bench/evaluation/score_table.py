@@ -13,6 +13,7 @@ from scipy.sparse import issparse
 from bench.data.content import Content
 from bench.data.corpus import Corpus, Ints, Passages, Ranker, Vectors
 from bench.data.loading import LoadedTask
+from bench.evaluation.measures import ABSENT, LOST, Observed
 from bench.plan.settings import Plan
 from bench.store import scores
 from bench.store.shards import Shards
@@ -22,6 +23,7 @@ from tasks.notes import together
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from bench.evaluation.faiss_search import Faiss
     from bench.evaluation.ranks import Search
@@ -77,41 +79,71 @@ def _suffix(plan: Plan) -> str:
 
 
 def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) -> pa.Table:
-    """Score a model on every set of a task."""
-    import numpy as np
+    """What is observed of a model on every set of a task, as ``bench.store.scores`` describes it."""
     import pyarrow as pa
 
     from bench.evaluation.exact_search import Exact
     from bench.evaluation.faiss_search import Faiss
-    from bench.evaluation.score import COLUMNS, score
+    from bench.evaluation.score import observe
 
-    columns: dict[str, list[str]] = {name: [] for name in ("set", "q_lang", "d_lang", "query_id", "group")}
-    values: dict[str, list[np.ndarray]] = {name: [] for name in COLUMNS}
     remembering = Remembering(ranker)
     faiss = None if plan.index == "exact" else Faiss(plan.index, plan.depth)
     search_with: Search = faiss or Exact
-    for evalset in loaded.sets:
+    parts = []
+    for pool, evalset in enumerate(loaded.sets):
         group = evalset.group or {}
-        for rows in score(evalset, remembering, search_with):
-            n = len(rows.query_id)
-            columns["set"] += [evalset.name + _suffix(plan)] * n
-            columns["q_lang"] += [rows.q_lang] * n
-            columns["d_lang"] += [rows.d_lang] * n
-            columns["query_id"] += rows.query_id
-            columns["group"] += [group.get(q, q) for q in rows.query_id]
-            for name in COLUMNS:
-                values[name].append(rows.values[name])
-    texts = {name: pa.array(column).dictionary_encode() for name, column in columns.items()}
-    numbers = {name: pa.array(np.concatenate(parts), pa.float64()) for name, parts in values.items()}
+        for query_id, of in observe(evalset, remembering, search_with):
+            n = len(query_id)
+            texts = {"set": [evalset.name + _suffix(plan)] * n, "q_lang": [of.q_lang] * n, "query_id": query_id}
+            parts.append(texts | {"group": [group.get(q, q) for q in query_id], "pool": [pool] * n} | _columns(of))
     about = {
+        "schema": scores.SCHEMA,
         "task": loaded.task.name,
         "version": loaded.task.version,
         "files": dict(loaded.content.files),
         "content": loaded.content.stored(),
         "weights_sha256": weights,
         "sets": _about_sets(loaded.sets, _suffix(plan), _rounded_note(plan), _cut_note(faiss)),
+        "pools": [{lang: len(passages) for lang, passages in s.passages.items()} for s in loaded.sets],
     }
-    return pa.table(texts | numbers).replace_schema_metadata({"bench": json.dumps(about, sort_keys=True)})
+    schema = scores.observed_schema().with_metadata({"bench": json.dumps(about, sort_keys=True)})
+    return pa.concat_tables([schema.empty_table(), *(pa.table(part, schema) for part in parts)]).combine_chunks()
+
+
+def _columns(of: Observed) -> dict[str, pa.Array]:
+    """What was observed of the queries of one language, as columns."""
+    import numpy as np
+    import pyarrow as pa
+
+    there, top = of.lang >= 0, of.top if of.pooled else of.top[:, :0]
+    langs = np.array([*of.passages, None], object)
+    return {
+        "d_lang": _lists(pa.array(langs[of.lang[there]], pa.string()), there),
+        "relevance": _lists(of.relevance[there], there),
+        "in_corpus": _lists(((of.rank < ABSENT) & (of.rank != LOST))[there], there),
+        "rank": _lists(_ranks(of.rank[there]), there),
+        "rank_in_pool": _lists(_ranks(of.rank_in_pool[there]), there),
+        "top": _lists(pa.array(top.ravel(), pa.int32(), mask=top.ravel() < 0), np.ones_like(top, np.bool_)),
+        "nonrelevant": pa.array(of.nonrelevant, pa.int32()),
+        "nonrelevant_own": pa.array(of.nonrelevant_own, pa.int32()),
+    }
+
+
+def _ranks(ranks: Ints) -> pa.Array:
+    """32-bit numbers, null where there is no rank."""
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.array(np.where(ranks < LOST, ranks, 0), pa.int32(), mask=ranks >= LOST)
+
+
+def _lists(values: pa.Array | NDArray[np.generic], places: NDArray[np.bool_]) -> pa.ListArray:
+    """Lists of ``values``, as many in a row as are true in ``places`` (n, R)."""
+    import numpy as np
+    import pyarrow as pa
+
+    offsets = np.cumsum([0, *places.sum(axis=1)])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values))
 
 
 def _about_sets(sets: Sequence[EvalSet], suffix: str, *notes: str) -> dict[str, dict[str, object]]:

@@ -16,7 +16,7 @@ KEPT = (CONFIG, STEPS, BATCHES, COST, VALIDATION)
 
 
 def archive(experiment: Path, out: Path) -> list[Path]:
-    """Copy every finished cell to ``out``/<experiment>, scores compressed as far as they can be; the values are equal.
+    """Copy every finished cell to ``out``/<experiment>, without models and what training leaves behind.
 
     Cells that are there already are replaced, others stay.
 
@@ -46,7 +46,7 @@ def _copied(cell: Path, target: Path) -> Path:
             if (cell / name).is_file():
                 shutil.copyfile(cell / name, aside / name)
         for path in scores.score_files(cell):
-            scores.write_small(aside / SCORES / path.name, scores.read_scores(path))
+            shutil.copyfile(path, aside / SCORES / path.name)
         shutil.copyfile(cell / DONE, aside / DONE)
     return target
 

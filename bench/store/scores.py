@@ -1,4 +1,11 @@
-"""Per-query values as parquet; what a row is about: mono, cross, multi."""
+"""What was observed of each query, as parquet; what a row of values is about: mono, cross, multi.
+
+A scores file has a row per query: which languages its relevant passages are in, their grades, their ranks among the
+passages of their language and in the pool of all, the top of that pool. Every measure derives from these. In pandas,
+``pd.read_parquet(path).explode(["d_lang", "relevance", "in_corpus", "rank", "rank_in_pool"])`` has a row per relevant
+passage; ``bench.analysis.rows.measured(path).to_pandas()`` has every measure of every query.
+Files of version 0.1 hold measures instead, a row per query and passage language; they stay readable.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +39,62 @@ def setting_of(q_lang: str, d_lang: str) -> str:
     return "multi" if d_lang == POOL else "mono" if q_lang == d_lang else "cross"
 
 
+SCHEMA = 2
+"""Of scores files; those that name none hold measures (1)."""
+
+
 ABOUT = {"task": str, "version": str, "files": {str: str},
          "sets": {str: {"main": str, "passages": {str: int}}}}  # fmt: skip
-"""What a scores file says of itself."""
+"""What a scores file says of itself; where observations are stored, also ``POOLS``."""
+
+
+POOLS = {"schema": int, "pools": [{str: int}]}
+"""``pools``: of each pool of passages that was searched, language -> passages."""
 
 
 TEXTS = ("set", "q_lang", "d_lang", "query_id", "group")
-"""Columns of a scores file that say what a row is about; the others are numbers."""
+"""Columns of a file of measures that say what a row is about; the others are numbers."""
+
+
+OBSERVED = {
+    "set": "string",
+    "pool": "int32",
+    "q_lang": "string",
+    "query_id": "string",
+    "group": "string",
+    "d_lang": "list<string>",
+    "relevance": "list<int64>",
+    "in_corpus": "list<bool>",
+    "rank": "list<int32>",
+    "rank_in_pool": "list<int32>",
+    "top": "list<int32>",
+    "nonrelevant": "int32",
+    "nonrelevant_own": "int32",
+}
+"""Columns of a file of observations, and their types.
+
+``pool`` counts the pools of the file. ``d_lang`` to ``rank_in_pool`` have a place for each relevant passage, in the
+order of the pool (by language, then as the data set has them), and one of ``relevance`` 0 for each language in which
+all that is judged is not relevant. ``d_lang`` is null for a passage that no language of the pool has. A rank is null
+where there is none: the corpus lacks the passage (``in_corpus`` is false), or a cut run misses it.
+``top``: the best ten passages of a pool of several languages, as numbers in its order; null where a cut run has no
+more. ``nonrelevant``: how many of the best-ranked passages that are not relevant were looked at, at most ten;
+``nonrelevant_own``: how many of these are in the query's language.
+"""
+
+
+PACKED = {
+    "query_id": "DELTA_BYTE_ARRAY",
+    "group": "DELTA_BYTE_ARRAY",
+    "rank": "BYTE_STREAM_SPLIT",
+    "rank_in_pool": "BYTE_STREAM_SPLIT",
+    "top": "BYTE_STREAM_SPLIT",
+}
+"""Columns that are smaller in another encoding than that of dictionaries: three quarters of the bytes."""
+
+
+LEVEL = 19
+"""Of zstd: a quarter of a second for 13,000 queries."""
 
 
 def score_path(cell: Path, task: str, version: str) -> Path:
@@ -76,48 +132,62 @@ def keep_former(path: Path, digest_of: Callable[[dict[str, Any]], str]) -> None:
         old.replace(aside)
 
 
+def observed_schema() -> pa.Schema:
+    """The columns of a file of observations."""
+    import pyarrow as pa
+
+    of = {"string": pa.string(), "int32": pa.int32(), "int64": pa.int64(), "bool": pa.bool_()}
+    lists = {f"list<{name}>": pa.list_(kind) for name, kind in of.items()}
+    return pa.schema({name: (of | lists)[kind] for name, kind in OBSERVED.items()})
+
+
 def write_scores(path: Path, table: pa.Table) -> None:
-    """Write per-query values; the bytes depend on the values alone."""
+    """Write what was observed; the bytes depend on the table alone."""
     import pyarrow.parquet as pq
 
+    observed = table.column_names == list(OBSERVED)
+    leaves = [f"{name}.list.element" if kind.startswith("list") else name for name, kind in OBSERVED.items()]
+    packed = {leaf: encoding for leaf in leaves if (encoding := PACKED.get(leaf.partition(".")[0]))}
+    others = [leaf for leaf in leaves if leaf not in packed]
+    how = {"use_dictionary": others, "column_encoding": packed} if observed else {}
     with written_aside(path) as aside:
-        pq.write_table(table, aside, compression="zstd")
-
-
-def write_small(path: Path, table: pa.Table) -> None:
-    """As ``write_scores``, in the fewest bytes; takes many times as long."""
-    import pyarrow.parquet as pq
-
-    with written_aside(path) as aside:
-        pq.write_table(table, aside, compression="brotli", compression_level=11)
+        pq.write_table(table, aside, compression="zstd", compression_level=LEVEL, **how)
 
 
 def read_scores(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read per-query values, all columns or those named.
+    """Read a scores file, all columns or those named.
 
     Raises:
         BenchError: not readable, or written by a version that had other columns.
     """
     import pyarrow.parquet as pq
 
-    with _readable(path):
-        schema = pq.read_schema(path)
+    with _readable(path), pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
         wrong = [name for name in columns or () if name not in schema.names or not _has_its_type(schema, name)]
         if wrong:
             seen = f"no column {wrong[0]}" if wrong[0] not in schema.names else f"{wrong[0]} of another type"
             raise BenchError(
                 f"{path}: written by another version ({seen}); delete it, and the command that made it scores it again"
             )
-        return pq.read_table(path, columns=columns)
+        return file.read(columns)
 
 
 def _has_its_type(schema: pa.Schema, name: str) -> bool:
-    """Whether a column of a scores file holds text, where it says what a row is about, or numbers."""
+    """Whether a column of a scores file holds what it should: as ``OBSERVED`` says, or text, or numbers."""
+    kind = _plain(schema.field(name).type)
+    if "rank" in schema.names:
+        return kind == OBSERVED.get(name)
+    return kind == ("string" if name in TEXTS else "double")
+
+
+def _plain(kind: pa.DataType) -> str:
+    """A type in words, without dictionaries."""
     import pyarrow as pa
 
-    kind = schema.field(name).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(kind) if name in TEXTS else pa.types.is_float64(kind))
+    if pa.types.is_list(kind):
+        return f"list<{_plain(kind.value_type)}>"
+    return _plain(kind.value_type) if pa.types.is_dictionary(kind) else str(kind)
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -133,6 +203,10 @@ def read_about(path: Path) -> dict[str, Any]:
     except TaskError as error:
         raise BenchError(f"{error}; or delete it, and the command that made it scores it again") from None
     require_shape(found, ABOUT, str(path))
+    if "schema" in found:
+        require_shape(found, POOLS, str(path))
+        if found["schema"] != SCHEMA:
+            raise BenchError(f"{path}: written by another version (schema {found['schema']:d}); update this program")
     for name in found["sets"]:
         file_name(name, f"{path}: a set")
     return found

@@ -23,8 +23,9 @@ import torch
 from bench.data.corpus import Corpus, build_corpus
 from bench.evaluation.exact_search import Exact
 from bench.evaluation.faiss_search import SAMPLED_QUERIES, Faiss
+from bench.evaluation.measures import TOP
 from bench.evaluation.ranks import Search
-from bench.evaluation.score import TOP, score
+from bench.evaluation.score import score
 from bench.evaluation.score_table import Remembering
 from bench.models.loading import load_encoder
 from bench.models.sharded import Sharded

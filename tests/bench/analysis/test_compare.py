@@ -10,6 +10,7 @@ import pytest
 
 from bench.analysis import claims, compare, leaderboard, statistics
 from bench.analysis.means import per_question
+from bench.analysis.rows import measured
 from bench.analysis.set_scores import read_sets
 from bench.cli import main
 from bench.plan.protocol import Protocol
@@ -58,7 +59,7 @@ def test_clusters_are_questions_and_the_interval_is_that_of_their_table(folder: 
     per_question: dict[str, list[float]] = {}
     tables = {}
     for cell in cells:
-        table = pq.read_table(next((cell.path / "scores").glob("*.parquet"))).to_pylist()
+        table = measured(next((cell.path / "scores").glob("*.parquet"))).to_pylist()
         tables[cell.path.name.split("-")[0], cell.seed] = [r for r in table if r["d_lang"] == POOL]
     for seed in (0, 1):
         for ours, theirs in zip(tables["cross", seed], tables["untrained", 0], strict=True):
@@ -140,6 +141,7 @@ def test_other_data_and_missing_values_are_refused(
         about = json.loads(table.schema.metadata[b"bench"]) | {"version": "other"}
         table = table.replace_schema_metadata({"bench": json.dumps(about)})
     else:
+        table = measured(path)  # as version 0.1 stored it
         values = table["AP"].to_numpy().copy()
         values[0] = np.nan
         table = table.set_column(table.column_names.index("AP"), "AP", [values])

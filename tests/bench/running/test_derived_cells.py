@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from bench.analysis.rows import measured
 from bench.analysis.strategies import find
 from bench.cli import main
 from bench.errors import BenchError
 from bench.plan import resolve
 from bench.store import json_files
 from bench.store.cells import read_cells
-from bench.store.scores import read_scores
 
 SMALL = ("--steps", "10", "--batch-size", "16", "--task", "demo-dev", "--experiment", "small", "--baselines", "none")
 DERIVED = "centering(mono),merge(mono, cross),lir(mono),shift(mono),lir(untrained, rank=2)"
@@ -138,7 +138,7 @@ def test_runs_are_exported_as_they_were_scored(folder: Path, name: str) -> None:
     assert main([*export, *places(folder)]) == 0
     run = list(ir_measures.read_trec_run(str(out / "demo-dev.el-de.run")))
     qrels = list(ir_measures.read_trec_qrels(str(out / "demo-dev.el-de.qrels")))
-    table = read_scores(cell_of(folder, name) / "scores" / "demo-dev@2.parquet").to_pylist()
+    table = measured(cell_of(folder, name) / "scores" / "demo-dev@2.parquet").to_pylist()
     stored = [row["nDCG@10"] for row in table if (row["q_lang"], row["d_lang"]) == ("el", "de")]
     assert ir_measures.calc_aggregate([nDCG @ 10], qrels, run)[nDCG @ 10] == pytest.approx(np.mean(stored), abs=1e-6)
 
