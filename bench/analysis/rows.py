@@ -41,7 +41,7 @@ class Rows(Protocol):
 
 def rows_of(path: Path, about: Mapping[str, Any], stored: str) -> Rows:
     """The rows of the set ``stored`` in a scores file that says ``about`` itself."""
-    return Derived(path, about["pools"], stored) if "pools" in about else Stored(path, stored)
+    return Derived(path, about["pools"], stored) if "schema" in about else Stored(path, stored)
 
 
 def measured(path: Path) -> pa.Table:
@@ -118,7 +118,7 @@ class Derived:
     def __init__(self, path: Path, pools: Sequence[Mapping[str, int]], stored: str) -> None:
         self._path, self._stored = path, stored
         self._pools = [dict(sorted(pool.items())) for pool in pools]
-        self._require(all(0 <= n < 1 << 31 for pool in pools for n in pool.values()), "sizes of pools")
+        self._require(all(0 <= n < 1 << 31 for pool in pools for n in pool.values()), "pools")
 
     def keys(self) -> dict[str, pa.DictionaryArray]:
         """Those of the queries, once for each row of theirs."""
