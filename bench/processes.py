@@ -52,17 +52,18 @@ class Progress:
         unit: that is counted, in the singular.
         done: before it began here.
         last: whether there is a line at the end, also of what took less time.
+        rows: in a unit; lines say how many a second there were since the one before.
         clock: seconds.
     """
 
     def __init__(
-        self, what: str, total: int, unit: str, done: int = 0, last: bool = False,
+        self, what: str, total: int, unit: str, done: int = 0, last: bool = False, rows: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._bar = tqdm(total=total, initial=done, desc=what, unit=unit, disable=None if is_first() else True)
         self._lines = self._bar.disable and is_first()
         self._head, self._total, self._unit, self._done, self._last = what, total, unit, done, last
-        self._clock, self._note = clock, ""
+        self._clock, self._note, self._rows = clock, "", rows
         self._told, self._told_at = done, clock()
 
     def update(self, more: int, note: str = "") -> None:
@@ -77,7 +78,9 @@ class Progress:
 
     def _tell(self) -> None:
         now = self._clock()
-        note = self._note or f"{(self._done - self._told) / max(now - self._told_at, 1e-9):,.0f} {self._unit}s/s"
+        speed, each = (self._done - self._told) / max(now - self._told_at, 1e-9), "row" if self._rows else self._unit
+        rate = f"{speed * (self._rows or 1):,.0f} {each}s/s" if self._rows or not self._note else ""
+        note = ", ".join(part for part in (self._note, rate) if part)
         self._told, self._told_at, self._last = self._done, now, True
         print(f"{self._head}: {self._done:,} of {self._total:,} {self._unit}s, {note}", file=sys.stderr, flush=True)
 

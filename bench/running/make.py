@@ -165,14 +165,15 @@ def _train(
     before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
     plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}
     tracked = tracking(plan.log_with, kept.with_name(".trackers"), plan.experiment, job.name, told)
-    shown = processes.Progress("train", job.settings.steps, "step", done=found.step if found else 0, last=True)
+    steps, begun = job.settings.steps, found.step if found else 0
+    shown = processes.Progress("train", steps, "step", begun, last=True, rows=job.settings.batch_size)
     with lines.open("w", encoding="utf-8", buffering=1) as file, tracked as track, shown:
         file.write(before)
 
         def log(step: Step) -> None:
             file.write(json.dumps(step._asdict()) + "\n")
             track(step)
-            shown.update(1, f"loss {step.loss:.4f}, {step.rows_per_s:,.0f} rows/s")
+            shown.update(1, f"loss {step.loss:.4f}")
 
         with clock.running("train"):
             train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)

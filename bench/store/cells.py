@@ -117,7 +117,8 @@ def read_config(path: Path) -> dict[str, object]:
     """
     config = read_json(path / CONFIG)
     if config.get("schema") != SCHEMA:
-        raise BenchError(f"{path}: written by another version (schema {config.get('schema')!r}, this is {SCHEMA})")
+        seen = f"schema {config.get('schema')!r:.40}, this is {SCHEMA}"
+        raise BenchError(f"{path}: written by another version ({seen}); read it with that one, or move it elsewhere")
     require_shape(config, CONFIG_SHAPE, str(path / CONFIG))
     if "derived" in config:
         require_shape(config, DERIVED_SHAPE, str(path / CONFIG))

@@ -61,6 +61,18 @@ def test_without_a_note_the_line_says_how_fast(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == f"encode passage: 2,000 of 5,000 texts, {2_000 / EVERY:,.0f} texts/s\n"
 
 
+def test_the_speed_is_the_mean_since_the_line_before(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with Progress("train", 100, "step", rows=128, clock=clock) as progress:
+        for seconds in (EVERY / 2, EVERY / 2, EVERY):
+            clock.now += seconds
+            progress.update(1, "loss 1.0")
+    assert capsys.readouterr().err.splitlines() == [
+        f"train: 2 of 100 steps, loss 1.0, {2 * 128 / EVERY:,.0f} rows/s",
+        f"train: 3 of 100 steps, loss 1.0, {128 / EVERY:,.0f} rows/s",
+    ]
+
+
 def test_on_a_terminal_a_bar_shows_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     clock = Clock()
