@@ -15,7 +15,7 @@ from bench.analysis.means import Means, means_of
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.errors import BenchError
 from bench.plan import resolve
-from bench.store.cells import Cell, read_cells
+from bench.store.cells import Cell, Done, read_cells
 from bench.store.json_files import file_name
 from bench.store.scores import POOL
 from bench.store.writing import written_aside
@@ -68,7 +68,7 @@ def _as_scored(cell: Cell, trust_remote_code: bool) -> Ranker:
     from bench.running.stored import ranker_of
 
     ranker, weights = ranker_of(cell.path, trust_remote_code)
-    if weights != (cell.done or {}).get("weights_sha256"):
+    if cell.done is None or weights != cell.done.weights_sha256:
         raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
     return ranker
 
@@ -126,7 +126,7 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
     written = []
     scored = [(of, means) for of in read_sets(read_cells(experiment)) for means in means_of(of)]
     for of_set, means in scored:
-        done = means.cell.done or {}
+        done = means.cell.done or Done("", {})
         known = mteb_name(means.set_name) if _is_official(of_set) else None
         subsets: list[Mapping[str, Any]] = [
             _subset(pair, means, script_codes) for pair in means.pairs if pair[1] != POOL
@@ -139,11 +139,11 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
             task_name=known if known and metadata else means.set_name,
             mteb_version=mteb.__version__,
             scores={metadata.eval_splits[0] if metadata else "test": subsets},
-            evaluation_time=sum(v for k, v in dict(done["seconds"]).items() if k.startswith("score")),  # type: ignore[call-overload]
+            evaluation_time=sum(v for k, v in done.seconds.items() if k.startswith("score")),
         )
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", means.cell.path.name)
         named = file_name(result.task_name, "a set")
-        path = out / f"bench__{model}" / str(done["weights_sha256"])[:12] / f"{named}.json"
+        path = out / f"bench__{model}" / done.weights_sha256[:12] / f"{named}.json"
         with written_aside(path) as aside:
             aside.write_text(json.dumps(result.to_dict(), indent=2, sort_keys=True), encoding="utf-8")
         written.append(path)

@@ -184,7 +184,7 @@ def found_on(
         BenchError: as ``compare`` does.
     """
     a, b = ours[0], theirs[0]
-    if a.label == b.label and a.config["hash"] == b.config["hash"]:
+    if a.label == b.label and a.config.hash == b.config.hash:
         raise BenchError(f"two different strategies are compared; both are {short(a.label)}")
     require_equal_settings(a, b)
     pairs = paired(ours, theirs)

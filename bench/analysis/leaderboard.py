@@ -117,7 +117,7 @@ def _row(name: str, cells: Sequence[Cell], values: Sequence[dict[str, float]]) -
     spread = {c: float(v.std(ddof=1)) if len(v) > 1 else float("nan") for c, v in stacked.items()}
     seeds = tuple(cell.seed for cell in cells)
     mean = {c: float(v.mean()) for c, v in stacked.items()}
-    return Row(name, seeds, mean, spread, bool(cells[0].config["trained"]))
+    return Row(name, seeds, mean, spread, cells[0].config.trained)
 
 
 def leading(rows: Sequence[Row]) -> str:
@@ -144,8 +144,8 @@ def _ranks(of: SetScores, groups: dict[str, list[Cell]], column: str, measure: s
     if name in ("", "rank_distance_median") or len(np.unique(of.layout.cluster[rows])) < 2:
         return {}
     enough = min(ENOUGH, max(len(cells) for cells in groups.values()))
-    names = [name for name, cells in groups.items() if len(cells) >= max(2, enough) or not cells[0].config["trained"]]
-    if not any(groups[x][0].config["trained"] for x in names) and len(names) < len(groups):
+    names = [name for name, cells in groups.items() if len(cells) >= max(2, enough) or not cells[0].config.trained]
+    if not any(groups[x][0].config.trained for x in names) and len(names) < len(groups):
         return {}  # a rank among baselines alone would pass for one among all
     found = [_between(of, groups[names[i]], groups[names[j]], column, name, rows) for i, j in pairs_of(len(names))]
     gains, p = np.array(found).reshape(-1, 2).T
@@ -183,7 +183,7 @@ def _between(
     of: SetScores, ours: list[Cell], theirs: list[Cell], column: str, name: str, rows: NDArray[np.bool_]
 ) -> tuple[float, float]:
     """How much better the first one is, and the two-sided p; one training in common says nothing of others."""
-    one = ours[0].config["trained"] or theirs[0].config["trained"]
+    one = ours[0].config.trained or theirs[0].config.trained
     if one and len(paired_in_common(ours, theirs)) < 2:
         return 0.0, 1.0
     if column not in IDEAL:
@@ -200,7 +200,7 @@ def _between(
 
 def note_on_seeds(of: SetScores) -> str:
     """What unequal numbers of trainings forbid to read from a table; empty where there is nothing to say."""
-    trained = {tuple(c.seed for c in cells) for cells in strategies_of(of).values() if cells[0].config["trained"]}
+    trained = {tuple(c.seed for c in cells) for cells in strategies_of(of).values() if cells[0].config.trained}
     if len(trained) < 2:
         return ""
     return (

@@ -15,7 +15,6 @@ from bench.analysis.set_scores import SetScores
 from bench.analysis.statistics import Effect
 from bench.errors import BenchError, did_you_mean
 from bench.plan import resolve
-from bench.plan.derived import is_derived
 from bench.plan.settings import Settings
 from bench.store import json_files
 from bench.store.cells import Cell
@@ -42,11 +41,11 @@ def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
     found: list[Cell] = []
     wanted = {_plain(x) for x in (name, resolve.signature(name, plugins)) if x is not None}
     for match in (
-        lambda c: not wanted.isdisjoint(_plain(x) for x in (c.label, short(c.label), str(c.config["hash"]))),
+        lambda c: not wanted.isdisjoint(_plain(x) for x in (c.label, short(c.label), c.config.hash)),
         lambda c: c.label.split("(")[0] == name,
     ):
         found = found or [c for c in done if match(c)]
-    known = sorted({(short(c.label), str(c.config["hash"])) for c in found or done})
+    known = sorted({(short(c.label), c.config.hash) for c in found or done})
     if not found:
         there = ", ".join(x for x, _ in known) or "none"
         hint = did_you_mean(name, [*(x for x, _ in known), *(x.split("(")[0] for x, _ in known)])
@@ -59,7 +58,7 @@ def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
 
 def _of_seeds(cells: list[Cell], chosen: Sequence[int]) -> list[Cell]:
     """The trainings of some seeds, all where none is chosen; a row without training has no other."""
-    if not chosen or not cells[0].config["trained"]:
+    if not chosen or not cells[0].config.trained:
         return cells
     missing = sorted(set(chosen) - {c.seed for c in cells})
     if missing:
@@ -76,7 +75,7 @@ def _plain(label: str) -> str:
 
 def require_equal_settings(a: Cell, b: Cell) -> None:
     """Refuse two trained strategies whose shared settings differ."""
-    if not (a.config["trained"] and b.config["trained"]):
+    if not (a.config.trained and b.config.trained):
         return
     plain = dataclasses.asdict(Settings())  # a cell may be older than a setting
     for name in plain | a.settings | b.settings:
@@ -95,7 +94,7 @@ def paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
         BenchError: one of them has a seed that the other has not.
     """
     pairs = paired_in_common(ours, theirs)
-    if ours[0].config["trained"] and theirs[0].config["trained"] and not len(ours) == len(theirs) == len(pairs):
+    if ours[0].config.trained and theirs[0].config.trained and not len(ours) == len(theirs) == len(pairs):
         left, right = (sorted(c.seed for c in cells) for cells in (ours, theirs))
         shared = ",".join(str(x.seed) for x, _ in pairs)
         rest = f", or compare those that both have (compare --seeds {shared})" if shared else ""
@@ -108,9 +107,9 @@ def paired(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
 
 def paired_in_common(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, Cell]]:
     """By seed, of those that both have; a row without training has one cell that stands beside every seed."""
-    if not ours[0].config["trained"]:
+    if not ours[0].config.trained:
         return [(ours[0], y) for y in theirs]
-    if not theirs[0].config["trained"]:
+    if not theirs[0].config.trained:
         return [(x, theirs[0]) for x in ours]
     right = {c.seed: c for c in theirs}
     return [(x, right[x.seed]) for x in sorted(ours, key=lambda c: c.seed) if x.seed in right]
@@ -120,7 +119,7 @@ def strategies_of(of: SetScores) -> dict[str, list[Cell]]:
     """The cells of each strategy by its shown name; configurations of one name carry their hash."""
     found: dict[tuple[str, str], list[Cell]] = {}
     for cell in of.cells:
-        found.setdefault((cell.label, str(cell.config["hash"])), []).append(cell)
+        found.setdefault((cell.label, cell.config.hash), []).append(cell)
     labels = [short(label) for label, _ in found]
     return {
         short(label) if labels.count(short(label)) == 1 else f"{short(label)} #{hashed}": sorted(
@@ -166,8 +165,8 @@ def pool_of(of: SetScores, ours: list[Cell], theirs: list[Cell], seeds: Sequence
     None for a pair that the protocol does not name, and for what is not trained, or derived from another one.
     """
     named = [found for name in of.protocol.strategies if (found := _trained_alike(of, name, ours[0], seeds))]
-    hashes = [str(cells[0].config["hash"]) for cells in named]
-    pair = [str(cells[0].config["hash"]) for cells in (ours, theirs)]
+    hashes = [cells[0].config.hash for cells in named]
+    pair = [cells[0].config.hash for cells in (ours, theirs)]
     if not set(pair) <= set(hashes):
         return []
     return [cells for cells, hashed in zip(named, hashes, strict=True) if hashed not in pair]
@@ -177,7 +176,7 @@ def _trained_alike(of: SetScores, name: str, like: Cell, seeds: Sequence[int]) -
     """The cells of a strategy with these seeds and the settings of another one; [] where it has not all of them."""
     try:
         cells = [c for c in find(of.cells, name) if c.seed in seeds]
-        if not cells or not cells[0].config["trained"] or is_derived(cells[0].config):
+        if not cells or not cells[0].config.trained or cells[0].config.derived:
             return []
         require_equal_settings(cells[0], like)
     except BenchError:

@@ -151,9 +151,8 @@ def cite(experiment: Path) -> tuple[list[list[str]], list[str]]:
     """What an experiment used: (name, use, licence, citation) rows, and the BibTeX entries they name."""
     rows: dict[tuple[str, str], list[str]] = {}
     for cell in cells.read_cells(experiment):
-        for name, about in _dict(cell.config["sources"]).items():
-            thing = _known(name)
-            licence = str(about.get("licence", "unknown")) if isinstance(about, dict) else "unknown"
+        for name, about in cell.config.sources.items():
+            thing, licence = _known(name), str(about.get("licence", "unknown"))
             rows[name, "train"] = [name, "train", licence, thing.citation if thing else "unknown"]
         for path in score_files(cell.path):
             name = path.name.rpartition("@")[0]

@@ -7,10 +7,11 @@ compute it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from bench.errors import BenchError
+from bench.store.cells import Derivation, Parent
 from strategies import Strategy
 
 PARALLEL_TEXTS = 2000
@@ -210,16 +211,8 @@ TRANSDUCTIVE = "estimated on the evaluated passages and queries, without labels"
 DERIVED: dict[str, type[Derived]] = {"merge": Merge, "centering": Centering, "lir": Lir, "shift": Shift}
 
 
-def is_derived(config: Mapping[str, object]) -> bool:
-    """Whether a stored cell is derived from others."""
-    return "derived" in config
-
-
-def explained(config: Mapping[str, object]) -> str:
-    """How a stored cell was derived, in one line."""
-    about, parents = config["derived"], config["parents"]
-    assert isinstance(about, dict)
-    assert isinstance(parents, list)
-    made = " and ".join(f"{p['strategy']} ({p['steps']:,} steps)" for p in parents)
-    moved = f" (in {', '.join(about['languages'])})" if "languages" in about else ""
-    return f"{about['what']}{moved}; from {made}"
+def explained(how: Derivation, parents: Sequence[Parent]) -> str:
+    """How a cell was derived, in one line."""
+    made = " and ".join(f"{p.strategy} ({p.steps:,} steps)" for p in parents)
+    moved = f" (in {', '.join(how.languages)})" if how.languages is not None else ""
+    return f"{how.what}{moved}; from {made}"

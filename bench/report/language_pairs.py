@@ -92,7 +92,7 @@ def _difference(of: SetScores, a: str, b: str) -> Floats:
 
 def _counted(of: SetScores, x: str, reference: str) -> str:
     """The name, with its seeds where it has not all of the reference's."""
-    n, trained = len(_pairs(of, x, reference)), strategies_of(of)[x][0].config["trained"]
+    n, trained = len(_pairs(of, x, reference)), strategies_of(of)[x][0].config.trained
     if not trained or n == len(strategies_of(of)[reference]):
         return x
     return f"{x}, {many(n, 'seed')}"
@@ -166,7 +166,7 @@ def trade_off(of: SetScores, margin: float) -> list[Block]:
     if not axes:
         return []
     reference = _reference(of)
-    trained = [x for x, cells in strategies_of(of).items() if cells[0].config["trained"]]
+    trained = [x for x, cells in strategies_of(of).items() if cells[0].config.trained]
     several = of.layout.n_clusters > 1
     comparable = [x for x in trained if several and reference and x != reference and _pairs(of, x, reference)]
     if reference in trained and comparable:

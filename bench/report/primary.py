@@ -138,7 +138,7 @@ def out_of_domain(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     found: list[tuple[str, Comparison]] = []
     for of in far:
         for name, cells in strategies_of(of).items():
-            if cells[0].config["trained"] and any(c.label == "untrained" for c in of.cells):
+            if cells[0].config.trained and any(c.label == "untrained" for c in of.cells):
                 found += [(name, c) for c in compare.compare_on([of], cells, "untrained", protocol.margin)]
     found = list(zip([name for name, _ in found], compare.adjusted([c for _, c in found]), strict=True))
     if not found:

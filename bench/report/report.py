@@ -13,7 +13,6 @@ from bench.analysis.means import has_pool
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.analysis.strategies import short
 from bench.errors import BenchError
-from bench.plan.derived import is_derived
 from bench.plan.protocol import Protocol, read_protocol
 from bench.processes import Progress
 from bench.report.document import Block, Figure, Heading, Table, Text, markdown
@@ -94,7 +93,7 @@ def report(results: Path, cells: Sequence[Cell], sets: Sequence[SetScores], prot
 
 
 def _notes(cells: Sequence[Cell]) -> list[Text]:
-    return [Text(note) for note in dict.fromkeys(str(c.config["note"]) for c in cells if c.config["note"])]
+    return [Text(note) for note in dict.fromkeys(c.config.note for c in cells if c.config.note)]
 
 
 DRAWN = ".drawn.json"
@@ -158,9 +157,9 @@ def findings(results: Path) -> list[Block]:
 
 
 def _what_it_holds(cells: Sequence[Cell]) -> str:
-    trained = [c for c in cells if c.config["trained"] and not is_derived(c.config)]
+    trained = [c for c in cells if c.config.trained and not c.config.derived]
     labels = list(dict.fromkeys(short(c.label) for c in trained))
-    plain = list(dict.fromkeys(short(c.label) for c in cells if not c.config["trained"]))
+    plain = list(dict.fromkeys(short(c.label) for c in cells if not c.config.trained))
     seeds = sorted({c.seed for c in trained})
     return (
         f"{len(trained)} trained cells: {', '.join(f'`{x}`' for x in labels) or 'none'}; seeds "

@@ -85,7 +85,7 @@ def set_section(of: SetScores, margin: float) -> list[Block]:
 
 def signature_of(of: SetScores) -> str:
     """Eight digits that stand for the data and the weights behind a set's numbers."""
-    weights = {c.path.name: str((c.done or {}).get("weights_sha256")) for c in of.cells}
+    weights = {c.path.name: c.done.weights_sha256 if c.done else "-" for c in of.cells}
     return hash8({"set": of.name, "data": of.data, "weights": weights})
 
 
@@ -113,7 +113,7 @@ def _bias_table(of: SetScores) -> Table:
 
 
 def _subsets(of: SetScores) -> list[Block]:
-    trained = {lang for c in of.cells for lang in _list(c.config["languages"])}
+    trained = {lang for c in of.cells for lang in c.config.languages}
     langs = set(of.passages)
     blocks: list[Block] = []
     unseen = langs - trained
@@ -182,7 +182,3 @@ def _bias_figures(of: SetScores) -> list[Block]:
 
 def _plain(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(values.tolist())
-
-
-def _list(value: object) -> list[str]:
-    return [str(x) for x in value] if isinstance(value, list) else []

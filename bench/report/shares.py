@@ -43,7 +43,7 @@ def share_section(sets: Sequence[SetScores]) -> list[Block]:
 def _of_set(of: SetScores) -> list[Block]:
     cells: dict[float, list[Cell]] = {}
     for cell in of.cells:
-        share = share_of(cell.label) if cell.config["trained"] else None
+        share = share_of(cell.label) if cell.config.trained else None
         if share is not None:
             cells.setdefault(share, []).append(cell)
     if len(cells) < POINTS or not {0.0, 1.0} <= cells.keys():

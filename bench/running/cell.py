@@ -15,6 +15,7 @@ from bench.evaluation.score_table import is_scored, score_table, scores_of
 from bench.running.jobs import Job, Request, computed_with
 from bench.running.make import make
 from bench.store import cells, json_files, scores
+from bench.store.cells import Done
 from bench.store.environment import enough_memory, peak_mb, restart_peak
 
 if TYPE_CHECKING:
@@ -68,14 +69,11 @@ def _score(
         scores.write_scores(target, table)
         name = f"score {loaded.task.name}"
         seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
-    before = cells.read_done(path) or {}
+    before = cells.read_done(path) or Done(weights, {})
     rounded = {name: round(value, 2) for name, value in seconds.items()}
-    kept = {name: dict(before.get(name) or {}) for name in ("seconds", "peak_memory_mb")}  # type: ignore[call-overload]
-    kept["seconds"].update(rounded)
-    kept["peak_memory_mb"].update(peaks)
+    done = Done(weights, before.seconds | rounded, before.peak_memory_mb | peaks)
     request.require_held()
-    parity = {"parity": compared} if compared else {}
-    json_files.write_json(path / cells.DONE, {"weights_sha256": weights, **kept, **parity})
+    json_files.write_json(path / cells.DONE, done._asdict() | ({"parity": compared} if compared else {}))
 
 
 def _there(target: Path, loaded: LoadedTask, weights: str) -> bool:

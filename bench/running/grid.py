@@ -20,7 +20,7 @@ from bench.running.jobs import (
     Job,
     Left,
     Made,
-    about,
+    derivation_of,
     describe_model,
     describe_source,
     job_of,
@@ -160,14 +160,15 @@ def describe(grid: Grid) -> list[list[str]]:
 
 def explain(grid: Grid) -> list[str]:
     """A line per derived strategy of the plan."""
-    return list({job.label: f"{job.label}: {explained(about(job))}" for job in grid.jobs if job.derived}.values())
+    made = {job.label: derivation for job in grid.jobs if (derivation := derivation_of(job)) is not None}
+    return [f"{label}: {explained(how, parents)}" for label, (how, parents) in made.items()]
 
 
 def changed(grid: Grid) -> list[str]:
     """What a run makes anew because what it is made of changed, a line each: scores, and cells beside older ones."""
     lines = [line for job in grid.jobs for line in _scored_again(job, grid)]
     if is_folder(grid.folder):
-        stored = [cell for cell in read_cells(grid.folder) if isinstance(cell.config.get("identity"), dict)]
+        stored = [cell for cell in read_cells(grid.folder) if cell.config.identity is not None]
         made = {cell.path.name for cell in stored}
         told = (_beside_older(job, stored) for job in grid.jobs if job.name not in made)
         lines += dict.fromkeys(line for line in told if line)
@@ -192,7 +193,7 @@ def _of_version(about: Mapping[str, object], task: Task) -> list[str]:
 def _beside_older(job: Job, stored: Sequence[Cell]) -> str | None:
     """What makes a cell another one than a stored cell of its name and seed, of the stored ones the most similar."""
     older = [cell for cell in stored if cell.label == job.label and cell.seed == job.seed]
-    found = [(changes(dict(cell.config["identity"]), plain(job.identity)), cell) for cell in older]  # type: ignore[call-overload, arg-type]
+    found = [(changes(cell.config.identity or {}, plain(job.identity)), cell) for cell in older]  # type: ignore[arg-type]
     if not found:
         return None
     least, cell = min(found, key=lambda pair: len(pair[0]))

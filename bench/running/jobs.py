@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.identity import code_of
 from bench.plan.settings import Plan, Settings
 from bench.store import cells, environment, json_files
+from bench.store.cells import Derivation, Parent
 from strategies import Strategy
 from tasks import Source
 from tasks.checksums import checksums
@@ -165,10 +166,12 @@ class Request(NamedTuple):
     require_held: Callable[[], None] = lambda: None
 
 
-def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, object]:
-    """What config.json holds."""
+def config_of(
+    job: Job, request: Request, data: TrainData | None, languages: Sequence[str] | None = None
+) -> dict[str, object]:
+    """What config.json holds; ``languages`` are those whose passages are moved, where some are."""
     seen, plan = data if job.trained else None, request.plan
-    return {
+    config: dict[str, object] = {
         "schema": cells.SCHEMA,
         "strategy": job.label,
         "trained": job.trained,
@@ -191,6 +194,11 @@ def config_of(job: Job, request: Request, data: TrainData | None) -> dict[str, o
         "command": request.command,
         "environment": environment.environment(),
     }
+    if (derivation := derivation_of(job, languages)) is not None:
+        how, parents = derivation
+        config["derived"] = {name: value for name, value in how._asdict().items() if value is not None}
+        config["parents"] = [parent._asdict() for parent in parents]
+    return config
 
 
 def computed_with() -> dict[str, object]:
@@ -258,12 +266,16 @@ def with_parents(jobs: list[Job]) -> list[Job]:
     return list(placed.values())
 
 
-def about(job: Job, more: Mapping[str, object] | None = None) -> dict[str, object]:
-    """What is recorded of how a cell is derived; ``derived.explained`` puts it into words."""
-    assert job.derived is not None
-    parents = [{"cell": p.name, "strategy": p.label, "steps": _steps(p)} for p in job.parents]
-    how = {"kind": job.derived.kind, "parameters": job.derived.parameters(), "what": job.derived.what}
-    return {"parents": parents, "derived": {**how, **(more or {})}}
+def derivation_of(job: Job, languages: Sequence[str] | None = None) -> tuple[Derivation, tuple[Parent, ...]] | None:
+    """How a cell is made of others, and of which; None where it is made of none.
+
+    ``languages`` are those whose passages are moved.
+    """
+    if job.derived is None:
+        return None
+    moved = None if languages is None else tuple(languages)
+    how = Derivation(job.derived.kind, job.derived.what, job.derived.parameters(), moved)
+    return how, tuple(Parent(p.name, p.label, _steps(p)) for p in job.parents)
 
 
 def _steps(job: Job) -> int:

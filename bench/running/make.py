@@ -14,7 +14,7 @@ from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
-from bench.running.jobs import Job, Request, about, computed_with, config_of
+from bench.running.jobs import Job, Request, computed_with, config_of
 from bench.running.stored import described, encoder_of, offsets_of, ranker_of
 from bench.store import cells, checkpoints, json_files
 from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, STEPS, VALIDATION
@@ -39,14 +39,14 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
     if not processes.is_first():
         return None
     parent = path.parent / job.parents[0].name
-    trained_on = cells.read_config(parent) if job.derived.trained else {}
-    trust_remote_code = job.settings.trust_remote_code
-    more = {"languages": _offsets(job.derived, path, parent, data, request)} if isinstance(job.derived, Shift) else {}
-    config = config_of(job, request, data) | about(job, more)
-    config |= {k: trained_on[k] for k in ("languages", "items", "overlap") if k in trained_on}
+    moved = _offsets(job.derived, path, parent, data, request) if isinstance(job.derived, Shift) else None
+    config = config_of(job, request, data, moved)
+    if job.derived.trained:
+        of_parent = cells.read_config(parent)
+        config |= {name: getattr(of_parent, name) for name in ("languages", "items", "overlap")}
     if not (path / CONFIG).is_file():
         json_files.write_json(path / CONFIG, config)
-    return ranker_of(path, trust_remote_code)
+    return ranker_of(path, job.settings.trust_remote_code)
 
 
 def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
@@ -61,7 +61,7 @@ def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tup
             checkpoints.discard(checkpoints.folder_of(path))
         return ranker_of(path, trust_remote_code)
     config = config_of(job, request, data)
-    found = described(config, path, trust_remote_code)
+    found = described(cells.config_from(config, path), path, trust_remote_code)
     _tell(found[0], job, request)
     if processes.is_first():
         json_files.write_json(path / CONFIG, config)
@@ -188,7 +188,7 @@ def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request:
     if not processes.agreed((path / MODEL).is_dir):
         for parent in job.parents:
             _made(parent, path / PARENTS / parent.name, data, request)
-        config = config_of(job, request, data) | about(job)
+        config = config_of(job, request, data)
         processes.agreed(lambda: _store_average(merge, path, job.parents, config, request))
     if not processes.is_first() and not request.plan.shards:
         return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from bench.models.folder import FLAG
 from bench.models.lexical import LEXICAL
 from bench.plan.settings import Settings
 from bench.store import cells
-from bench.store.cells import CONFIG, MODEL, OFFSETS
+from bench.store.cells import CONFIG, MODEL, OFFSETS, Config, Derivation, Parent
 from bench.store.json_files import file_name, typed
 
 if TYPE_CHECKING:
@@ -42,17 +42,16 @@ def encoder_of(path: Path, trust_remote_code: bool) -> Encoder:
 
 
 def described(
-    config: Mapping[str, object], path: Path, trust_remote_code: bool, above: frozenset[str] = frozenset()
+    config: Config, path: Path, trust_remote_code: bool, above: frozenset[str] = frozenset()
 ) -> tuple[Ranker, str]:
     """What ranks in the cell ``path`` by its ``config``, and the hash of its weights (of a removal: of its parent's).
 
     ``above`` names the cells that are made of this one.
     """
-    about = config.get("derived")
-    if isinstance(about, dict) and about["kind"] != "merge":
-        return _removed(config, about, path, trust_remote_code, above)
-    if not config["trained"] and not config["model"]:
-        return _lexical(str(config["strategy"]), path), "none"
+    if config.derived is not None and config.derived.kind != "merge":
+        return _removed(config.derived, config.parents, path, trust_remote_code, above)
+    if not config.trained and not config.model:
+        return _lexical(config.strategy, path), "none"
     encoder = _encoder(config, path, trust_remote_code)
     return encoder, encoder.weights_hash()
 
@@ -64,24 +63,22 @@ def _lexical(label: str, path: Path) -> Ranker:
 
 
 def _removed(
-    config: Mapping[str, object], about: Mapping[str, Any], path: Path, trust_remote_code: bool, above: frozenset[str]
+    how: Derivation, parents: Sequence[Parent], path: Path, trust_remote_code: bool, above: frozenset[str]
 ) -> tuple[Ranker, str]:
     """The ranker of the one parent, with something removed from its vectors."""
     from bench.models.derived import Removed
 
-    parents = config["parents"]
-    assert isinstance(parents, list)
     if len(parents) != 1 or path.name in above:
         raise BenchError(f"{path / CONFIG}: such a cell is made of one other, and not of itself")
-    parent = path.parent / file_name(parents[0]["cell"], f"{path / CONFIG}: a parent")
+    parent = path.parent / file_name(parents[0].cell, f"{path / CONFIG}: a parent")
     inner, weights = described(cells.read_config(parent), parent, trust_remote_code, above | {path.name})
-    return Removed(inner, _removal(str(about["kind"]), about["parameters"], path)), weights
+    return Removed(inner, _removal(how, path)), weights
 
 
-def _removal(kind: str, parameters: Mapping[str, object], path: Path) -> Removal:
+def _removal(how: Derivation, path: Path) -> Removal:
     from bench.models import derived
 
-    rank = parameters.get("rank")
+    kind, rank = how.kind, how.parameters.get("rank")
     if kind == "shift":
         return derived.shift(offsets_of(path))
     if kind == "lir" and type(rank) is int and rank >= 1:
@@ -106,13 +103,13 @@ def offsets_of(path: Path) -> dict[str, Floats]:
         raise BenchError(f"{path / OFFSETS}: not readable ({error}); run the cell again with --overwrite") from None
 
 
-def _encoder(config: Mapping[str, object], path: Path, trust_remote_code: bool) -> Encoder:
+def _encoder(config: Config, path: Path, trust_remote_code: bool) -> Encoder:
     """A cell's own model where it is trained, else the one that its settings name."""
     from bench.models.loading import load_encoder
 
-    settings = typed(Settings, config["settings"], str(path / CONFIG), "settings")
+    settings = typed(Settings, config.settings, str(path / CONFIG), "settings")
     if settings.trust_remote_code and not trust_remote_code:
         raise BenchError(f"{path}: its model runs code of its own; {FLAG} consents to that")
-    if config["trained"]:
+    if config.trained:
         settings = dataclasses.replace(settings, model=str(path / MODEL))
-    return load_encoder(settings, int(str(config["seed"])))
+    return load_encoder(settings, config.seed)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BenchError
 from bench.store import json_files
+from bench.store.json_files import require_owner
 from bench.store.writing import clear_unfinished, sync, told_in_one_line, written_aside
 
 Array = NDArray[Any]
@@ -58,7 +59,7 @@ class Kept:
         if name not in self._sound and self.path(name).exists():
             about, array = self._open(name)
             digest = about.pop("sha256", None)
-            _require_owner(self.path(name), about, self._owner | {"name": name})
+            require_owner(self.path(name), about, self._owner | {"name": name}, ANEW)
             if digest != _digest(array):
                 raise BenchError(f"{self.path(name)}: damaged, its sha256 is not the one that was written; {ANEW}")
             self._sound.add(name)
@@ -123,14 +124,6 @@ def _digest(array: Array) -> str:
     digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
     digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def _require_owner(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object]) -> None:
-    for name in sorted({*theirs, *ours}):
-        if theirs.get(name) != ours.get(name):
-            raise BenchError(
-                f"{path}: foreign, made with {name} {theirs.get(name)}, and this is {ours.get(name)}; {ANEW}"
-            )
 
 
 def _taken(lock: BaseFileLock) -> bool:

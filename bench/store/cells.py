@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError, did_you_mean
-from bench.store.json_files import NUMBER, file_name, hash8, read_json, require_shape
+from bench.store.json_files import as_written, file_name, hash8, read_as, read_json
 from tasks.files import is_folder
 
 SCHEMA = 1
@@ -63,44 +63,103 @@ FINDINGS = "findings.md"
 """In an experiment's folder: what people concluded."""
 
 
-CONFIG_SHAPE = {
-    "strategy": str, "trained": bool, "seed": int, "hash": str, "settings": dict, "languages": [str], "items": int,
-    "sources": {str: dict}, "model": dict, "threads": int, "note": str, "command": str, "environment": dict,
-}  # fmt: skip
-"""What readers of a cell rely on; newer cells have more."""
+class Parent(NamedTuple):
+    """A cell that another one is made of: its folder, its strategy, the steps of training that it rests on."""
+
+    cell: str
+    strategy: str
+    steps: int
 
 
-DERIVED_SHAPE = {"derived": {"kind": str, "what": str, "parameters": dict},
-           "parents": [{"cell": str, "strategy": str, "steps": int}]}  # fmt: skip
-"""The same of a cell that is derived from others."""
+class Derivation(NamedTuple):
+    """How a cell is made of others.
+
+    Attributes:
+        kind: ``merge``, ``centering``, ``lir`` or ``shift``.
+        what: was done, in words.
+        parameters: of the kind.
+        languages: whose passages are moved, where some are.
+    """
+
+    kind: str
+    what: str
+    parameters: dict[str, object]
+    languages: tuple[str, ...] | None = None
 
 
-DONE_SHAPE = {"weights_sha256": str, "seconds": {str: NUMBER}}
+class Config(NamedTuple):
+    """What readers of a cell rely on of its ``config.json``; newer cells have more.
+
+    Attributes:
+        schema: version of the files.
+        strategy: its signature, or the name of a row without training.
+        trained: whether there is training in it, or in what it is made of.
+        seed: of the cell.
+        hash: that its folder is named after.
+        settings: as ``plan.settings.Settings`` has them.
+        languages: of the pool it was trained on.
+        items: of the pool it was trained on.
+        sources: name -> what is recorded of a training source.
+        model: its name and the hash of its files; empty where there is none.
+        threads: of the plan.
+        note: of the plan.
+        command: that was run.
+        environment: versions of what computed it.
+        overlap: what of the training items was found in test sets, and what was done with it.
+        identity: what is hashed; None where it is not recorded.
+        parents: the cells that it is made of.
+        derived: how; None where it is made of none.
+    """
+
+    schema: int
+    strategy: str
+    trained: bool
+    seed: int
+    hash: str
+    settings: dict[str, object]
+    languages: tuple[str, ...]
+    items: int
+    sources: dict[str, dict[str, object]]
+    model: dict[str, object]
+    threads: int
+    note: str
+    command: str
+    environment: dict[str, object]
+    overlap: dict[str, object] = {}  # noqa: RUF012  # read alone
+    identity: dict[str, object] | None = None
+    parents: tuple[Parent, ...] = ()
+    derived: Derivation | None = None
+
+
+class Done(NamedTuple):
+    """What ``done`` holds: the hash of the weights; seconds, and megabytes at the peak, of training and scoring."""
+
+    weights_sha256: str
+    seconds: dict[str, int | float]
+    peak_memory_mb: dict[str, int | float] = {}  # noqa: RUF012  # read alone
 
 
 class Cell(NamedTuple):
     """One finished or unfinished cell on disk."""
 
     path: Path
-    config: dict[str, object]
-    done: dict[str, object] | None
+    config: Config
+    done: Done | None
 
     @property
     def label(self) -> str:
         """The strategy's signature, or the name of a baseline."""
-        return str(self.config["strategy"])
+        return self.config.strategy
 
     @property
     def settings(self) -> dict[str, object]:
         """What all strategies of the plan shared."""
-        stored = self.config["settings"]
-        assert isinstance(stored, dict)
-        return stored
+        return self.config.settings
 
     @property
     def seed(self) -> int:
         """The cell's seed."""
-        return int(str(self.config["seed"]))
+        return self.config.seed
 
 
 def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:
@@ -109,30 +168,33 @@ def cell_name(label: str, identity: Mapping[str, object], seed: int) -> str:
     return f"{slug}-{hash8(identity)}-s{seed}"
 
 
-def read_config(path: Path) -> dict[str, object]:
+def read_config(path: Path) -> Config:
     """What ``config.json`` of the cell ``path`` holds.
 
     Raises:
         BenchError: another version of this program wrote it, or not this program.
     """
-    config = read_json(path / CONFIG)
-    if config.get("schema") != SCHEMA:
-        seen = f"schema {config.get('schema')!r:.40}, this is {SCHEMA}"
+    return config_from(read_json(path / CONFIG), path)
+
+
+def config_from(values: Mapping[str, object], path: Path) -> Config:
+    """The same of what is to be written there.
+
+    Raises:
+        BenchError: another version of this program made it, or not this program.
+    """
+    if values.get("schema") != SCHEMA:
+        seen = f"schema {values.get('schema')!r:.40}, this is {SCHEMA}"
         raise BenchError(f"{path}: written by another version ({seen}); read it with that one, or move it elsewhere")
-    require_shape(config, CONFIG_SHAPE, str(path / CONFIG))
-    if "derived" in config:
-        require_shape(config, DERIVED_SHAPE, str(path / CONFIG))
-    return config
+    return as_written(Config, values, path / CONFIG)
 
 
-def read_done(path: Path) -> dict[str, object] | None:
+def read_done(path: Path) -> Done | None:
     """What ``done`` of the cell ``path`` holds; None where the cell is not finished."""
     if not (path / DONE).is_file():
         return None
-    done = read_json(path / DONE)
-    require_shape(done, DONE_SHAPE, str(path / DONE))
-    require_shape(done.get("peak_memory_mb", {}), {str: NUMBER}, str(path / DONE), "peak_memory_mb")
-    file_name(str(done["weights_sha256"]), f"{path / DONE}: weights_sha256")
+    done = read_as(Done, path / DONE)
+    file_name(done.weights_sha256, f"{path / DONE}: weights_sha256")
     return done
 
 

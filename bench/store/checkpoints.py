@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.errors import BenchError
 from bench.store import cells, json_files
-from bench.store.json_files import file_name, require_shape
+from bench.store.json_files import as_written, file_name, require_owner
 from bench.store.writing import sync, told_in_one_line
 from tasks import TaskError
 from tasks.files import read_json, sha256
@@ -22,11 +22,36 @@ if TYPE_CHECKING:
 STATE = "state.json"
 
 
-SHAPE = {"step": int, "owner": dict, "files": {str: str}, "batches_sha256": str, "resumed_at": [int],
-         "scalars": {"optimizer": dict, "scheduler": dict}}  # fmt: skip
-
-
 WITHOUT_RESUME = "without --resume the cell is trained from its first step"
+
+
+class Scalars(NamedTuple):
+    """What is no tensor of the optimiser's state and of the learning rate's schedule."""
+
+    optimizer: dict[str, object]
+    scheduler: dict[str, object]
+
+
+class State(NamedTuple):
+    """What ``state.json`` holds.
+
+    Attributes:
+        step: how many updates were done.
+        owner: what the checkpoint and the run that resumes it have in common.
+        files: name -> sha256.
+        batches_sha256: of the batches that were drawn.
+        resumed_at: updates that were done whenever the cell was resumed.
+        scalars: what of the state is no tensor.
+        validation: scores of held-out items so far.
+    """
+
+    step: int
+    owner: dict[str, object]
+    files: dict[str, str]
+    batches_sha256: str
+    resumed_at: tuple[int, ...]
+    scalars: Scalars
+    validation: tuple[dict[str, object], ...] = ()
 
 
 class Checkpoint(NamedTuple):
@@ -34,16 +59,16 @@ class Checkpoint(NamedTuple):
 
     Attributes:
         path: its folder.
-        state: what ``write`` was given, and ``step``: how many updates were done.
+        state: what ``write`` was given.
     """
 
     path: Path
-    state: dict[str, object]
+    state: State
 
     @property
     def step(self) -> int:
         """Updates that were done."""
-        return int(str(self.state["step"]))
+        return self.state.step
 
     def tensors(self, name: str) -> dict[str, Tensor]:
         """The tensors of one file, on the CPU."""
@@ -118,12 +143,10 @@ def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
         return None
     path = there[-1]
     state = _read_state(path / STATE)
-    _require_owner(path / STATE, state.get("owner"), owner)
-    if path.name != f"step-{state['step']:08d}":
-        raise BenchError(f"{path / STATE}: damaged, it is of step {state['step']}; {WITHOUT_RESUME}")
-    files = state["files"]
-    assert isinstance(files, dict)
-    for name, digest in files.items():
+    require_owner(path / STATE, state.owner, owner, f"resuming gives the same bits or nothing; {WITHOUT_RESUME}")
+    if path.name != f"step-{state.step:08d}":
+        raise BenchError(f"{path / STATE}: damaged, it is of step {state.step}; {WITHOUT_RESUME}")
+    for name, digest in state.files.items():
         file_name(name, f"{path / STATE}: a file of the checkpoint")
         if not (path / name).is_file():
             raise BenchError(f"{path / name}: this file of the checkpoint is missing; {WITHOUT_RESUME}")
@@ -132,7 +155,7 @@ def find(folder: Path, owner: Mapping[str, object]) -> Checkpoint | None:
     return Checkpoint(path, state)
 
 
-def _read_state(path: Path) -> dict[str, object]:
+def _read_state(path: Path) -> State:
     try:
         state = read_json(path)
     except TaskError as error:
@@ -140,19 +163,7 @@ def _read_state(path: Path) -> dict[str, object]:
     told = state.pop("sha256", None)
     if told != json_files.hash64(state):
         raise BenchError(f"{path}: damaged, its sha256 is not the one that was written; {WITHOUT_RESUME}")
-    require_shape(state, SHAPE, str(path))
-    return state
-
-
-def _require_owner(path: Path, theirs: object, ours: Mapping[str, object]) -> None:
-    if not isinstance(theirs, dict):
-        raise BenchError(f"{path}: it does not say which cell it belongs to; {WITHOUT_RESUME}")
-    for name, value in ours.items():
-        if theirs.get(name) != value:
-            raise BenchError(
-                f"{path}: a foreign checkpoint; it was written with {name} {theirs.get(name)}, and this is {value}. "
-                f"Resuming gives the same bits or nothing; {WITHOUT_RESUME}"
-            )
+    return as_written(State, state, path, way_out=WITHOUT_RESUME)
 
 
 def _apart(table: Mapping[str, Tensor]) -> dict[str, Tensor]:

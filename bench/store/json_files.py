@@ -126,6 +126,45 @@ def _require_kind(value: object, kind: Any, where: str, what: str) -> None:
         raise BenchError(f"{where}: not as this program writes it ({what} is {type(value).__name__}, not {wanted})")
 
 
+ANOTHER_RUN = "delete the cell's folder to run it again"
+
+
+def read_as(cls: type[T], path: Path) -> T:
+    """The JSON object of a file as a dataclass or NamedTuple; what newer versions write besides is passed over.
+
+    Raises:
+        BenchError: not readable, or not of this kind.
+    """
+    return as_written(cls, read_json(path), path)
+
+
+def as_written(cls: type[T], values: object, path: Path, what: str = "it", way_out: str = ANOTHER_RUN) -> T:
+    """The same of a value that was read from a file; ``way_out`` ends the message."""
+    try:
+        return typed(cls, values, f"{path}: not as this program writes it", what, more=True)
+    except BenchError as error:
+        raise BenchError(f"{error}; {way_out}") from None
+
+
+def require_owner(path: Path, theirs: Mapping[str, object], ours: Mapping[str, object], way_out: str) -> None:
+    """Refuse a file that was made from something else than what is at hand.
+
+    Args:
+        path: of the file.
+        theirs: what it says that it was made from.
+        ours: what is at hand.
+        way_out: what to do.
+
+    Raises:
+        BenchError: the first difference.
+    """
+    for name in sorted({*theirs, *ours}):
+        if theirs.get(name) != ours.get(name):
+            raise BenchError(
+                f"{path}: foreign, made with {name} {theirs.get(name)}, and this is {ours.get(name)}; {way_out}"
+            )
+
+
 def file_name(text: str, what: str) -> str:
     """``text``, where it can be the name of a file in a folder and of nothing else.
 
@@ -167,4 +206,4 @@ def read_json(path: Path) -> dict[str, object]:
     try:
         return read_json_file(path)
     except TaskError as error:
-        raise BenchError(f"not readable: {error}; or delete the cell's folder to run it again") from None
+        raise BenchError(f"not readable: {error}; or {ANOTHER_RUN}") from None

@@ -95,9 +95,7 @@ class Keeper:
         """Updates that were done whenever the cell was resumed, in order."""
         if self._found is None:
             return []
-        before = self._found.state["resumed_at"]
-        assert isinstance(before, list)
-        return [*before, self._found.step]
+        return [*self._found.state.resumed_at, self._found.step]
 
     def restore(self, parts: Parts, batches: Iterator[Batch]) -> int:
         """Set ``parts``, the random states and the position in ``batches`` to the checkpoint's; returns its step.
@@ -110,7 +108,7 @@ class Keeper:
         state, path = self._found.state, self._found.path
         for _ in range(self._found.step):
             next(batches)
-        if self._audit.summary()["sha256"] != state["batches_sha256"]:
+        if self._audit.summary()["sha256"] != state.batches_sha256:
             raise BenchError(
                 f"{path}: a foreign checkpoint; it was trained on other batches than the strategy draws now, "
                 f"whose code has changed; {checkpoints.WITHOUT_RESUME}"
@@ -121,7 +119,7 @@ class Keeper:
             parts.optimizer.load_state_dict(optimizer)  # type: ignore[arg-type]
             parts.scheduler.load_state_dict(scheduler)  # type: ignore[arg-type]
             if parts.validator:
-                parts.validator.restore(state["validation"], self._found.tensors("best"))  # type: ignore[arg-type]
+                parts.validator.restore(state.validation, self._found.tensors("best"))
             own = f"{processes.number()}."
             states = self._found.tensors("random")
             set_random_states({k.removeprefix(own): v for k, v in states.items() if k.startswith(own)}, parts.device)
@@ -159,9 +157,8 @@ def stored_states(found: Checkpoint) -> tuple[object, object]:
         BenchError: the checkpoint holds something else.
     """
     with whole(found):
-        scalars, tensors = found.state["scalars"], found.tensors("training")
-        assert isinstance(scalars, dict)
-        return unflatten(scalars["optimizer"], tensors), unflatten(scalars["scheduler"], tensors)
+        scalars, tensors = found.state.scalars, found.tensors("training")
+        return unflatten(scalars.optimizer, tensors), unflatten(scalars.scheduler, tensors)
 
 
 @contextmanager

@@ -223,10 +223,11 @@ def test_code_of_a_model_runs_with_consent_that_is_recorded(
     assert main([*run, "--trust-remote-code"]) == 0
     (cell,) = [c for c in cells.read_cells(tmp_path / "results" / "e")]
     assert cell.settings["trust_remote_code"] is True
-    assert "--trust-remote-code" in str(cell.config["command"])
+    assert "--trust-remote-code" in cell.config.command
     with pytest.raises(BenchError, match="its model runs code of its own; --trust-remote-code consents"):
         stored.ranker_of(cell.path, trust_remote_code=False)
-    assert stored.ranker_of(cell.path, trust_remote_code=True)[1] == (cell.done or {})["weights_sha256"]
+    assert cell.done is not None
+    assert stored.ranker_of(cell.path, trust_remote_code=True)[1] == cell.done.weights_sha256
 
 
 def test_consent_and_the_code_are_part_of_a_cells_identity(own_code: Path) -> None:

@@ -200,6 +200,7 @@ def test_a_cell_with_adapters(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(run) == 0
     (cell,) = cells.read_cells(tmp_path / "results" / "e")
     assert cell.settings["lora"] == "r=2,alpha=4,dropout=0,targets=all-linear"
-    assert encoder_of(cell.path, False).weights_hash() == (cell.done or {})["weights_sha256"]
+    assert cell.done is not None
+    assert encoder_of(cell.path, False).weights_hash() == cell.done.weights_sha256
     assert main([*run[:2], "merge(mono, cross)", *run[3:]]) == 2
     assert "averages whole weights, which adapters are not" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def bits(folder: Path) -> dict[str, str]:
     """Of each cell, a hash over the scores, the weights and what was drawn."""
     found = {}
     for cell in cells.read_cells(folder):
-        digest = hashlib.sha256(str(cell.done and cell.done["weights_sha256"]).encode())
+        digest = hashlib.sha256(str(cell.done and cell.done.weights_sha256).encode())
         for name in ("scores/demo-dev@2.parquet", "batches.json", "model/model.safetensors"):
             digest.update((cell.path / name).read_bytes() if (cell.path / name).is_file() else b"")
         found[cell.path.name] = digest.hexdigest()

@@ -40,21 +40,21 @@ DEEP = "[" * 100_000
 
 @pytest.mark.parametrize(("name", "text", "message"), [
     ("config.json", DEEP, r"config\.json: JSON nested too deeply"),
-    ("config.json", '{"schema": 1}', r"config\.json: not as this program writes it \(it has no 'strategy'\)"),
+    ("config.json", '{"schema": 1}', r"config\.json: not as this program writes it: it has no 'strategy'"),
     ("config.json", '{"schema": 1, "strategy": "\\ud800"}', "holds half of a surrogate pair"),
     ("config.json", '{"schema": 1, "schema": 1}', "the key 'schema' comes up twice"),
-    ("config.json", '{"schema": true, "strategy": 3}', r"'strategy' is int, not str"),
+    ("config.json", '{"schema": true, "strategy": 3}', "it has no 'trained'"),
     ("done", "[]", "a JSON object is expected; got list"),
-    ("done", '{"weights_sha256": "0", "seconds": {"a": "b"}}', r"'a' of 'seconds' is str, not int or float"),
-    ("done", '{"weights_sha256": "0", "seconds": {}, "peak_memory_mb": [1]}', "peak_memory_mb is list, not dict"),
+    ("done", '{"weights_sha256": "0", "seconds": {"a": "b"}}', "'a' of seconds is a whole number or a number; got 'b'"),
+    ("done", '{"weights_sha256": "0", "seconds": {}, "peak_memory_mb": [1]}', "peak_memory_mb is a table; got .1."),
     ("steps.jsonl", DEEP, r"steps\.jsonl: not readable \(RecursionError"),
     ("steps.jsonl", "", r"steps\.jsonl: no step is logged"),
-    ("steps.jsonl", "3", r"a part of it is int, not dict"),
-    ("steps.jsonl", '{"loss": null, "rows_per_s": 1, "padding": 0}', r"'loss' is NoneType, not int or float"),
-    ("cost.json", '{"seconds": [1], "flops": ""}', r"cost\.json: not as this program writes it \('seconds' is list"),
-    ("validation.jsonl", '{"step": 1, "mean": "0.5"}', r"'mean' is str, not int or float"),
+    ("steps.jsonl", "3", r"steps\.jsonl: .*a line is a table; got 3"),
+    ("steps.jsonl", '{"loss": null, "rows_per_s": 1, "padding": 0}', "a line has no 'pairs'"),
+    ("cost.json", '{"seconds": [1], "flops": ""}', r"cost\.json: not as this program writes it: seconds is a table"),
+    ("validation.jsonl", '{"step": 1, "mean": "0.5"}', "mean is a number; got '0.5'"),
     ("../findings.md", "\udcff", r"findings\.md: not readable"),
-    ("batches.json", "{}", r"batches\.json: not as this program writes it \(it has no 'pairs'\)"),
+    ("batches.json", "{}", r"batches\.json: not as this program writes it: it has no 'pairs'"),
     ("batches.json", json.dumps({"pairs": {}, "mono_batches": 1, "steps": 1, "rows": 1, "same_group_rows": 0,
                                  "sha256": ""}), "no language pair was drawn"),
     ("../protocol.json", DEEP, r"protocol\.json: JSON nested too deeply"),
@@ -120,12 +120,12 @@ STATE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("change", "message"), [
-    ({"step": "3"}, "'step' is str, not int"),
+    ({"step": "3"}, "step is a whole number; got '3'"),
     ({"step": 4}, "damaged, it is of step 4"),
     ({"files": {"../../etc/passwd": "0"}}, "a file of the checkpoint becomes the name of a file"),
-    ({"files": ["a"]}, "'files' is list, not dict"),
-    ({"resumed_at": "x"}, "'resumed_at' is str, not list|it is str, not list"),
-    ({"scalars": {"optimizer": 3, "scheduler": {}}}, "'optimizer' is int, not dict"),
+    ({"files": ["a"]}, "files is a table; got"),
+    ({"resumed_at": "x"}, "resumed_at is a list; got 'x'"),
+    ({"scalars": {"optimizer": 3, "scheduler": {}}}, "optimizer is a table; got 3"),
     ({"scalars": {"optimizer": {"tensor": "none"}, "scheduler": {}}}, "not what training stores"),
     ({"scalars": {"optimizer": {"dict": [3]}, "scheduler": {}}}, "not what training stores"),
     ({"scalars": {"optimizer": {"a": 1, "b": 2}, "scheduler": {}}}, "not what training stores"),
@@ -147,7 +147,7 @@ def test_a_checkpoint_whose_digest_fits(tmp_path: Path, change: dict[str, Any], 
 
     with pytest.raises(BenchError, match=message) as raised:
         resumed()
-    assert "without --resume" in str(raised.value) or "name of a file" in message or "not" in message
+    assert "without --resume" in str(raised.value) or "name of a file" in message
 
 
 @pytest.mark.parametrize("text", [DEEP, "[]", '{"sha256": 3}', '{"a": "\\ud800"}', "", "\x00"])

@@ -35,7 +35,7 @@ def bits(folder: Path) -> dict[str, tuple[str, str]]:
     for cell in cells.read_cells(folder / "small"):
         if cell.done is not None:
             scores = (cell.path / "scores" / "demo-dev@2.parquet").read_bytes()
-            found[cell.path.name] = (str(cell.done["weights_sha256"]), hashlib.sha256(scores).hexdigest())
+            found[cell.path.name] = (cell.done.weights_sha256, hashlib.sha256(scores).hexdigest())
     return found
 
 
