@@ -57,6 +57,8 @@ def measured(path: Path) -> pa.Table:
         keys = rows.keys()
         texts = {"set": [name] * len(keys["group"]), **{key: keys[key].cast(pa.string()) for key in KEYS}}
         tables.append(pa.table(texts | rows.values((*MEASURES, IN_POOL, *BIAS))))
+    if not tables:
+        raise BenchError(f"{path}: scores of no set; delete it, and the command that made it scores it again")
     said = {key: value for key, value in about.items() if key not in scores.POOLS}
     return pa.concat_tables(tables).replace_schema_metadata({"bench": json.dumps(said, sort_keys=True)})
 
@@ -69,12 +71,12 @@ class Stored:
 
     def keys(self) -> dict[str, pa.DictionaryArray]:
         """As written."""
-        table = _of_set(self._path, self._stored, KEYS)
+        table = _of_set(self._path, self._stored, dict.fromkeys(KEYS, "string"))
         return {name: _dictionary(table[name]) for name in KEYS}
 
     def values(self, names: Sequence[str]) -> dict[str, Floats]:
         """As written."""
-        table = _of_set(self._path, self._stored, names)
+        table = _of_set(self._path, self._stored, dict.fromkeys(names, "double"))
         return {name: np.array(table[name].to_numpy(), np.float64) for name in names}
 
 
@@ -124,7 +126,7 @@ class Derived:
         """Those of the queries, once for each row of theirs."""
         import pyarrow as pa
 
-        table = _of_set(self._path, self._stored, ("pool", *KEYS))
+        table = self._table("pool", *KEYS)
         number = {lang: i for i, lang in enumerate(sorted({lang for pool in self._pools for lang in pool} | {POOL}))}
         query, d_lang = [], []
         for block in self._blocks(table):
@@ -148,7 +150,7 @@ class Derived:
 
     def _observed(self) -> Iterator[tuple[int, Observed]]:
         """The number of a pool, and what was observed of the queries of one language in it."""
-        table = _of_set(self._path, self._stored, [name for name in OBSERVED if name not in ("set", "query_id")])
+        table = self._table(*(name for name in OBSERVED if name not in ("set", "query_id")))
         relevance, there = self._lists(table, "relevance"), self._lists(table, "in_corpus")
         self._require(np.array_equal(relevance.length, there.length) and bool((relevance.flat >= 0).all()), "relevance")
         without = Lists(np.where(relevance.flat == 0, ABSENT, np.where(there.flat, MISSED, LOST)), relevance.length)
@@ -165,6 +167,9 @@ class Derived:
                 block.q_lang, block.passages, question[rows], block.lang, relevance.padded(rows, 0),
                 rank.padded(rows, ABSENT), in_pool.padded(rows, ABSENT), best, looked_at[rows], own[rows],
             )  # fmt: skip
+
+    def _table(self, *columns: str) -> pa.Table:
+        return _of_set(self._path, self._stored, {name: OBSERVED[name] for name in columns})
 
     def _blocks(self, table: pa.Table) -> Iterator[Block]:
         """The queries of each language in each pool, as the file has them."""
@@ -221,15 +226,15 @@ class Derived:
             )
 
 
-def _of_set(path: Path, stored: str, columns: Sequence[str]) -> pa.Table:
-    """Columns of the rows of one set; those of ``KEYS`` say something everywhere.
+def _of_set(path: Path, stored: str, columns: Mapping[str, str]) -> pa.Table:
+    """Columns and their types, of the rows of one set; those of ``KEYS`` say something everywhere.
 
     Raises:
         BenchError: there is no such row, or one that does not say what it is about.
     """
     import pyarrow as pa
 
-    table = scores.read_scores(path, ["set", *columns])
+    table = scores.read_scores(path, {"set": "string", **columns})
     sets = _dictionary(table["set"])
     chosen = np.isin(_codes(sets), [i for i, name in enumerate(sets.dictionary.to_pylist()) if name == stored])
     if not chosen.any():

@@ -9,7 +9,7 @@ Files of version 0.1 hold measures instead, a row per query and passage language
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
@@ -50,10 +50,6 @@ ABOUT = {"task": str, "version": str, "files": {str: str},
 
 POOLS = {"schema": int, "pools": [{str: int}]}
 """``pools``: of each pool of passages that was searched, language -> passages."""
-
-
-TEXTS = ("set", "q_lang", "d_lang", "query_id", "group")
-"""Columns of a file of measures that say what a row is about; the others are numbers."""
 
 
 OBSERVED = {
@@ -154,8 +150,8 @@ def write_scores(path: Path, table: pa.Table) -> None:
         pq.write_table(table, aside, compression="zstd", compression_level=LEVEL, **how)
 
 
-def read_scores(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a scores file, all columns or those named.
+def read_scores(path: Path, columns: Mapping[str, str] | None = None) -> pa.Table:
+    """Read a scores file: all columns, or those named, of the types that stand beside their names.
 
     Raises:
         BenchError: not readable, or written by a version that had other columns.
@@ -164,21 +160,15 @@ def read_scores(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
     with _readable(path), pq.ParquetFile(path) as file:
         schema = file.schema_arrow
-        wrong = [name for name in columns or () if name not in schema.names or not _has_its_type(schema, name)]
-        if wrong:
-            seen = f"no column {wrong[0]}" if wrong[0] not in schema.names else f"{wrong[0]} of another type"
-            raise BenchError(
-                f"{path}: written by another version ({seen}); delete it, and the command that made it scores it again"
-            )
-        return file.read(columns)
-
-
-def _has_its_type(schema: pa.Schema, name: str) -> bool:
-    """Whether a column of a scores file holds what it should: as ``OBSERVED`` says, or text, or numbers."""
-    kind = _plain(schema.field(name).type)
-    if "rank" in schema.names:
-        return kind == OBSERVED.get(name)
-    return kind == ("string" if name in TEXTS else "double")
+        for name, kind in (columns or {}).items():
+            there = name in schema.names
+            if not there or _plain(schema.field(name).type) != kind:
+                seen = f"{name} of another type" if there else f"no column {name}"
+                raise BenchError(
+                    f"{path}: written by another version ({seen}); delete it, and the command that made it scores it "
+                    "again"
+                )
+        return file.read(list(columns) if columns is not None else None)
 
 
 def _plain(kind: pa.DataType) -> str:

@@ -83,7 +83,28 @@ def _scores(name: str, seed: int, gain: float | None, version: str) -> pa.Table:
         "set": ["toy"] * len(keys), "q_lang": [q for q, _, _ in keys], "d_lang": [d for _, d, _ in keys],
         "query_id": [f"{q}/{i}" for q, _, i in keys], "group": [str(i) for _, _, i in keys],
     }  # fmt: skip
-    about = {"task": "toy", "version": version, "files": {"toy": "0"},
-             "sets": {"toy": {"main": "AP", "note": "", "passages": dict.fromkeys(LANGS, 50)}}}  # fmt: skip
     table = pa.table({k: pa.array(v).dictionary_encode() for k, v in texts.items()} | columns)
-    return table.replace_schema_metadata({"bench": json.dumps(about)})
+    return table.replace_schema_metadata({"bench": json.dumps(_about(version))})
+
+
+def observations(seed: int = 0, version: str = "1") -> pa.Table:
+    """The same rows as observations: one passage of 50 per language answers each question."""
+    rng, n = np.random.default_rng(seed), len(LANGS) * QUESTIONS
+    texts = {"q_lang": np.repeat(LANGS, QUESTIONS).tolist(), "group": [str(i) for i in range(QUESTIONS)] * len(LANGS)}
+    texts["query_id"] = [f"{q}/{i}" for q, i in zip(texts["q_lang"], texts["group"], strict=True)]
+    tops = [rng.permutation(50 * len(LANGS)).tolist() for _ in range(n)]
+    places = {
+        "d_lang": [LANGS] * n, "relevance": [[1] * len(LANGS)] * n, "in_corpus": [[True] * len(LANGS)] * n,
+        "rank": [(np.array(top[: len(LANGS)]) % 50 + 1).tolist() for top in tops],
+        "rank_in_pool": [(np.array(top[: len(LANGS)]) + 1).tolist() for top in tops],
+    }  # fmt: skip
+    rest = {"set": ["toy"] * n, "pool": [0] * n, "top": [top[:10] for top in tops]}
+    counted = {"nonrelevant": [10] * n, "nonrelevant_own": rng.integers(0, 11, n)}
+    about = _about(version) | {"schema": scores.SCHEMA, "pools": [dict.fromkeys(LANGS, 50)]}
+    schema = scores.observed_schema().with_metadata({"bench": json.dumps(about)})
+    return pa.table(texts | places | rest | counted, schema)
+
+
+def _about(version: str) -> dict[str, object]:
+    return {"task": "toy", "version": version, "files": {"toy": "0"},
+            "sets": {"toy": {"main": "AP", "note": "", "passages": dict.fromkeys(LANGS, 50)}}}  # fmt: skip

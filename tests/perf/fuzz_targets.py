@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mutate as m
 import pyarrow as pa
+import pyarrow.parquet as parquet
 import torch._dynamo  # noqa: F401  # it makes a cache when it is imported, which is no doing of an input
 
 import bench
@@ -327,6 +328,17 @@ def cell_file(name: str, of: str = "hybrid") -> bytes:
     return next(data for path, data in cell_files().items() if path.startswith(of) and path.endswith(name))
 
 
+def observed_file() -> bytes:
+    """The same scores as observations."""
+    from tests.bench import made_up
+
+    before, made_up.QUESTIONS = made_up.QUESTIONS, 4
+    sink = io.BytesIO()
+    parquet.write_table(made_up.observations(), sink)
+    made_up.QUESTIONS = before
+    return sink.getvalue()
+
+
 def cell_folder(of: str) -> str:
     """The folder of a cell of the made-up experiment."""
     return next(path.partition("/")[0] for path in cell_files() if path.startswith(of))
@@ -464,7 +476,19 @@ def _odd_column(column: pa.ChunkedArray, rng: Random) -> pa.Array:
     wild: tuple[Any, ...] = ("", "*", "ar", "x\x00", "$x_{$", "../x", None)
     if isinstance(values[0], float):
         wild = (float("nan"), float("inf"), -1.0, 1e308, None)
-    return pa.array([rng.choice(wild) if rng.randint(0, 3) == 0 else v for v in values])
+    if isinstance(values[0], int):
+        wild = (-1, 1, (1 << 31) - 1, None)
+    if isinstance(values[0], list):
+        part = values[0][:1] or [None]
+        odd = "x" if isinstance(part[0], str) else True if isinstance(part[0], bool) else -1
+        wild = ([], part * 50, [odd, *values[0][1:]], [None, *values[0][1:]], values[0][::-1], None)
+    return pa.array([rng.choice(wild) if rng.randint(0, 3) == 0 else v for v in values], _plain(column.type))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 STATIC = Path(bench.__file__).parent / "models" / "demo-static"
@@ -615,7 +639,7 @@ def _targets() -> tuple[Target, ...]:
         Target("locks", (LOCK,), m.json_file, locked),
         Target("results: protocol.json", (plain(PROTOCOL),), m.json_file,
                partial(results, name="protocol.json"), True),
-        Target("results: scores parquet", (cell_file("toy@1.parquet"),), scores_file,
+        Target("results: scores parquet", (cell_file("toy@1.parquet"), observed_file()), scores_file,
                partial(results, name="toy@1.parquet"), True),
         Target("command line", COMMANDS, m.tokens(ARGUMENTS), command, True),
     )  # fmt: skip

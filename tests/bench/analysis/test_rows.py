@@ -119,7 +119,7 @@ def test_a_measure_in_a_line_of_pandas(tmp_path: Path, case: oracles.Case) -> No
 
 def test_the_top_is_the_ranking(tmp_path: Path, case: oracles.Case) -> None:
     docs = [d for lang in sorted(case.evalset.passages) for d in case.evalset.passages[lang]]
-    table = read_scores(write(tmp_path / "f.parquet", [case], Plan()), ["query_id", "top"]).to_pylist()
+    table = read_scores(write(tmp_path / "f.parquet", [case], Plan())).to_pylist()
     for row in table:
         assert [docs[i] for i in row["top"]] == case.order(row["query_id"])[:10]
 
@@ -141,7 +141,7 @@ def test_files_of_version_0_1_stand_beside_new_ones(tmp_path: Path, case: oracle
     (new,) = read_sets(read_cells(tmp_path / "made"))
     board = leaderboard(new, "nDCG@10")
     write_scores(paths[0], measured(paths[0]))
-    assert read_scores(paths[0], ["AP"]).num_rows == len(new.layout.pair)
+    assert read_scores(paths[0], {"AP": "double"}).num_rows == len(new.layout.pair)
     (mixed,) = read_sets(read_cells(tmp_path / "made"))
     assert mixed.layout.pairs == new.layout.pairs
     np.testing.assert_array_equal(mixed.layout.cluster, new.layout.cluster)
@@ -183,6 +183,9 @@ def changed(name: str, change: Callable[[Any], Any]) -> Callable[[pa.Table], pa.
     (lambda t: t.drop_columns(["top"]), "no column top"),
     (lambda t: t.set_column(t.column_names.index("rank"), "rank", t["relevance"]), "rank of another type"),
     (lambda t: t.replace_schema_metadata(said(t, schema=3)), "written by another version (schema 3)"),
+    (lambda t: t.replace_schema_metadata(said(t, schema=None)), "'schema' is NoneType, not int"),
+    (lambda t: t.replace_schema_metadata(said(t, sets={})), "scores of no set"),
+    (lambda t: t.replace_schema_metadata({"bench": said(t)["bench"].replace("schema", "x")}), "d_lang of another type"),
     (lambda t: t.replace_schema_metadata(said(t, pools=[])), "(pool cannot be)"),
     (lambda t: t.replace_schema_metadata(said(t, pools=[{"ar": -1}])), "(pools cannot be)"),
     (lambda t: t.replace_schema_metadata(said(t, pools={"ar": 1})), "'pools' is dict, not list"),
