@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from tasks import EvalSet, facts
 from tasks.named import mteb_name
 
 if TYPE_CHECKING:
-    from bench.data.corpus import Corpus, Ranker
+    from bench.data.corpus import Corpus, Ints, Ranker, Vectors
 
 MTEB_NAMES = {"AP": "map", "nDCG@10": "ndcg_at_10", "R@1": "recall_at_1", "R@10": "recall_at_10",
               "R@100": "recall_at_100", "RR@10": "mrr_at_10"}  # fmt: skip
@@ -45,18 +45,52 @@ def export_trec(
     """Rank anew with the cell's model and write ``<set>.<q_lang>-<d_lang>.run`` and ``.qrels``; ``all`` is the pool.
 
     Scores are written so that readers order them as they were ranked: equal ones by doc_id descending, as trec_eval.
-    ``trust_remote_code`` is the user's consent to run the model's own code, where the cell was made with it.
+    Judgements have the grades of the data, 0 and below too. Ids as ``trec_id`` writes them. The data are read, and the
+    names of all files known, before the model is opened. ``trust_remote_code`` is the user's consent to run the
+    model's own code, where the cell was made with it.
     """
+    sets = list(resolve.task(task).load(root))
+    stems = [[_stem(evalset, q, d) for q, d in _pairs(evalset)] for evalset in sets]
     ranker = _as_scored(cell, trust_remote_code)
     written: list[Path] = []
-    for evalset in resolve.task(task).load(root):
-        for name, lines, qrels in _runs(evalset, ranker, cell.path.name, depth):
-            for suffix, text in (("run", lines), ("qrels", qrels)):
-                path = out / file_name(f"{evalset.name}.{name}.{suffix}", "a set with its languages")
+    for evalset, named in zip(sets, stems, strict=True):
+        for stem, texts in zip(named, _runs(evalset, ranker, cell.path.name, depth), strict=True):
+            for suffix, lines in zip(("run", "qrels"), texts, strict=True):
+                path = out / f"{stem}.{suffix}"
                 with written_aside(path) as aside:
-                    aside.write_text("".join(text), encoding="utf-8")
+                    aside.write_text("".join(lines), encoding="utf-8")
                 written.append(path)
     return written
+
+
+def trec_id(identity: str) -> str:
+    """An id as a column of TREC's files: blanks of any kind percent-encoded, and '%' where it would be read as such.
+
+    ``urllib.parse.unquote`` gives the id back; ids without blanks and '%' stay as they are.
+    """
+    blank = r"\s|[\x1c-\x1f]|%(?=[0-9A-Fa-f]{2})"
+    return re.sub(blank, lambda sign: "".join(f"%{byte:02X}" for byte in sign[0].encode()), identity)
+
+
+def _pairs(evalset: EvalSet) -> list[tuple[str, str]]:
+    """(q_lang, d_lang) with judgements, d_lang ``POOL`` where there are several passage languages."""
+    langs = [*sorted(evalset.passages), *([POOL] if len(evalset.passages) > 1 else [])]
+    return [(q, d) for q in evalset.queries for d in langs if any(_judgements(evalset, q, d))]
+
+
+def _judgements(evalset: EvalSet, q_lang: str, d_lang: str) -> Iterator[tuple[str, str, int]]:
+    """Query, passage and grade, of the queries of one language and the passages of one, or of the pool."""
+    there = evalset.passages[d_lang] if d_lang != POOL else None
+    for q in evalset.queries[q_lang]:
+        for d, grade in evalset.relevant.get(q, {}).items():
+            if there is None or d in there or evalset.absent.get(d) == d_lang:
+                yield q, d, grade
+
+
+def _stem(evalset: EvalSet, q_lang: str, d_lang: str) -> str:
+    named = f"{evalset.name}.{q_lang}-{'all' if d_lang == POOL else d_lang}"
+    file_name(f"{named}.qrels", "a set with its languages")
+    return named
 
 
 def _as_scored(cell: Cell, trust_remote_code: bool) -> Ranker:
@@ -73,43 +107,47 @@ def _as_scored(cell: Cell, trust_remote_code: bool) -> Ranker:
     return ranker
 
 
-def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Name, run lines and qrels lines of every language pair with relevant passages, and of the pool."""
+def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tuple[list[str], list[str]]]:
+    """Run lines and qrels lines of ``_pairs``."""
     from bench.data.corpus import build_corpus
-    from bench.evaluation import ranks
 
     corpus = build_corpus(evalset.passages)
-    _require_no_blank(chain(corpus.doc_id, *evalset.queries.values()))
+    column = {d: i for i, d in enumerate(corpus.doc_id)} if evalset.itself else {}
     passages, place = ranker.passages(corpus)
-    segments = {lang: slice(int(corpus.segment[i]), int(corpus.segment[i + 1])) for i, lang in enumerate(corpus.langs)}
-    if len(segments) > 1:
-        segments[POOL] = slice(0, len(corpus.doc_id))
-    for lang, asked in evalset.queries.items():
-        ids = [q for q in asked if evalset.relevant.get(q)]
-        queries = ranker.queries([asked[q] for q in ids], [lang] * len(ids))
-        for d_lang, part in segments.items():
-            inside = set(corpus.doc_id[part])
-            qrels = [f"{q} 0 {d} {grade}\n" for q in ids for d, grade in evalset.relevant[q].items() if d in inside]
-            if not qrels:
-                continue
-            answered = {line.split(" ", 1)[0] for line in qrels}
-            lines: list[str] = []
-            cut = _cut(corpus, part)
-            for rows, block in ranks.similarity_blocks(queries, passages[place[part]]):
-                best = ranks.top_columns(block, depth, cut)
-                for i, columns in zip(range(rows.start, rows.stop), best, strict=True):
-                    if ids[i] in answered:
-                        lines += [
-                            f"{ids[i]} Q0 {cut.doc_id[c]} {rank} {float(block[i - rows.start, c])!r} {tag}\n"
-                            for rank, c in enumerate(columns, start=1)
-                        ]
-            yield f"{lang}-{'all' if d_lang == POOL else d_lang}", lines, qrels
+    segments = {
+        lang: slice(int(a), int(b))
+        for lang, a, b in zip(corpus.langs, corpus.segment, corpus.segment[1:], strict=False)
+    }
+    segments[POOL] = slice(0, len(corpus.doc_id))
+    for lang, pairs in groupby(_pairs(evalset), lambda pair: pair[0]):
+        ids = [q for q in evalset.queries[lang] if evalset.relevant.get(q)]
+        leaving = np.array([column.get(evalset.itself.get(q, ""), -1) for q in ids], np.int64)
+        queries = ranker.queries([evalset.queries[lang][q] for q in ids], [lang] * len(ids))
+        for _, d_lang in pairs:
+            judged = list(_judgements(evalset, lang, d_lang))
+            part = segments[d_lang]
+            inside = (leaving >= part.start) & (leaving < part.stop)
+            gone = np.where(inside, leaving - part.start, -1)
+            found = _found(queries, passages[place[part]], _cut(corpus, part), gone, depth)
+            asked = {q for q, _, _ in judged}
+            lines = [
+                f"{trec_id(q)} Q0 {trec_id(d)} {rank} {score!r} {tag}\n"
+                for q, best in zip(ids, found, strict=True) if q in asked
+                for rank, (d, score) in enumerate(best, start=1)
+            ]  # fmt: skip
+            yield lines, [f"{trec_id(q)} 0 {trec_id(d)} {grade}\n" for q, d, grade in judged]
 
 
-def _require_no_blank(ids: Iterable[str]) -> None:
-    wrong = next((x for x in ids if len(x.split()) != 1), None)
-    if wrong is not None:
-        raise BenchError(f"TREC's files are columns separated by blanks; the id {wrong!r:.80} has one, or is empty")
+def _found(
+    queries: Vectors, passages: Vectors, corpus: Corpus, leaving: Ints, depth: int
+) -> Iterator[list[tuple[str, float]]]:
+    """The passages that are retrieved for each query, at most ``depth``, best first, with their scores."""
+    from bench.evaluation import ranks
+
+    for rows, block in ranks.similarity_blocks(queries, passages):
+        ranks.leave(block, leaving[rows])
+        for scores, columns in zip(block, ranks.top_columns(block, depth, corpus), strict=True):
+            yield [(corpus.doc_id[c], float(scores[c])) for c in columns if c >= 0]
 
 
 def _cut(corpus: Corpus, part: slice) -> Corpus:

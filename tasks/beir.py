@@ -16,6 +16,9 @@ PLAIN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 """What splits and languages are called: they become parts of paths."""
 
 
+IDENTICAL_LEAVE = "the passage with a query's own id leaves its ranking"
+
+
 @dataclass(frozen=True)
 class BeirFolder(Task):
     """A folder in BEIR's layout, or one such folder per language.
@@ -25,6 +28,8 @@ class BeirFolder(Task):
         folder: below the data root, or an absolute path.
         split: which qrels.
         langs: the language of the one folder; or, where there are several, names of its subfolders.
+        ignore_identical_ids: whether the passage with a query's own id leaves its ranking, as in ArguAna and Quora,
+            where it is the query itself; mteb's name for it.
         main: measure that tables lead with.
         note: what a reader must know of it.
         version: of the data.
@@ -36,6 +41,7 @@ class BeirFolder(Task):
     folder: str
     split: str = "test"
     langs: tuple[str, ...] = ("en",)
+    ignore_identical_ids: bool = False
     main: str = "nDCG@10"
     note: str = ""
     version: str = "1"
@@ -54,14 +60,16 @@ class BeirFolder(Task):
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield the one evaluation set. Ids carry the language where there are several."""
         several = len(self.langs) > 1
-        parts = {lang: read(self._layout(root, lang), f"{lang}/" if several else "") for lang in self.langs}
+        drop = self.ignore_identical_ids
+        parts = {lang: read(self._layout(root, lang), f"{lang}/" if several else "", drop) for lang in self.langs}
         yield EvalSet(
             name=self.name,
             queries={lang: part.queries for lang, part in parts.items()},
             passages={lang: part.passages for lang, part in parts.items()},
             relevant={q: found for part in parts.values() for q, found in part.relevant.items()},
             main=self.main,
-            note=self.note,
+            note="; ".join(filter(None, (self.note, IDENTICAL_LEAVE if drop else ""))),
+            itself={q: d for part in parts.values() for q, d in part.itself.items()} if drop else {},
             absent={d: lang for lang, part in parts.items() for d in part.absent},
             noticed=together(part.noticed for part in parts.values()),
         )

@@ -29,6 +29,7 @@ class Read(NamedTuple):
         queries: the judged ones.
         passages: all, streamed.
         relevant: query_id -> doc_id -> grade, also 0 and below.
+        itself: query_id -> doc_id of the passage that has the same id.
         absent: doc_ids that are judged and that the corpus lacks.
         noticed: what was repaired or left out.
     """
@@ -36,6 +37,7 @@ class Read(NamedTuple):
     queries: dict[str, str]
     passages: Mapping[str, str]
     relevant: Judgements
+    itself: dict[str, str]
     absent: tuple[str, ...]
     noticed: tuple[Noticed, ...]
 
@@ -69,8 +71,13 @@ def _instead(folder: Path, split: str) -> str:
     return f"{folder / 'qrels'} has {f'{others}, and no .tsv' if others else 'no judgements'}"
 
 
-def read(files: Layout, prefix: str = "") -> Read:
+IDENTICAL = "queries with the id of a passage, which ignore_identical_ids=True takes out of their rankings"
+
+
+def read(files: Layout, prefix: str = "", drop_identical: bool = False) -> Read:
     """Queries that are judged, all passages (streamed), and what is relevant.
+
+    Passages with the id of a query are noted, unless they leave the ranking (``drop_identical``) anyway.
 
     Raises:
         TaskError: a file is broken or contradicts itself, or no judgement is of a query and a passage that are there.
@@ -78,7 +85,13 @@ def read(files: Layout, prefix: str = "") -> Read:
     notes = Notes(files.corpus.parent.parent)
     qrels = read_qrels(files.qrels, notes)
     asked = _queries(files.queries, qrels.judged, notes)
-    passages = Streamed(partial(_corpus, files.corpus, prefix), str(files.corpus), notes)
+    alike: dict[str, str] = {}  # query_id -> text of the passage that has its id
+
+    def look(row: Row) -> None:
+        if (q := row.doc_id.removeprefix(prefix)) in qrels.judged and q in asked:
+            alike[q] = row.text
+
+    passages = Streamed(partial(_corpus, files.corpus, prefix), str(files.corpus), notes, look)
     if len(qrels.header) > 1 and qrels.header[0] in asked and prefix + qrels.header[1] in passages:
         raise TaskError(f"{files.qrels}, line 1: a grade is a whole number; got {' '.join(qrels.header)!r:.60}")
     found = answers(
@@ -89,10 +102,14 @@ def read(files: Layout, prefix: str = "") -> Read:
             f"{files.qrels}: no passage is relevant to any query; are its ids those of {files.corpus.name} and "
             f"{files.queries.name}?"
         )
+    if alike and not drop_identical:
+        same = sum(asked[q].strip() in text for q, text in alike.items())
+        notes.left_out(IDENTICAL, f"query {next(iter(alike))!r:.80}; {same} of them have its text", len(alike))
     return Read(
         {prefix + q: text for q, text in asked.items() if q in found.judged},
         passages,
         {prefix + q: {prefix + d: grade for d, grade in of.items()} for q, of in found.judged.items()},
+        {prefix + q: prefix + q for q in alike},
         tuple(prefix + d for d in found.absent),
         notes.found(),
     )

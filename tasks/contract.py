@@ -58,6 +58,7 @@ class EvalSet:
             query stands alone.
         main: the measure that tables lead with, in ir_measures' spelling.
         note: what a reader of its tables must know, e.g. that corpora of language pairs differ.
+        itself: query_id -> doc_id of the passage that is the query itself, where such passages leave the ranking.
         absent: doc_id -> language of passages that are judged and that the corpus lacks: relevant ones count as never
             found, as in trec_eval.
         noticed: what was repaired or left out in reading.
@@ -70,6 +71,7 @@ class EvalSet:
     group: dict[str, str] | None = None
     main: str = "AP"
     note: str = ""
+    itself: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     noticed: tuple[Noticed, ...] = ()
 

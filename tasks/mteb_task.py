@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tasks.beir import IDENTICAL_LEAVE
 from tasks.beir_files import passage_text
 from tasks.contract import EvalSet, Noticed, Task, TaskError, first_line
 from tasks.hub import kept_apart, mirror, mirrored, reading
@@ -35,6 +36,7 @@ class _Part(NamedTuple):
     passages: Mapping[str, str]
     relevant: dict[str, dict[str, int]]
     main: str
+    itself: dict[str, str]
     absent: tuple[str, ...]
     noticed: tuple[Noticed, ...]
 
@@ -74,8 +76,8 @@ class MtebTask(Task):
 
     @property
     def version(self) -> str:  # type: ignore[override]
-        """The data set's pinned revision."""
-        return str(_metadata(self.task).revision)[:12]
+        """The data set's pinned revision, and whether the query itself leaves its ranking."""
+        return str(_metadata(self.task).revision)[:12] + ("-no-self" if _ignores_identical_ids(self.task) else "")
 
     @property
     def licence(self) -> str:  # type: ignore[override]
@@ -150,17 +152,11 @@ class MtebTask(Task):
         )
         relevant = {prefix + q: {f"{d_lang}/{d}": grade for d, grade in of.items()} for q, of in found.judged.items()}
         queries = {prefix + q: text for q, text in asked.items() if prefix + q in relevant}
+        drop = _ignores_identical_ids(self.task)
+        itself = {prefix + q: d for q in found.judged if drop and (d := f"{d_lang}/{q}") in passages}
         main = self.main or {"map": "AP", "ndcg_at_10": "nDCG@10"}.get(_metadata(self.task).main_score, "nDCG@10")
-        return _Part(
-            q_lang,
-            d_lang,
-            queries,
-            passages,
-            relevant,
-            main,
-            tuple(f"{d_lang}/{d}" for d in found.absent),
-            notes.found(),
-        )
+        absent = tuple(f"{d_lang}/{d}" for d in found.absent)
+        return _Part(q_lang, d_lang, queries, passages, relevant, main, itself, absent, notes.found())
 
     def _set(self, parts: dict[str, _Part], note: str) -> EvalSet:
         return EvalSet(
@@ -169,7 +165,8 @@ class MtebTask(Task):
             passages={part.d_lang: part.passages for part in parts.values()},
             relevant={q: found for part in parts.values() for q, found in part.relevant.items()},
             main=next(iter(parts.values())).main,
-            note=note,
+            note="; ".join(filter(None, (note, IDENTICAL_LEAVE if _ignores_identical_ids(self.task) else ""))),
+            itself={q: d for part in parts.values() for q, d in part.itself.items()},
             absent={d: part.d_lang for part in parts.values() for d in part.absent},
             noticed=together(part.noticed for part in parts.values()),
         )
@@ -244,6 +241,14 @@ def _metadata(name: str) -> Any:
         raise TaskError(f"mteb:{name} is of type {metadata.type} ({', '.join(metadata.modalities)}); only text "
                         "retrieval is scored here")  # fmt: skip
     return metadata
+
+
+@cache
+def _ignores_identical_ids(name: str) -> bool:
+    """Whether mteb takes the passage with a query's own id out of its ranking."""
+    import mteb
+
+    return bool(getattr(mteb.get_task(name), "ignore_identical_ids", False))
 
 
 def _languages(name: str) -> dict[str, list[str]]:

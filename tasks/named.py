@@ -17,25 +17,29 @@ BEIR_CITATION = "Thakur et al. 2021, BEIR, arXiv 2104.08663"
 
 
 class Known(NamedTuple):
-    """A data set of BEIR: its name in mteb, its published size (Table 1 of the paper), and its split for testing."""
+    """A data set of BEIR: its name in mteb, its published size (Table 1 of the paper), and its split for testing.
+
+    ``itself`` is mteb's ``ignore_identical_ids``: the passage with a query's own id leaves its ranking.
+    """
 
     mteb: str
     passages: int
     queries: int
     split: str = "test"
+    itself: bool = False
 
 
 BEIR = {
-    "arguana": Known("ArguAna", 8_674, 1_406),
+    "arguana": Known("ArguAna", 8_674, 1_406, itself=True),
     "climate-fever": Known("ClimateFEVER", 5_416_593, 1_535),
     "dbpedia-entity": Known("DBPedia", 4_635_922, 400),
-    "fever": Known("FEVER", 5_416_568, 6_666),
-    "fiqa": Known("FiQA2018", 57_638, 648),
+    "fever": Known("FEVER", 5_416_568, 6_666, itself=True),
+    "fiqa": Known("FiQA2018", 57_638, 648, itself=True),
     "hotpotqa": Known("HotpotQA", 5_233_329, 7_405),
-    "msmarco": Known("MSMARCO", 8_841_823, 6_980, "dev"),
+    "msmarco": Known("MSMARCO", 8_841_823, 6_980, "dev", itself=True),
     "nfcorpus": Known("NFCorpus", 3_633, 323),
     "nq": Known("NQ", 2_681_468, 3_452),
-    "quora": Known("QuoraRetrieval", 522_931, 10_000),
+    "quora": Known("QuoraRetrieval", 522_931, 10_000, itself=True),
     "scidocs": Known("SCIDOCS", 25_657, 1_000),
     "scifact": Known("SciFact", 5_183, 300),
     "trec-covid": Known("TRECCOVID", 171_332, 50),
@@ -70,9 +74,13 @@ class BeirNamed(Task):
 
     dataset: str
 
-    version = "beir-1.0.0"
     licence = "by data set; see 'python -m bench data list'"
     citation = BEIR_CITATION
+
+    @property
+    def version(self) -> str:  # type: ignore[override]
+        """BEIR's, and whether the query itself leaves its ranking."""
+        return "beir-1.0.0-no-self" if BEIR[self.dataset].itself else "beir-1.0.0"
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -105,20 +113,31 @@ class BeirNamed(Task):
         return MtebTask(BEIR[self.dataset].mteb, called=self.dataset, main="nDCG@10")
 
     def _folder(self) -> BeirFolder:
-        return BeirFolder(self.dataset, self.dataset, BEIR[self.dataset].split, citation=BEIR_CITATION)
+        known = BEIR[self.dataset]
+        return BeirFolder(
+            self.dataset, self.dataset, known.split, ignore_identical_ids=known.itself, citation=BEIR_CITATION
+        )
 
 
-def beir(name: str, split: str | None = None, lang: str = "en") -> Task:
-    """``beir:scifact``, ``beir:climate-fever-hard``, or ``beir:path/to/folder`` of a data set in BEIR's layout."""
+def beir(name: str, split: str | None = None, lang: str = "en", ignore_identical_ids: bool = False) -> Task:
+    """``beir:scifact``, ``beir:climate-fever-hard``, or ``beir:path/to/folder`` of a data set in BEIR's layout.
+
+    Where the queries of a folder are passages under the same ids, ``ignore_identical_ids=True`` takes each out of its
+    own ranking, as mteb does for the data sets of BEIR that are so.
+    """
     folder = Path(name)
     if is_folder(folder) and (folder.is_absolute() or "/" in name or name.startswith(".")):
         own = folder.resolve()
         if not own.name:
             raise TaskError(f"beir:{name}: a task is named after its folder, and this one has no name")
-        called = own.name if split is None else f"{own.name}-{split}"
-        return BeirFolder(called, str(own), "test" if split is None else split, (lang,))
-    if split is not None or lang != "en":
-        raise TaskError(f"beir:{name}: split and lang are of a folder; the data sets of BEIR have one of each")
+        called = "-".join(
+            (own.name, *(() if split is None else (split,)), *(("no-self",) if ignore_identical_ids else ()))
+        )
+        return BeirFolder(called, str(own), "test" if split is None else split, (lang,), ignore_identical_ids)
+    if split is not None or lang != "en" or ignore_identical_ids:
+        raise TaskError(
+            f"beir:{name}: split, lang and ignore_identical_ids are of a folder; BEIR's data sets have theirs"
+        )
     base = name.removesuffix("-hard")
     if base != name and base in HARD:
         return MtebTask(HARD[base], called=name, main="nDCG@10")

@@ -41,7 +41,9 @@ class Rows(Protocol):
 
 def rows_of(path: Path, about: Mapping[str, Any], stored: str) -> Rows:
     """The rows of the set ``stored`` in a scores file that says ``about`` itself."""
-    return Derived(path, about["pools"], stored) if "schema" in about else Stored(path, stored)
+    if "schema" not in about:
+        return Stored(path, stored)
+    return Derived(path, about["pools"], stored, about.get("matching", []))
 
 
 def measured(path: Path) -> pa.Table:
@@ -117,8 +119,8 @@ class Block(NamedTuple):
 class Derived:
     """Rows of a file of observations (``bench.store.scores.OBSERVED``)."""
 
-    def __init__(self, path: Path, pools: Sequence[Mapping[str, int]], stored: str) -> None:
-        self._path, self._stored = path, stored
+    def __init__(self, path: Path, pools: Sequence[Mapping[str, int]], stored: str, matching: Sequence[int]) -> None:
+        self._path, self._stored, self._matching = path, stored, matching
         self._pools = [dict(sorted(pool.items())) for pool in pools]
         self._require(all(0 <= n < 1 << 31 for pool in pools for n in pool.values()), "pools")
 
@@ -166,6 +168,7 @@ class Derived:
             yield block.pool, Observed(
                 block.q_lang, block.passages, question[rows], block.lang, relevance.padded(rows, 0),
                 rank.padded(rows, ABSENT), in_pool.padded(rows, ABSENT), best, looked_at[rows], own[rows],
+                block.pool in self._matching,
             )  # fmt: skip
 
     def _table(self, *columns: str) -> pa.Table:

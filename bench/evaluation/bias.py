@@ -16,6 +16,7 @@ from bench.evaluation.measures import (
     ABSENT,
     LOST,
     MEASURES,
+    MISSED,
     Observed,
     Pairs,
     Ranks,
@@ -36,6 +37,7 @@ def rank_distance(ranks: Ranks) -> Values:
     """Largest minus smallest rank of a query's parallel relevant passages.
 
     Range: L - 1 (one relevant passage in each of L languages, all on top) to the pool's size; lower is less biased.
+    A passage that is not retrieved, as it has no term of the query, stands at the end of the pool.
     Cannot say: whether passages stand near the top; it is driven by the worst passage and grows with the pool.
     Source: arXiv 2408.10536, after Huang et al. 2023 (arXiv 2305.09025).
     """
@@ -74,11 +76,14 @@ def same_language_share(top_lang: NDArray[np.int64], q_lang: int, pool_share: fl
     Source: ours; the share of languages in the top ranks is what arXiv 2408.10536 and arXiv 2405.00978 look at.
 
     Args:
-        top_lang: int64, (n_queries, k), language index of each of the first k passages.
+        top_lang: int64, (n_queries, k), language index of each of the first k passages; -1 where fewer are retrieved:
+            the share is of those that are.
         q_lang: language index of the queries.
         pool_share: share of the pool's passages that are in ``q_lang``.
     """
-    return (top_lang == q_lang).mean(axis=1) - pool_share
+    there = top_lang >= 0
+    n = there.sum(axis=1)
+    return np.where(n > 0, (there & (top_lang == q_lang)).sum(axis=1) / np.maximum(n, 1) - pool_share, np.nan)
 
 
 def same_language_nonrelevant(looked_at: Ranks, own: Ranks, pool_share: Values) -> Values:
@@ -132,14 +137,16 @@ def mean_rank_correlation(tops: Ranks) -> Values:
 
     Range: -1 to 1; 1 means that the query's language does not matter. The correlation is over the union of both top 10,
     passages missing from one of them tie behind its last: two lists without a common passage give -.858, not 0. Cannot
-    say: whether the ranking is good; nor is it comparable with published numbers.
+    say: whether the ranking is good; nor is it comparable with published numbers. Not defined where one of them
+    retrieves nothing, or both one and the same passage alone.
     Source: arXiv 2509.06195; the treatment of missing passages is ours.
 
     Args:
-        tops: int64, (n_groups, n_versions, k), the first k columns for each version of each question.
+        tops: int64, (n_groups, n_versions, k), the first k columns for each version of each question; -1 where fewer
+            are retrieved.
 
     Returns:
-        float64, (n_groups, n_versions), the mean over a version's correlations with the others.
+        float64, (n_groups, n_versions), the mean over a version's correlations with the others, as far as defined.
     """
     versions, k = tops.shape[1:]
     if versions < 2 or k < 2:
@@ -148,26 +155,34 @@ def mean_rank_correlation(tops: Ranks) -> Values:
     for i in range(versions):
         for j in range(i + 1, versions):
             found[:, i, j] = found[:, j, i] = _spearman(tops[:, i], tops[:, j])
-    return found.sum(axis=2) / (versions - 1)
+    known = ~np.isnan(found)
+    number = known.sum(axis=2) - 1  # without the version itself
+    return np.where(number > 0, np.where(known, found, 0).sum(axis=2) / np.maximum(number, 1), np.nan)
 
 
 def _spearman(a: Ranks, b: Ranks) -> Values:
     """Of two top-k lists (n, k) over their union; the closed form of Pearson's correlation of tied ranks.
 
-    Sums over the passages in both lists are sums of whole numbers, exact in any order.
+    Lists may be shorter than k, -1 behind their end. Sums over the passages in both lists are sums of whole numbers,
+    exact in any order.
     """
     k = a.shape[1]
     place = np.arange(1.0, k + 1)
     weights = np.stack([np.ones((k, k)), *np.meshgrid(place, place, indexing="ij"), np.outer(place, place)], axis=-1)
-    same = (a[:, :, None] == b[:, None, :]).reshape(len(a), k * k)
+    same = ((a[:, :, None] == b[:, None, :]) & (a[:, :, None] >= 0)).reshape(len(a), k * k)
     both, in_a, in_b, product = (same.astype(np.float64) @ weights.reshape(k * k, 4)).T
-    union = 2 * k - both
+    sizes = (a >= 0).sum(axis=1), (b >= 0).sum(axis=1)
+    union = sizes[0] + sizes[1] - both
     mean = (union + 1) / 2
-    behind = k + (union - k + 1) / 2 - mean  # centred rank of what a list lacks
-    variance = (place**2).sum() - mean * (2 * place.sum() - k * mean) + (union - k) * behind**2
-    shared = product - mean * (in_a + in_b - both * mean)
-    alone = 2 * place.sum() - in_a - in_b - 2 * (k - both) * mean
-    return np.asarray((shared + alone * behind) / variance, np.float64)
+    alone, variance = [], []
+    for size, shared in zip(sizes, (in_a, in_b), strict=True):
+        total, squares = size * (size + 1) / 2, size * (size + 1) * (2 * size + 1) / 6
+        alone.append(total - shared - (size - both) * mean)  # centred ranks of what this list has alone
+        # what a list lacks has the centred rank size / 2
+        variance.append(squares - mean * (2 * total - size * mean) + (union - size) * (size / 2) ** 2)
+    covariance = product - mean * (in_a + in_b - both * mean) + alone[0] * sizes[1] / 2 + alone[1] * sizes[0] / 2
+    spread = np.sqrt(variance[0] * variance[1])
+    return np.where(spread > 0, covariance / np.where(spread > 0, spread, 1.0), np.nan)
 
 
 def alone_in_pool(ranks: Ranks, lang: Ranks, rows: Pairs) -> Values:
@@ -217,6 +232,12 @@ def peer(ranks: Ranks, lang: Ranks) -> Values:
     return np.where(defined, stats.chi2.sf(h, np.maximum(groups - 1, 1)), np.nan)
 
 
+def _to_the_end(of: Observed) -> Ranks:
+    """Ranks in the pool, those of passages that match no term at its end."""
+    last = sum(of.passages.values())
+    return np.where(of.rank_in_pool == MISSED, last, of.rank_in_pool) if of.matching else of.rank_in_pool
+
+
 def _same_language(of: Observed) -> Values:
     segment = np.cumsum([0, *of.passages.values()])
     top_lang = np.where(of.top >= 0, np.searchsorted(segment, of.top, side="right") - 1, -1)
@@ -235,8 +256,8 @@ def _own_passages(of: Observed) -> int:
 
 
 OF_POOL: dict[str, Callable[[Observed], Values]] = {
-    "rank_distance": lambda of: rank_distance(of.rank_in_pool),
-    "rank_distance_log2": lambda of: rank_distance_log2(of.rank_in_pool),
+    "rank_distance": lambda of: rank_distance(_to_the_end(of)),
+    "rank_distance_log2": lambda of: rank_distance_log2(_to_the_end(of)),
     "same_language@10": _same_language,
     "same_language_nonrelevant@10": _same_language_nonrelevant,
     "TLR@10": lambda of: other_language_recall(of.rank_in_pool, of.lang != of.own),

@@ -28,15 +28,17 @@ class Exact:
         else:
             self._passages = passages[:] if isinstance(passages, Shards) else passages
 
-    def rank(self, queries: Vectors, relevant: Ints, k: int) -> Ranking:
+    def rank(self, queries: Vectors, relevant: Ints, k: int, leaving: Ints | None = None) -> Ranking:
         """Exact ranks in the whole pool."""
+        leaving = np.full(len(relevant), -1) if leaving is None else leaving
         if self._tiles is not None and isinstance(queries, np.ndarray):
-            return _by_tiles(self._tiles, queries, relevant, k, self._corpus)
+            return _by_tiles(self._tiles, queries, relevant, k, self._corpus, leaving)
         own, pool = np.empty_like(relevant), np.empty_like(relevant)
         top = np.empty((len(relevant), min(k, len(self._place))), np.int64)
         for rows, block in ranks.similarity_blocks(queries, self._passages):
             for some, part in _together(rows, block):
                 full = np.take(part, self._place, axis=1) if self._expand else part
+                ranks.leave(full, leaving[some])
                 own[some], pool[some] = ranks.ranks(full, relevant[some], self._corpus)
                 top[some] = ranks.top_columns(full, k, self._corpus)
         return Ranking(own, pool, top)
@@ -49,7 +51,7 @@ def _together(rows: slice, block: Floats) -> Iterator[tuple[slice, Floats]]:
         yield some, block[some.start - rows.start : some.stop - rows.start]
 
 
-def _by_tiles(every: Tiles, queries: Floats, relevant: Ints, k: int, corpus: Corpus) -> Ranking:
+def _by_tiles(every: Tiles, queries: Floats, relevant: Ints, k: int, corpus: Corpus, leaving: Ints) -> Ranking:
     """Ranks and the k best; each tile is read once."""
     row = every.rows(relevant)
     those = ranks.sought(every.scores(queries, row), relevant, corpus)
@@ -61,9 +63,11 @@ def _by_tiles(every: Tiles, queries: Floats, relevant: Ints, k: int, corpus: Cor
             for some, part in _together(rows, product):
                 here = tiles.require_same(part, tile, row[some], those.score[some])
                 full = tile.expanded(part)
+                ranks.leave(full, tile.place_of(leaving[some]))
                 more = ranks.before(full, those.of(some), here, tile.cut)
                 own[some] += more[0]
                 pool[some] += more[1]
                 top = ranks.top_columns(full, k, tile.cut)
-                best.merge(some, tile.column[top], np.take_along_axis(full, top, axis=1))
+                score = np.where(top >= 0, np.take_along_axis(full, top, axis=1), -np.inf).astype(np.float32)
+                best.merge(some, np.where(top >= 0, tile.column[top], -1), score)
     return Ranking(ranks.padded(own + 1, relevant), ranks.padded(pool + 1, relevant), best.column)

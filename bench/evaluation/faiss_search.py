@@ -185,22 +185,24 @@ class _Indexed:
         segments = zip(corpus.segment, corpus.segment[1:], strict=False)
         self._langs = [list(blocks(passages, place, slice(a, b), how.kind, how.depth)) for a, b in segments if a < b]
 
-    def rank(self, queries: Vectors, relevant: Ints, k: int) -> Ranking:
-        """Ranks up to the depth."""
+    def rank(self, queries: Vectors, relevant: Ints, k: int, leaving: Ints | None = None) -> Ranking:
+        """Ranks up to the depth; the passage that leaves a query's ranking may have been one of those."""
         assert isinstance(queries, np.ndarray)
         if not np.isfinite(queries).all():
             raise BenchError(NOT_A_NUMBER)
         step = self._together or len(queries)
         starts = range(0, len(queries), step)
-        parts = [self._rank(queries[i : i + step], relevant[i : i + step], k) for i in starts]
+        gone = np.full(len(relevant), -2) if leaving is None else np.where(leaving >= 0, leaving, -2)
+        parts = [self._rank(queries[i : i + step], relevant[i : i + step], k, gone[i : i + step]) for i in starts]
         if self._how.kind != "flat":
             self._how.recalls += [r for lang in self._langs for r in self._recall(lang, queries[:SAMPLED_QUERIES])]
         own, pool, top = (np.concatenate(each) for each in zip(*parts, strict=True))
         return Ranking(own, pool, top)
 
-    def _rank(self, queries: Floats, relevant: Ints, k: int) -> Ranking:
+    def _rank(self, queries: Floats, relevant: Ints, k: int, gone: Ints) -> Ranking:
         own, pool = np.full_like(relevant, MISSED), np.full_like(relevant, MISSED)
-        columns, scores = zip(*(self._nearest(lang, queries) for lang in self._langs), strict=True)
+        every = (self._without(gone, *self._nearest(lang, queries)) for lang in self._langs)
+        columns, scores = zip(*every, strict=True)
         for found in columns:
             _place(found, relevant, own)
         merged = self._first(columns, scores)[0]
@@ -220,6 +222,13 @@ class _Indexed:
             columns, scores = zip(*best, block.nearest(queries, exactly), strict=True)
             best = [self._first(columns, scores)]
         return best[0]
+
+    def _without(self, gone: Ints, column: Ints, score: Floats) -> tuple[Ints, Floats]:
+        """What was found but for the column ``gone`` (n,) of each query."""
+        here = column == gone[:, None]
+        if not here.any():
+            return column, score
+        return self._first((np.where(here, -1, column),), (np.where(here, -np.inf, score).astype(np.float32),))
 
     def _first(self, columns: tuple[Ints, ...], scores: tuple[Floats, ...]) -> tuple[Ints, Floats]:
         """The first ``depth`` of all that were found."""

@@ -106,6 +106,8 @@ class Observed(NamedTuple):
         nonrelevant: int64, (n,). How many of the best-ranked passages that are not relevant were looked at, at most
             ``TOP``.
         nonrelevant_own: int64, (n,). How many of these are in the language of the query.
+        matching: whether only passages with a term of the query are retrieved. The others are ``MISSED``; in rank
+            distance they stand at the end of the pool.
     """
 
     q_lang: str
@@ -118,6 +120,7 @@ class Observed(NamedTuple):
     top: Ranks
     nonrelevant: Ranks
     nonrelevant_own: Ranks
+    matching: bool = False
 
     @property
     def pooled(self) -> bool:

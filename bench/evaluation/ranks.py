@@ -12,7 +12,7 @@ from scipy import sparse
 
 from bench.data.corpus import Corpus, Floats, Ints, Passages, Vectors
 from bench.errors import BenchError
-from bench.evaluation.measures import ABSENT
+from bench.evaluation.measures import ABSENT, MISSED
 
 NOT_A_NUMBER = "a similarity is not a number: the model's vectors hold NaN or infinity, retrain it"
 
@@ -41,15 +41,25 @@ def query_blocks(n: int, width: int) -> Iterator[slice]:
 def similarities(queries: Vectors, passages: Vectors) -> Floats:
     """``queries @ passages.T``, (n, m), dense.
 
+    Minus infinity where sparse vectors have no dimension in common, as texts without a common term: such a passage is
+    not retrieved, whatever its id.
+
     Raises:
         BenchError: a similarity is not a number.
     """
     with np.errstate(invalid="ignore", over="ignore"):  # refused below, in one line
         product = queries @ passages.T
-    block: Floats = product.toarray() if sparse.issparse(product) else product
-    if not np.isfinite(block).all():
+    values = product.data if sparse.issparse(product) else product
+    if not np.isfinite(values).all():
         raise BenchError(NOT_A_NUMBER)
-    return np.ascontiguousarray(block, dtype=np.float32)
+    return _matched(product.tocsr()) if sparse.issparse(product) else np.ascontiguousarray(product, dtype=np.float32)
+
+
+def _matched(found: sparse.csr_matrix) -> Floats:
+    """Dense, minus infinity where nothing is stored."""
+    block = np.full(found.shape, -np.inf, np.float32)
+    block[np.repeat(np.arange(found.shape[0]), np.diff(found.indptr)), found.indices] = found.data
+    return block
 
 
 class Sought(NamedTuple):
@@ -79,11 +89,12 @@ def ranks(block: Floats, relevant: Ints, corpus: Corpus) -> tuple[Ints, Ints]:
         corpus: the columns.
 
     Returns:
-        int64, (n, R), twice; ``ABSENT`` where ``relevant`` is padding.
+        int64, (n, R), twice; ``ABSENT`` where ``relevant`` is padding, ``MISSED`` where it is not retrieved.
     """
     score = np.take_along_axis(block, np.maximum(relevant, 0), axis=1)
-    own, pool = before(block, sought(score, relevant, corpus), relevant >= 0, corpus)
-    return padded(own + 1, relevant), padded(pool + 1, relevant)
+    found = before(block, sought(score, relevant, corpus), relevant >= 0, corpus)
+    own, pool = (padded(np.where(score == -np.inf, MISSED, each + 1), relevant) for each in found)
+    return own, pool
 
 
 def sought(score: Floats, relevant: Ints, corpus: Corpus) -> Sought:
@@ -133,8 +144,12 @@ def _first(row: Floats, score: Floats, tie: Ints, selves: int, ties: Ints) -> ND
 
 
 def top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:
-    """Columns of the k best passages of each row, best first, (n, min(k, n_docs))."""
-    k = min(k, block.shape[1])
+    """Columns of the k best passages of each row, best first, (n, min(k, n_docs)); -1 where no more is retrieved."""
+    best = _top_columns(block, min(k, block.shape[1]), corpus)
+    return np.where(np.take_along_axis(block, best, axis=1) > -np.inf, best, -1)
+
+
+def _top_columns(block: Floats, k: int, corpus: Corpus) -> Ints:
     if k == block.shape[1]:
         return np.stack([np.lexsort((corpus.tie, -row)) for row in block])
     value, column = (t.numpy() for t in torch.topk(torch.from_numpy(block), k + 1, dim=1))
@@ -154,6 +169,12 @@ def _best(row: Floats, last: np.float32, k: int, corpus: Corpus) -> Ints:
     return found[np.lexsort((corpus.tie[found], -row[found]))]
 
 
+def leave(block: Floats, leaving: Ints) -> None:
+    """Take the column ``leaving`` (n,), where it is not -1, out of each row's ranking."""
+    rows = np.flatnonzero(leaving >= 0)
+    block[rows, leaving[rows]] = -np.inf
+
+
 def language_of(columns: Ints, corpus: Corpus) -> Ints:
     """Language index of each column; 0 for padding."""
     return np.searchsorted(corpus.segment, np.maximum(columns, 0), side="right") - 1
@@ -170,9 +191,10 @@ class Ranking(NamedTuple):
     Attributes:
         own: int64, (n, R). 1-based rank of each relevant passage among those of its own language.
         pool: int64, (n, R). Its rank in the pool of all languages.
-        top: int64, (n, K). Columns of the K best passages of the pool, best first.
+        top: int64, (n, K). Columns of the K best passages of the pool, best first; -1 where no more is retrieved.
 
-    Ranks are ``ABSENT`` where ``relevant`` is padding, and ``MISSED`` where a cut run does not answer the passage.
+    Ranks are ``ABSENT`` where ``relevant`` is padding, and ``MISSED`` where the passage is not retrieved: it has no
+    term of the query, or a cut run ends before it.
     """
 
     own: Ints
@@ -183,8 +205,11 @@ class Ranking(NamedTuple):
 class Searcher(Protocol):
     """Ranks the passages of one corpus."""
 
-    def rank(self, queries: Vectors, relevant: Ints, k: int) -> Ranking:
-        """Rank for ``queries`` (n, dim), whose relevant columns are (n, R), padded with -1; the k best are listed."""
+    def rank(self, queries: Vectors, relevant: Ints, k: int, leaving: Ints | None = None) -> Ranking:
+        """Rank for ``queries`` (n, dim), whose relevant columns are (n, R), padded with -1; the k best are listed.
+
+        ``leaving``, (n,), is the column that leaves the ranking of each query (none of the relevant ones), or -1.
+        """
 
 
 Search = Callable[[Passages, Ints, Corpus], Searcher]

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from bench.data.corpus import Corpus, Ints, Ranker, build_corpus
+from bench.data.corpus import Corpus, Ints, Ranker, Vectors, build_corpus
 from bench.errors import BenchError
 from bench.evaluation.bias import BIAS, IN_POOL, all_columns
 from bench.evaluation.exact_search import Exact
-from bench.evaluation.measures import LOST, MEASURES, TOP, Observed, pairs
-from bench.evaluation.ranks import Ranking, Search, language_of
+from bench.evaluation.measures import LOST, MEASURES, MISSED, TOP, Observed, pairs
+from bench.evaluation.ranks import Ranking, Search, Searcher, language_of
 from bench.store.scores import POOL
 from tasks.contract import EvalSet
 
@@ -40,6 +41,7 @@ class _Language(NamedTuple):
         grade: int64, (n, R). Above 0; 0 where there is no relevant passage.
         lang: int64, (n, R). Numbers of the passages' languages, in order, and of those in which all that is judged is
             not relevant; -1 is padding.
+        leaving: int64, (n,). Column of the passage that is the query itself and leaves its ranking; -1 for none.
     """
 
     name: str
@@ -47,6 +49,7 @@ class _Language(NamedTuple):
     relevant: Ints
     grade: Ints
     lang: Ints
+    leaving: Ints
 
 
 def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list[Rows]:
@@ -78,7 +81,8 @@ def observe(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> li
     corpus = build_corpus(evalset.passages)
     those = _judged(evalset, corpus)
     languages = [part for lang in sorted(evalset.queries) if (part := _language(evalset, lang, those)).query_id]
-    searcher = search_with(*ranker.passages(corpus), corpus)
+    vectors, place = ranker.passages(corpus)
+    searcher, matching = search_with(vectors, place, corpus), sparse.issparse(vectors)
     asked = [(evalset.queries[part.name][q], part.name) for part in languages for q in part.query_id]
     queries = ranker.queries([text for text, _ in asked], [lang for _, lang in asked])
     group = evalset.group or {}
@@ -88,14 +92,22 @@ def observe(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> li
     for part in languages:
         own = queries[start : start + len(part.query_id)]
         start += len(part.query_id)
-        ranking = searcher.rank(own, part.relevant, TOP + part.relevant.shape[1])
+        ranking = _ranking(searcher, own, part)
         question = np.array([number[group.get(q, q)] for q in part.query_id])
-        found.append((part.query_id, _observed(part, question, ranking, corpus)))
+        found.append((part.query_id, _observed(part, question, ranking, corpus)._replace(matching=matching)))
     return found
 
 
+def _ranking(searcher: Searcher, queries: Vectors, part: _Language) -> Ranking:
+    """What is found for the queries of one language; a relevant passage that leaves the ranking is missed."""
+    gone = (part.relevant >= 0) & (part.relevant == part.leaving[:, None])
+    relevant = np.where(gone, -1, part.relevant)
+    found = searcher.rank(queries, relevant, TOP + relevant.shape[1], part.leaving)
+    return found._replace(own=np.where(gone, MISSED, found.own), pool=np.where(gone, MISSED, found.pool))
+
+
 class _Judged(NamedTuple):
-    """The judged passages.
+    """The judged passages, and those that are a query.
 
     Attributes:
         column: doc_id -> column, of those that the corpus has.
@@ -113,7 +125,8 @@ def _judged(evalset: EvalSet, corpus: Corpus) -> _Judged:
         BenchError: a judgement names a passage that the set neither has nor says to be absent.
     """
     wanted = {d for found in evalset.relevant.values() for d in found}
-    column = {d: i for i, d in enumerate(corpus.doc_id) if d in wanted}
+    seen = wanted | set(evalset.itself.values())
+    column = {d: i for i, d in enumerate(corpus.doc_id) if d in seen}
     columns = np.fromiter(column.values(), np.int64, len(column))
     found = dict(zip(column, language_of(columns, corpus).tolist(), strict=True))
     place = {lang: i for i, lang in enumerate(corpus.langs)}
@@ -132,7 +145,8 @@ def _language(evalset: EvalSet, lang: str, those: _Judged) -> _Language:
     langs, columns, grades = np.full((3, len(asked), width), -1, np.int64)
     for i, found in enumerate(places):
         langs[i, : len(found)], columns[i, : len(found)], grades[i, : len(found)] = np.array(found).T
-    return _Language(lang, asked, columns, np.maximum(grades, 0), langs)
+    leaving = np.array([those.column.get(evalset.itself.get(q, ""), -1) for q in asked], np.int64)
+    return _Language(lang, asked, columns, np.maximum(grades, 0), langs, leaving)
 
 
 def _places(judged: Mapping[str, int], those: _Judged) -> list[tuple[int, int, int]]:

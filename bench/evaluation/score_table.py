@@ -89,11 +89,12 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
     remembering = Remembering(ranker)
     faiss = None if plan.index == "exact" else Faiss(plan.index, plan.depth)
     search_with: Search = faiss or Exact
-    parts = []
+    parts, matching = [], set[int]()
     for pool, evalset in enumerate(loaded.sets):
         group = evalset.group or {}
         for query_id, of in observe(evalset, remembering, search_with):
             n = len(query_id)
+            matching |= {pool} if of.matching else set()
             texts = {"set": [evalset.name + _suffix(plan)] * n, "q_lang": [of.q_lang] * n, "query_id": query_id}
             parts.append(texts | {"group": [group.get(q, q) for q in query_id], "pool": [pool] * n} | _columns(of))
     about = {
@@ -105,7 +106,7 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
         "weights_sha256": weights,
         "sets": _about_sets(loaded.sets, _suffix(plan), _rounded_note(plan), _cut_note(faiss)),
         "pools": [{lang: len(passages) for lang, passages in s.passages.items()} for s in loaded.sets],
-    }
+    } | ({"matching": sorted(matching)} if matching else {})
     schema = scores.observed_schema().with_metadata({"bench": json.dumps(about, sort_keys=True)})
     return pa.concat_tables([schema.empty_table(), *(pa.table(part, schema) for part in parts)]).combine_chunks()
 

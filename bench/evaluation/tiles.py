@@ -47,6 +47,11 @@ class Tile(NamedTuple):
         """The similarities of the tile's columns, (n, width), from those of its vectors (n, TILE)."""
         return product[:, : len(self.row)] if self.plain else np.take(product, self.row, axis=1)
 
+    def place_of(self, columns: Ints) -> Ints:
+        """Where columns of the corpus are among the tile's; -1 for those that are not."""
+        at = np.minimum(np.searchsorted(self.column, columns), len(self.column) - 1)
+        return np.where(self.column[at] == columns, at, -1) if len(self.column) else np.full_like(columns, -1)
+
 
 class Tiles:
     """A corpus as tiles of ``TILE`` distinct passages in their order.
@@ -126,16 +131,16 @@ class Best:
     """The k best columns of n queries, of those seen so far.
 
     Attributes:
-        column: int64, (n, min(k, n_docs)), best first.
+        column: int64, (n, min(k, n_docs)), best first; -1 where no more is retrieved.
     """
 
     def __init__(self, n: int, k: int, tie: Ints) -> None:
         self._tie = tie
-        self.column = np.zeros((n, min(k, len(tie))), np.int64)
+        self.column = np.full((n, min(k, len(tie))), -1, np.int64)
         self._score = np.full(self.column.shape, -np.inf, np.float32)
 
     def merge(self, some: slice, column: Ints, score: Floats) -> None:
-        """See more columns (n, any number) of some queries, and their similarities."""
+        """See more columns (n, any number) of some queries, -1 for none, and their similarities."""
         column = np.concatenate([self.column[some], column], axis=1)
         score = np.concatenate([self._score[some], score], axis=1)
         order = np.lexsort((self._tie[column], -score), axis=1)[:, : self.column.shape[1]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -25,18 +25,35 @@ STEMMERS = {
 """Language -> Snowball algorithm."""
 
 
+EDITION = 2
+"""Of both baselines, in the identity of their cells. 2: a passage without a term of the query is not retrieved."""
+
+
+WORDLESS = "no passage has a word, so none can be found by its words; are these the right passages?"
+
+
 class CharTfidf:
-    """Character 2- to 4-grams within words, sublinear TF-IDF fitted on the passages; rows have unit length."""
+    """Character 2- to 4-grams within words, sublinear TF-IDF fitted on the passages; rows have unit length.
+
+    A passage without an n-gram of the query is not retrieved.
+    """
 
     def __init__(self) -> None:
         self._vectorizer: Any = None
 
     def passages(self, corpus: Corpus) -> tuple[sparse.csr_matrix, Ints]:
-        """Sparse, (n_docs, vocabulary)."""
+        """Sparse, (n_docs, vocabulary).
+
+        Raises:
+            BenchError: no passage has a word.
+        """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
-        return self._vectorizer.fit_transform(corpus.texts()), np.arange(len(corpus.doc_id))
+        try:
+            return self._vectorizer.fit_transform(corpus.texts()), np.arange(len(corpus.doc_id))
+        except ValueError:
+            raise BenchError(WORDLESS) from None
 
     def queries(self, texts: Sequence[str], langs: Sequence[str]) -> sparse.csr_matrix:
         """Sparse, (n, vocabulary)."""
@@ -47,8 +64,8 @@ class BM25:
     """BM25 (Robertson and Zaragoza 2009) as bm25s computes it, Lucene's variant, k1 = 0.9, b = 0.4.
 
     Every language has an index of its own, with its own document frequencies and lengths; a pool of several languages
-    is ranked by these scores as they are. Words are stemmed where Snowball knows the language (English: Porter), as
-    Anserini does; no word is dropped.
+    is ranked by these scores as they are. A passage without a word of the query is not retrieved. Words are stemmed
+    where Snowball knows the language (English: Porter), as Anserini does; no word is dropped.
 
     Raises:
         BenchError: bm25s or PyStemmer is not installed.
@@ -66,28 +83,37 @@ class BM25:
         self._stemmer = {lang: Stemmer.Stemmer(name) for lang, name in STEMMERS.items()}
 
     def passages(self, corpus: Corpus) -> tuple[sparse.csr_matrix, Ints]:
-        """Sparse, (n_docs, vocabulary): the score that each word adds to each passage."""
-        import bm25s
+        """Sparse, (n_docs, vocabulary): the score that each word adds to each passage.
 
-        parts = []
+        Raises:
+            BenchError: no passage has a word.
+        """
         self._column = {}
-        for lang in corpus.langs:
-            ids: dict[str, int] = {}
-            texts = (text for _, text in corpus.passages[lang].items())
-            tokens = [[ids.setdefault(w, len(ids)) for w in self._stemmed(text, lang)] for text in texts]
-            index = bm25s.BM25(method="lucene", k1=K1, b=B)
-            index.index((tokens, ids), show_progress=False)
-            columns = np.array([self._column.setdefault(word, len(self._column)) for word in ids], np.int64)
-            scores = index.scores
-            part = sparse.csc_matrix(
-                (scores["data"], scores["indices"], scores["indptr"]), shape=(len(tokens), len(scores["indptr"]) - 1)
-            ).tocoo()
-            parts.append((part.data, part.row, columns[part.col], len(tokens)))
+        parts = [self._indexed((text for _, text in corpus.passages[lang].items()), lang) for lang in corpus.langs]
+        if not self._column:
+            raise BenchError(WORDLESS)
         rows = [
-            sparse.csr_matrix((data, (row, column)), shape=(n, len(self._column)), dtype=np.float32)
-            for data, row, column, n in parts
+            sparse.csr_matrix((part.data, (part.row, part.col)), (part.shape[0], len(self._column)), dtype=np.float32)
+            for part in parts
         ]
         return sparse.vstack(rows, format="csr"), np.arange(len(corpus.doc_id))
+
+    def _indexed(self, texts: Iterable[str], lang: str) -> sparse.coo_matrix:
+        """The passages of one language, (n, vocabulary so far)."""
+        import bm25s
+
+        ids: dict[str, int] = {}
+        tokens = [[ids.setdefault(w, len(ids)) for w in self._stemmed(text, lang)] for text in texts]
+        if not ids:
+            return sparse.coo_matrix(np.zeros((len(tokens), 0), np.float32))
+        index = bm25s.BM25(method="lucene", k1=K1, b=B)
+        index.index((tokens, ids), show_progress=False)
+        columns = np.array([self._column.setdefault(word, len(self._column)) for word in ids], np.int64)
+        scores = index.scores
+        part = sparse.csc_matrix(
+            (scores["data"], scores["indices"], scores["indptr"]), shape=(len(tokens), len(scores["indptr"]) - 1)
+        ).tocoo()
+        return sparse.coo_matrix((part.data, (part.row, columns[part.col])), (len(tokens), len(self._column)))
 
     def queries(self, texts: Sequence[str], langs: Sequence[str]) -> sparse.csr_matrix:
         """Sparse, (n, vocabulary): how often each word of the index comes up."""

@@ -43,8 +43,9 @@ SETTINGS_SAID = (
 JUDGED = (
     "Queries are those that are judged: one without judgements is not asked, one whose judgements are all 0 or below "
     "counts as 0 in every measure, and so does one that nothing is retrieved for. A relevant passage that the corpus "
-    "lacks, or that is not retrieved, counts as never found. Both as in trec_eval (with its option -c) and mteb. *Read "
-    "with* under a table says how many there are, and what was repaired in the files."
+    "lacks, or that is not retrieved (lexical baselines retrieve nothing without a term of the query), counts as never "
+    "found. Both as in trec_eval (with its option -c) and mteb. *Read with* under a table says how many there are, and "
+    "what was repaired in the files."
 )
 
 

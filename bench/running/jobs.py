@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench import processes
 from bench.data.train_data import TrainData
-from bench.models.lexical import LEXICAL
+from bench.models.lexical import EDITION, LEXICAL
 from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.identity import code_of
@@ -134,7 +134,7 @@ def _order_of(sources: Mapping[str, object]) -> dict[str, object]:
 def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -> Job:
     """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
     kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
-    how = {name: getattr(settings, name) for name in kept}
+    how = {name: getattr(settings, name) for name in kept} if model else {"edition": EDITION}
     if model and settings.trust_remote_code:
         how["trust_remote_code"] = True
     identity = {

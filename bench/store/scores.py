@@ -49,7 +49,8 @@ ABOUT = {"task": str, "version": str, "files": {str: str},
 
 
 POOLS = {"schema": int, "pools": [{str: int}]}
-"""``pools``: of each pool of passages that was searched, language -> passages."""
+"""``pools``: of each pool of passages that was searched, language -> passages. ``matching``, where it is there, are the
+numbers of those in which passages without a term of the query are not retrieved (``Observed.matching``)."""
 
 
 OBSERVED = {
@@ -195,6 +196,7 @@ def read_about(path: Path) -> dict[str, Any]:
     require_shape(found, ABOUT, str(path))
     if "schema" in found:
         require_shape(found, POOLS, str(path))
+        require_shape(found.get("matching", []), [int], str(path), "matching")
         if found["schema"] != SCHEMA:
             raise BenchError(f"{path}: written by another version (schema {found['schema']:d}); update this program")
     for name in found["sets"]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
 
-from bench.data.corpus import Corpus, distinct_texts
+from bench.data.corpus import Corpus, Vectors, distinct_texts
 from bench.evaluation.measures import MEASURES
 from bench.store.scores import POOL
 from tasks import EvalSet
@@ -24,17 +24,23 @@ RETRIEVAL = MEASURES
 
 @dataclass(frozen=True)
 class Case:
-    """An evaluation set with whole-numbered vectors: products are exact, so that equal scores are equal everywhere."""
+    """An evaluation set with whole-numbered vectors: products are exact, so that equal scores are equal everywhere.
+
+    ``lexical`` ones are sparse and not negative: what has no dimension in common with a query is not retrieved.
+    """
 
     evalset: EvalSet
     vectors: dict[str, np.ndarray]
+    lexical: bool = False
 
-    def passages(self, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+    def passages(self, corpus: Corpus) -> tuple[Vectors, np.ndarray]:
         distinct, place = distinct_texts(list(corpus.texts()))
-        return np.stack([self.vectors[t] for t in distinct]).astype(np.float32), place
+        vectors = np.stack([self.vectors[t] for t in distinct]).astype(np.float32)
+        return sparse.csr_matrix(vectors) if self.lexical else vectors, place
 
-    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> np.ndarray:
-        return np.array([self.vectors[t] for t in texts], np.float32).reshape(len(texts), 3)
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> Vectors:
+        vectors = np.array([self.vectors[t] for t in texts], np.float32).reshape(len(texts), 3)
+        return sparse.csr_matrix(vectors) if self.lexical else vectors
 
     @cached_property
     def lang_of(self) -> dict[str, str]:
@@ -51,10 +57,11 @@ class Case:
         return {q: {d: int(self.vectors[s] @ self.vectors[t]) for d, t in docs.items()} for q, s in queries.items()}
 
     def order(self, query: str, d_lang: str = POOL) -> list[str]:
-        """Passages of one language or of the pool: score descending, then doc_id descending."""
+        """Passages of one language or of the pool that are retrieved: score descending, then doc_id descending."""
         scores = self.scores[query]
-        pool = [d for d in scores if d_lang in (POOL, self.lang_of[d])]
-        return sorted(pool, key=lambda d: (scores[d], d), reverse=True)
+        pool = [d for d in scores if d_lang in (POOL, self.lang_of[d]) and d != self.evalset.itself.get(query)]
+        found = [d for d in pool if scores[d] > 0 or not self.lexical]
+        return sorted(found, key=lambda d: (scores[d], d), reverse=True)
 
     def answers(self, query: str, d_lang: str = POOL) -> dict[str, int]:
         """The relevant ones of those that are judged."""
@@ -76,7 +83,13 @@ class Case:
 
 
 def draw_case(
-    seed: int, docs: Mapping[str, int], asked: Mapping[str, int], largest: int, parallel: bool, texts: int = 40
+    seed: int,
+    docs: Mapping[str, int],
+    asked: Mapping[str, int],
+    largest: int,
+    parallel: bool,
+    texts: int = 40,
+    lexical: bool = False,
 ) -> Case:
     """Texts of which some are equal, several graded answers in several languages, queries that have none or wrong ones.
 
@@ -86,8 +99,9 @@ def draw_case(
         asked: language -> number of queries.
         largest: vectors are whole numbers up to this; 0 makes all scores equal, small ones many.
         parallel: every query has one answer in each language, else any number in any, some of which are not relevant
-            (0 or below) or not in the corpus.
+            (0 or below) or not in the corpus; and some queries are passages, which leave their rankings.
         texts: passages are drawn from so many texts.
+        lexical: vectors are sparse and not negative.
     """
     rng = np.random.default_rng(seed)
     ids = iter(rng.permutation(1000).tolist())
@@ -110,8 +124,12 @@ def draw_case(
             relevant[q][f"gone {lang}"] = int(rng.integers(0, 3))
     every = sorted({t for side in (passages, queries) for part in side.values() for t in part.values()})
     vectors = {t: rng.integers(-largest, largest + 1, 3) for t in every}
+    itself = {q: str(rng.choice(pool)) for q in relevant if not parallel and pool and rng.integers(0, 3) == 0}
+    if lexical:
+        vectors = {t: np.abs(v) for t, v in vectors.items()}
     group = {q: q.split("/")[1] for part in queries.values() for q in part}
-    return Case(EvalSet("drawn", queries, passages, relevant, group, absent=absent), vectors)
+    evalset = EvalSet("drawn", queries, passages, relevant, group, itself=itself, absent=absent)
+    return Case(evalset, vectors, lexical)
 
 
 Cells = Mapping[tuple[str, str], Sequence[str]]
@@ -135,14 +153,21 @@ def retrieval(case: Case, cells: Cells) -> dict[str, dict[tuple[str, str, str], 
     return found
 
 
+def to_the_end(case: Case, query: str) -> list[float]:
+    """Ranks of the answers, those that match no term at the end of the pool."""
+    ranks = case.ranks(query)
+    unmatched = {d for d in ranks if case.lexical and d in case.scores[query]}
+    return [len(case.scores[query]) if d in unmatched and r == np.inf else r for d, r in ranks.items()]
+
+
 def rank_distance(case: Case, query: str) -> float:
-    ranks = case.ranks(query).values()
+    ranks = to_the_end(case, query)
     known = len(ranks) > 1 and np.inf not in ranks
     return max(abs(a - b) for a in ranks for b in ranks) if known else np.nan
 
 
 def rank_distance_log2(case: Case, query: str) -> float:
-    logs = [np.log2(r) for r in case.ranks(query).values()]
+    logs = [np.log2(r) for r in to_the_end(case, query)]
     return max(logs) - min(logs) if len(logs) > 1 and np.inf not in logs else np.nan
 
 
@@ -153,12 +178,13 @@ def share(case: Case, docs: Sequence[str], query: str) -> float:
 
 def same_language(case: Case, query: str) -> float:
     order = case.order(query)
-    return share(case, order[:10], query) - share(case, order, query)
+    return share(case, order[:10], query) - share(case, list(case.scores[query]), query) if order else np.nan
 
 
 def same_language_nonrelevant(case: Case, query: str) -> float:
     wrong = [d for d in case.order(query) if d not in case.answers(query)]
-    return share(case, wrong[:10], query) - share(case, wrong, query) if wrong else np.nan
+    every = [d for d in case.scores[query] if d not in case.answers(query)]
+    return share(case, wrong[:10], query) - share(case, every, query) if wrong else np.nan
 
 
 def other_language_recall(case: Case, query: str) -> float:
@@ -179,14 +205,15 @@ def rank_correlation(case: Case, query: str) -> float:
     queries = [q for lang in case.evalset.queries for q in case.answered(lang)]
     others = [q for q in queries if q != query and group[q] == group[query]]
     own = case.order(query)[:10]
-    if not others or len(own) < 2:
+    if len(case.scores[query]) < 2:
         return np.nan
     found = []
     for other in (case.order(q)[:10] for q in others):
         union = sorted({*own, *other})
         places = [[top.index(d) if d in top else len(top) for d in union] for top in (own, other)]
-        found.append(stats.spearmanr(*places).statistic)
-    return float(np.mean(found))
+        if all(len(set(place)) > 1 for place in places):
+            found.append(stats.spearmanr(*places).statistic)
+    return float(np.mean(found)) if found else np.nan
 
 
 def peer(case: Case, query: str) -> float:

@@ -78,6 +78,47 @@ def test_what_is_read_is_what_lies_there_now(tmp_path: Path, how: str) -> None:
     assert len(before) >= 3
 
 
+def test_the_query_itself_leaves_its_ranking_where_mteb_says_so(tmp_path: Path) -> None:
+    arguments = [{"_id": f"a{i}", "title": "", "text": f"argument {i}"} for i in range(4)]
+    rows = [{"query-id": f"a{i}", "corpus-id": f"a{i + 1}", "score": 1} for i in (0, 2)]
+    parts = {"corpus": ("corpus", arguments), "queries": ("queries", arguments[:3]), "default": ("test", rows)}
+    write_hub_folder(tmp_path / "hub" / "mteb" / "arguana", parts, "jsonl")
+    for task in (MtebTask("ArguAna"), named.beir("arguana")):
+        (found,) = task.load(tmp_path)
+        assert found.itself == {"en/a0": "en/a0", "en/a2": "en/a2"}
+        assert "the passage with a query's own id leaves its ranking" in found.note
+        assert task.version.endswith("-no-self")
+    assert not MtebTask("SciFact").version.endswith("-no-self")
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("plain", "plain"), (["one", "two"], "one; two"),
+    ([{"role": "user", "content": "who?"}, {"role": "assistant", "content": "she"}], "user: who?; assistant: she"),
+])  # fmt: skip
+def test_turns_are_joined_as_mteb_joins_them(text: object, expected: str) -> None:
+    import mteb._create_dataloaders as theirs
+    from datasets import Dataset
+    from mteb.types import PromptType
+
+    from tasks.mteb_task import query_text
+
+    assert query_text({"id": "q", "text": text}, "here") == expected
+    data = Dataset.from_list([{"id": "q", "text": text}])
+    assert theirs._retrieval_texts(data, PromptType.query) == [expected]
+    for instruction in ("find it", None):
+        row = {"id": "q", "text": text, "instruction": instruction}
+        if instruction is not None:
+            assert theirs._retrieval_texts(Dataset.from_list([row]), PromptType.query) == [query_text(row, "here")]
+
+
+@pytest.mark.parametrize("text", [None, [], [None], [{"role": "user"}], 3, ["a", {"role": "user", "content": "b"}]])
+def test_queries_that_are_no_text_are_refused(text: object) -> None:
+    from tasks.mteb_task import query_text
+
+    with pytest.raises(TaskError, match="here: the query 'q' is text, or a list of turns; got"):
+        query_text({"id": "q", "text": text}, "here")
+
+
 def miracl_parts(langs: tuple[str, ...]) -> dict[str, tuple[str, Rows]]:
     parts: dict[str, tuple[str, Rows]] = {}
     for lang in langs:

@@ -9,14 +9,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.analysis.leaderboard import leaderboard
 from bench.analysis.rows import KEYS, measured
 from bench.analysis.set_scores import read_sets
 from bench.data.content import Content
-from bench.data.corpus import Corpus
+from bench.data.corpus import Corpus, Vectors
 from bench.data.loading import LoadedTask
 from bench.errors import BenchError
 from bench.evaluation.exact_search import Exact
@@ -49,11 +49,11 @@ class Several:
         self._of = {id(texts): case for case in cases for texts in case.evalset.passages.values()}
         self._searched = cases[0]
 
-    def passages(self, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
+    def passages(self, corpus: Corpus) -> tuple[Vectors, np.ndarray]:
         self._searched = self._of[id(corpus.passages[corpus.langs[0]])]
         return self._searched.passages(corpus)
 
-    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> np.ndarray:
+    def queries(self, texts: Sequence[str], langs: Sequence[str]) -> Vectors:
         return self._searched.queries(texts, langs)
 
 
@@ -80,6 +80,8 @@ def case() -> oracles.Case:
 @given(st.lists(CASES, min_size=1, max_size=3))
 def test_what_is_read_is_what_was_scored_to_the_bit(folder: Path, how: str, cases: list[oracles.Case]) -> None:
     plan, search = PLANS[how]
+    cases = [case for case in cases if how == "exact" or not case.lexical]  # faiss ranks no sparse vectors
+    assume(cases)
     expected = [rows for case in cases for rows in score(case.evalset, case, search)]
     path = write(folder / f"{how}.parquet", cases, plan)
     if not expected:

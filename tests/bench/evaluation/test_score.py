@@ -64,7 +64,10 @@ SIZES = st.dictionaries(st.sampled_from([*LANGS, "zh"]), st.integers(0, 40), min
     lambda s: any(s.values())
 )
 ASKED = st.dictionaries(st.sampled_from([*LANGS, "th"]), st.integers(0, 4), min_size=1)
-CASES = st.builds(oracles.draw_case, st.integers(0, 2**32 - 1), SIZES, ASKED, st.integers(0, 3), st.booleans())
+CASES = st.builds(
+    oracles.draw_case, st.integers(0, 2**32 - 1), SIZES, ASKED, st.integers(0, 3), st.booleans(), lexical=st.booleans()
+)
+"""Dense, or as words match: then passages may not be retrieved, and queries be passages."""
 
 
 def cells_of(case: oracles.Case) -> dict[tuple[str, str], list[str]]:

@@ -5,6 +5,7 @@ import pytest
 
 from bench.data.corpus import build_corpus
 from bench.data.words import units
+from bench.errors import BenchError
 from bench.models.lexical import BM25, CharTfidf, words
 
 PASSAGES = {
@@ -52,6 +53,16 @@ def test_bm25_finds_words_of_another_language_only_where_they_are_spelt_alike() 
     scores = (ranker.queries(["伦敦的猫", "London"], ["zh", "en"]) @ passages.T).toarray()[:, place]
     assert [corpus.doc_id[i] for i in np.flatnonzero(scores[0])] == ["d"]
     assert [corpus.doc_id[i] for i in np.flatnonzero(scores[1])] == ["a"]
+
+
+@pytest.mark.parametrize("baseline", [BM25, CharTfidf])
+def test_passages_without_words_are_found_by_none(baseline: type[BM25] | type[CharTfidf]) -> None:
+    ranker = baseline()
+    passages, place = ranker.passages(build_corpus({"de": {"a": "", "b": " "}, "en": {"c": "a cat", "d": ""}}))
+    scores = (ranker.queries(["cat", "", "hund"], ["en", "en", "de"]) @ passages.T).toarray()[:, place]
+    assert np.argwhere(scores).tolist() == [[0, 2]]
+    with pytest.raises(BenchError, match="no passage has a word, so none can be found by its words"):
+        ranker.passages(build_corpus({"de": {"a": ""}, "en": {"b": " "}}))
 
 
 def test_char_tfidf_is_cosine_of_sklearns_vectors() -> None:
