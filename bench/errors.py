@@ -55,7 +55,7 @@ def require_known(what: str, name: str, known: Sequence[str]) -> None:
         raise BenchError(f"{what} is one of {', '.join(known)}; got {name!r:.200}{did_you_mean(name, known)}")
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the known one that it is close to; empty where none is."""
+def did_you_mean(name: str, known: Iterable[str], sign: str = "") -> str:
+    """The end of a message about an unknown name: the known one that it is close to, behind a sign, or nothing."""
     close = difflib.get_close_matches(name[:80], list(known), n=1)
-    return f". Did you mean {close[0]!r}?" if close else ""
+    return f". Did you mean {sign + close[0]!r}?" if close else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,20 +41,30 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **given: Any) -> None:
+        self._words: list[str] = []
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **given)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """As argparse's, but every part of a command line is known by the command that it stands behind."""
+        self._words = list(args or ())
         found, left = super().parse_known_args(args, namespace)
-        options = [word.partition("=")[0] for word in left if word.startswith("-") and word != "-"]
-        if options:
-            self.error(f"no option {options[0]!r:.80}{did_you_mean(options[0], self._option_string_actions)}")
-        if left:
-            self.error(f"nothing more is expected; got {left[0]!r:.80}")
+        self._require_options(left)
+        words = [word for word in left if word != "--"]
+        if words:
+            self.error(f"nothing more is expected; got {words[0]!r:.80}")
         return found, left
 
+    def _require_options(self, words: Sequence[str]) -> None:
+        known = [name.lstrip("-") for name in self._option_string_actions]
+        for name in (word.partition("=")[0] for word in words if word.startswith("-") and word.strip("-")):
+            if name not in self._option_string_actions:
+                self.error(f"no option {name!r:.80}{did_you_mean(name.lstrip('-'), known, '--')}")
+
     def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
+        """Refuse the command line; what is missing may be there under a name that is none."""
+        if "required" in message:
+            words, self._words = self._words, []
+            self._require_options([word for word in words if word.startswith("--")])
         raise BenchError(f"{message.removeprefix('argument ')} ({self.prog} --help lists what there is)")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
