@@ -20,7 +20,6 @@ from bench.models.parity import compare
 from bench.plan.lora import ALL, Lora
 from bench.plan.settings import BUILT_IN, Settings
 from bench.randomness import random_states, set_random_states
-from tasks.contract import first_line
 from tasks.files import is_folder
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def _fetch(name: str, files: list[str]) -> Path:
         return Path(snapshot_download(name, allow_patterns=files))
     except Exception as error:
         raise BenchError(
-            f"model {name!r} is neither a folder here nor to be had from the Hub ({first_line(error)}); where there is "
+            f"model {name!r} is neither a folder here nor to be had from the Hub ({told(error)}); where there is "
             f"a network, 'hf download {name}' fetches it"
         ) from None
 

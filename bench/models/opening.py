@@ -7,6 +7,7 @@ not there. What else was warned of is handed back, to be told.
 from __future__ import annotations
 
 import copy
+import gc
 import importlib.util
 import logging
 import re
@@ -98,6 +99,18 @@ def listening() -> Iterator[Heard]:
             log.setLevel(level)
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Collect no garbage in the block: a tokenizer's JSON makes half a million lists, looked at again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, list[str]]:
     """The model of a folder, in float32, and what is to be told of it.
 
@@ -108,7 +121,7 @@ def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, 
     _require_tokenizers(folder)
     if any(is_file(own / ADAPTER) for own in (folder, *module_folders(folder, "Transformer"))):
         require_peft()
-    with listening() as heard:
+    with listening() as heard, uncollected():
         model = _open(folder, trust_remote_code, heard).float()
     _require_weights(model, folder, heard)
     require_finite(model, str(folder))

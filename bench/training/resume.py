@@ -13,14 +13,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from bench import processes
 from bench.data.batches import Audit
-from bench.errors import BenchError
+from bench.errors import BenchError, told
 from bench.randomness import random_states, set_random_states
 from bench.store import checkpoints
 from bench.store.checkpoints import Checkpoint
 from bench.training.optimizer import Optimizers
 from bench.training.validation import Validator
 from strategies.contract import Batch
-from tasks.contract import first_line
 
 
 def flatten(value: object, tensors: dict[str, Tensor], path: str = "") -> object:
@@ -170,8 +169,7 @@ def whole(found: Checkpoint) -> Iterator[None]:
         raise
     except Exception as error:  # a missing key, a tensor of another shape: every library raises its own
         raise BenchError(
-            f"{found.path}: not what training stores ({type(error).__name__}: {first_line(error)}); "
-            f"{checkpoints.WITHOUT_RESUME}"
+            f"{found.path}: not what training stores ({told(error)}); {checkpoints.WITHOUT_RESUME}"
         ) from None
 
 
