@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.evaluation.bias import BIAS, IN_POOL, all_columns
 from bench.evaluation.measures import ABSENT, LOST, MEASURES, MISSED, TOP, Observed, pairs
 from bench.store import scores
-from bench.store.scores import OBSERVED, POOL
+from bench.store.scores import OBSERVED, POOL, About
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,11 +39,9 @@ class Rows(Protocol):
         """Measures and bias, (n_rows,) each."""
 
 
-def rows_of(path: Path, about: Mapping[str, Any], stored: str) -> Rows:
+def rows_of(path: Path, about: About, stored: str) -> Rows:
     """The rows of the set ``stored`` in a scores file that says ``about`` itself."""
-    if "schema" not in about:
-        return Stored(path, stored)
-    return Derived(path, about["pools"], stored, about.get("matching", []))
+    return Stored(path, stored) if about.schema == 1 else Derived(path, about.pools, stored, about.matching)
 
 
 def measured(path: Path) -> pa.Table:
@@ -54,14 +52,14 @@ def measured(path: Path) -> pa.Table:
 
     about = scores.read_about(path)
     tables = []
-    for name in about["sets"]:
+    for name in about.sets:
         rows = rows_of(path, about, name)
         keys = rows.keys()
         texts = {"set": [name] * len(keys["group"]), **{key: keys[key].cast(pa.string()) for key in KEYS}}
         tables.append(pa.table(texts | rows.values((*MEASURES, IN_POOL, *BIAS))))
     if not tables:
-        raise BenchError(f"{path}: scores of no set; delete it, and the command that made it scores it again")
-    said = {key: value for key, value in about.items() if key not in scores.POOLS}
+        raise BenchError(f"{path}: scores of no set; {scores.SCORED_AGAIN}")
+    said = {key: value for key, value in scores.plain_about(path).items() if key not in ("schema", "pools", "matching")}
     return pa.concat_tables(tables).replace_schema_metadata({"bench": json.dumps(said, sort_keys=True)})
 
 

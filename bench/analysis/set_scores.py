@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,13 +14,10 @@ from bench.evaluation.measures import MEASURES
 from bench.plan.protocol import Protocol, read_protocol
 from bench.store import json_files, scores
 from bench.store.cells import Cell
-from bench.store.scores import SETTINGS, setting_of
-from tasks.contract import Noticed
+from bench.store.scores import SETTINGS, About, setting_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-NOTICED = {"what": str, "count": int, "example": str, "dirty": bool}
 
 
 class Layout(NamedTuple):
@@ -69,19 +66,14 @@ class SetScores:
     """
 
     def __init__(
-        self, name: str, about: dict[str, object], cells: Sequence[tuple[Cell, Rows]], stored: str, protocol: Protocol
+        self, name: str, about: About, cells: Sequence[tuple[Cell, Rows]], stored: str, protocol: Protocol
     ) -> None:
-        of_set = about["sets"][stored]  # type: ignore[index]
-        self.name, self.task = name, str(about["task"])
-        self.data = f"{about['task']}@{about['version']} {json_files.hash8({'files': about['files']})}"
-        self.files = dict(about["files"])  # type: ignore[call-overload]
-        self.main, self.note = str(of_set["main"]), str(of_set.get("note", ""))
+        of_set = about.sets[stored]
+        self.name, self.task, self.files = name, about.task, about.files
+        self.data = f"{about.task}@{about.version} {json_files.hash8({'files': about.files})}"
+        self.main, self.note, self.noticed, self.passages = of_set.main, of_set.note, of_set.noticed, of_set.passages
         if self.main not in MEASURES:
             raise BenchError(f"{name}: its main measure is one of {', '.join(MEASURES)}; got {self.main!r:.80}")
-        noticed = of_set.get("noticed", [])
-        json_files.require_shape(noticed, [NOTICED], f"scores of {name}", "noticed")
-        self.noticed = [Noticed(*(n[key] for key in NOTICED)) for n in noticed]
-        self.passages: dict[str, int] = dict(of_set["passages"])
         self.cells = [cell for cell, _ in cells]
         self._rows = {cell.path.name: rows for cell, rows in cells}
         self.stored, self.protocol = stored, protocol
@@ -159,15 +151,15 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     contents: dict[str, set[str]] = {}
     for _, _, said in stored:
         of_files = contents.setdefault(_read_from(said), set())
-        if "content" in said:
-            of_files.add(json_files.canonical(said["content"]))
+        if said.content is not None:
+            of_files.add(json_files.canonical(said.content))
     found: dict[tuple[str, str], list[tuple[Cell, Rows]]] = {}
-    about: dict[tuple[str, str], dict[str, object]] = {}
+    about: dict[tuple[str, str], About] = {}
     for cell, path, said in stored:
         data = _read_from(said)
         if len(contents[data]) > 1:  # scores of version 0.1 say their files alone, and else stand with the others
-            data += json_files.canonical(said.get("content"))
-        for name in said["sets"]:
+            data += json_files.canonical(said.content)
+        for name in said.sets:
             about.setdefault((name, data), said)
             found.setdefault((name, data), []).append((cell, rows_of(path, said, name)))
     if not found:
@@ -177,11 +169,11 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     return [SetScores(called[key], about[key], of, key[0], protocol) for key, of in found.items()]
 
 
-def _read_from(said: Mapping[str, object]) -> str:
-    return json_files.canonical([said["task"], said["version"], said["files"]])
+def _read_from(said: About) -> str:
+    return json_files.canonical([said.task, said.version, said.files])
 
 
-def _apart(name: str, about: dict[str, object]) -> str:
+def _apart(name: str, about: About) -> str:
     """A name for one of several data of one name: they are never in one table."""
-    data: dict[str, object] = {key: about[key] for key in ("files", "content") if key in about}
-    return f"{name}@{about['version']} {json_files.hash8(data)[:4]}"
+    data = {"files": about.files} | ({} if about.content is None else {"content": about.content})
+    return f"{name}@{about.version} {json_files.hash8(data)[:4]}"

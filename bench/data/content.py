@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench.plan.identity import changes, code_of
 from bench.store.json_files import hash8
+from bench.store.scores import About
 from tasks import Task, TaskError
 from tasks.checksums import checksums
 from tasks.held_out import HeldOut
@@ -34,7 +35,11 @@ class Content(NamedTuple):
         code = self.code and dict(self.code)
         return {"reading": READING, "parameters": dict(self.parameters), "code": code, "files": dict(self.files)}
 
-    def changes_since(self, about: Mapping[str, object]) -> list[str]:
+    def digest(self) -> str:
+        """Eight hexadecimal digits that name it, as ``digest_of`` the scores."""
+        return hash8(self.stored())
+
+    def changes_since(self, about: About) -> list[str]:
         """What differs from that of stored scores; empty where they are scores of this content.
 
         Scores of version 0.1 say their files alone.
@@ -63,11 +68,10 @@ def content_if_here(task: Task, root: Path | None) -> Content | None:
         return None
 
 
-def digest_of(about: Mapping[str, object]) -> str:
+def digest_of(about: About) -> str:
     """Eight hexadecimal digits that name the content of stored scores."""
     return hash8(_content(about))
 
 
-def _content(about: Mapping[str, object]) -> dict[str, object]:
-    stored = about.get("content")
-    return stored if isinstance(stored, dict) else {"files": about.get("files")}
+def _content(about: About) -> dict[str, object]:
+    return about.content if about.content is not None else {"files": about.files}

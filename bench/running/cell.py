@@ -80,8 +80,8 @@ def _there(target: Path, loaded: LoadedTask, weights: str) -> bool:
     """Whether there are scores of what was loaded; former ones of the same content are taken back."""
     if is_scored(target, loaded.content):
         return True
-    former = scores.former(target, digest_of({"content": loaded.content.stored()}))
-    if not is_scored(former, loaded.content) or scores.read_about(former).get("weights_sha256") != weights:
+    former = scores.former(target, loaded.content.digest())
+    if not is_scored(former, loaded.content) or scores.read_about(former).weights_sha256 != weights:
         return False
     if processes.is_first():
         scores.keep_former(target, digest_of)

@@ -30,7 +30,7 @@ from bench.running.jobs import (
 )
 from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
 from bench.store.json_files import hash8
-from bench.store.scores import read_about, standing
+from bench.store.scores import About, read_about, standing
 from tasks import Source, Task
 from tasks.contract import plain
 from tasks.files import is_folder
@@ -185,9 +185,8 @@ def _scored_again(job: Job, grid: Grid) -> Iterator[str]:
             yield f"{job.name}: {task.name} is scored again ({_few(found[0])}); former scores are kept"
 
 
-def _of_version(about: Mapping[str, object], task: Task) -> list[str]:
-    was = about["version"]
-    return [f"version is {task.version} (was {was})"] if was != task.version else []
+def _of_version(about: About, task: Task) -> list[str]:
+    return [f"version is {task.version} (was {about.version})"] if about.version != task.version else []
 
 
 def _beside_older(job: Job, stored: Sequence[Cell]) -> str | None:

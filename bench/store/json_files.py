@@ -16,9 +16,6 @@ from bench.store.writing import written_aside
 from tasks import TaskError
 from tasks.files import read_json as read_json_file
 
-NUMBER = (int, float)
-
-
 LONGEST_NAME = 200
 """Bytes of a file's name; file systems take 255, and endings come behind it."""
 
@@ -82,48 +79,6 @@ def _fitted(value: object, hint: Any, where: str, what: str, more: bool) -> Any:
     if float in kinds and type(value) is int and abs(value) < 2**53:
         return float(value)
     raise BenchError(f"{where}: {what} is {' or '.join(KINDS[get_origin(k) or k] for k in kinds)}; got {value!r:.200}")
-
-
-def require_shape(value: object, shape: Any, where: str, what: str = "it") -> None:
-    """Refuse a value that is not of a shape.
-
-    Args:
-        value: as JSON gives it.
-        shape: a type or several; ``[shape]`` for lists of it; ``{str: shape}`` for objects of it under any key;
-            ``{"a": shape}`` for objects with at least these keys.
-        where: names the file in messages.
-        what: names the value in messages.
-
-    Raises:
-        BenchError: the first difference.
-    """
-    if isinstance(shape, list):
-        _require_kind(value, list, where, what)
-        for part in value:  # type: ignore[attr-defined]
-            require_shape(part, shape[0], where, f"a part of {what}")
-    elif isinstance(shape, dict):
-        _require_kind(value, dict, where, what)
-        _require_keys(value, shape, where, what)  # type: ignore[arg-type]
-    else:
-        _require_kind(value, shape, where, what)
-
-
-def _require_keys(value: dict[str, object], shape: dict[Any, Any], where: str, what: str) -> None:
-    if str in shape:
-        for key, part in value.items():
-            require_shape(part, shape[str], where, f"{key!r:.40} of {what}")
-        return
-    for key, inner in shape.items():
-        if key not in value:
-            raise BenchError(f"{where}: not as this program writes it ({what} has no {key!r})")
-        require_shape(value[key], inner, where, repr(key))
-
-
-def _require_kind(value: object, kind: Any, where: str, what: str) -> None:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        wanted = " or ".join(k.__name__ for k in kinds)
-        raise BenchError(f"{where}: not as this program writes it ({what} is {type(value).__name__}, not {wanted})")
 
 
 ANOTHER_RUN = "delete the cell's folder to run it again"

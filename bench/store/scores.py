@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.errors import BenchError
 from bench.store.cells import SCORES
-from bench.store.json_files import file_name, require_shape
+from bench.store.json_files import as_written, file_name
 from bench.store.writing import written_aside
 from tasks import TaskError
-from tasks.contract import first_line
+from tasks.contract import Noticed, first_line
 from tasks.json_text import json_object
 
 if TYPE_CHECKING:
@@ -43,14 +43,46 @@ SCHEMA = 2
 """Of scores files; those that name none hold measures (1)."""
 
 
-ABOUT = {"task": str, "version": str, "files": {str: str},
-         "sets": {str: {"main": str, "passages": {str: int}}}}  # fmt: skip
-"""What a scores file says of itself; where observations are stored, also ``POOLS``."""
+class AboutSet(NamedTuple):
+    """What a scores file says of a set: the measure that tables lead with, passages per language, what to know of it.
+
+    ``noticed`` is what was repaired or left out in reading it.
+    """
+
+    main: str
+    passages: dict[str, int]
+    note: str = ""
+    noticed: tuple[Noticed, ...] = ()
 
 
-POOLS = {"schema": int, "pools": [{str: int}]}
-"""``pools``: of each pool of passages that was searched, language -> passages. ``matching``, where it is there, are the
-numbers of those in which passages without a term of the query are not retrieved (``Observed.matching``)."""
+class About(NamedTuple):
+    """What a scores file says of itself; newer ones say more.
+
+    Attributes:
+        task: its name.
+        version: of the task.
+        files: name -> sha256 of the local files that were read.
+        sets: name -> what is said of a set.
+        content: what else the task was (``data.content``); None in files of version 0.1.
+        weights_sha256: of the model.
+        schema: of the file; 1 holds measures.
+        pools: of each pool of passages that was searched, language -> passages.
+        matching: numbers of the pools in which passages without a term of the query are not retrieved
+            (``Observed.matching``).
+    """
+
+    task: str
+    version: str
+    files: dict[str, str]
+    sets: dict[str, AboutSet]
+    content: dict[str, object] | None = None
+    weights_sha256: str = ""
+    schema: int = 1
+    pools: tuple[dict[str, int], ...] = ()
+    matching: tuple[int, ...] = ()
+
+
+SCORED_AGAIN = "delete it, and the command that made it scores it again"
 
 
 OBSERVED = {
@@ -121,7 +153,7 @@ def standing(path: Path) -> list[Path]:
     return sorted(p for p in others if p.stem.rpartition("@")[2].partition("+")[1:] == how)
 
 
-def keep_former(path: Path, digest_of: Callable[[dict[str, Any]], str]) -> None:
+def keep_former(path: Path, digest_of: Callable[[About], str]) -> None:
     """Move the scores that stand for a task to where they are kept under the digest of their own content."""
     for old in standing(path):
         aside = former(old, digest_of(read_about(old)))
@@ -165,10 +197,7 @@ def read_scores(path: Path, columns: Mapping[str, str] | None = None) -> pa.Tabl
             there = name in schema.names
             if not there or _plain(schema.field(name).type) != kind:
                 seen = f"{name} of another type" if there else f"no column {name}"
-                raise BenchError(
-                    f"{path}: written by another version ({seen}); delete it, and the command that made it scores it "
-                    "again"
-                )
+                raise BenchError(f"{path}: written by another version ({seen}); {SCORED_AGAIN}")
         return file.read(list(columns) if columns is not None else None)
 
 
@@ -181,8 +210,22 @@ def _plain(kind: pa.DataType) -> str:
     return _plain(kind.value_type) if pa.types.is_dictionary(kind) else str(kind)
 
 
-def read_about(path: Path) -> dict[str, Any]:
-    """What a scores file says of itself: task, version, checksums, sets."""
+def read_about(path: Path) -> About:
+    """What a scores file says of itself.
+
+    Raises:
+        BenchError: it says nothing, or another version wrote it.
+    """
+    found = as_written(About, plain_about(path), path, way_out=SCORED_AGAIN)
+    if found.schema not in (1, SCHEMA):
+        raise BenchError(f"{path}: written by another version (schema {found.schema}); update this program")
+    for name in found.sets:
+        file_name(name, f"{path}: a set")
+    return found
+
+
+def plain_about(path: Path) -> dict[str, object]:
+    """The same as it is written."""
     import pyarrow.parquet as pq
 
     with _readable(path):
@@ -190,18 +233,9 @@ def read_about(path: Path) -> dict[str, Any]:
     if stored is None:
         raise BenchError(f"{path}: not a scores file of this program; delete it")
     try:
-        found: dict[str, Any] = json_object(stored, str(path))
+        return json_object(stored, str(path))
     except TaskError as error:
-        raise BenchError(f"{error}; or delete it, and the command that made it scores it again") from None
-    require_shape(found, ABOUT, str(path))
-    if "schema" in found:
-        require_shape(found, POOLS, str(path))
-        require_shape(found.get("matching", []), [int], str(path), "matching")
-        if found["schema"] != SCHEMA:
-            raise BenchError(f"{path}: written by another version (schema {found['schema']:d}); update this program")
-    for name in found["sets"]:
-        file_name(name, f"{path}: a set")
-    return found
+        raise BenchError(f"{error}; or {SCORED_AGAIN}") from None
 
 
 @contextmanager

@@ -34,8 +34,8 @@ def test_it_is_said_stored_and_shown_under_the_table(noisy: Path, capsys: pytest
     assert f"noisy: {REPAIRED}; {LEFT_OUT}\n" in capsys.readouterr().err
     (cell,) = cells.read_cells(noisy.parent / "results" / "e")
     (path,) = (cell.path / "scores").glob("*.parquet")
-    stored = scores.read_about(path)["sets"]["noisy"]["noticed"]
-    assert [(n["count"], n["dirty"]) for n in stored] == [(1, True), (1, False)]
+    stored = scores.read_about(path).sets["noisy"].noticed
+    assert [(n.count, n.dirty) for n in stored] == [(1, True), (1, False)]
     assert main(["report", "e", "--results", str(noisy.parent / "results"), "--reports", str(noisy.parent / "r")]) == 0
     assert f"Read with: {REPAIRED}; {LEFT_OUT}." in (noisy.parent / "r" / "e" / "report.md").read_text(encoding="utf-8")
 

@@ -140,7 +140,7 @@ def test_the_recall_of_ivf_is_recorded(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "WARNING" not in err + out
     for ending in ("", "+float16"):
         (path,) = (tmp_path / "results" / "cut").glob(f"*/scores/demo-dev@2+ivf-100{ending}.parquet")
-        note = str(read_about(path)["sets"][f"demo-dev+ivf-100{ending}"]["note"])
+        note = read_about(path).sets[f"demo-dev+ivf-100{ending}"].note
         assert "runs are cut: AP is AP@100" in note
         assert "faiss IVF finds " in note
         assert ("kept as float16" in note) == (ending != "")

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.analysis.rows import measured
 from bench.cli import main
-from bench.store.scores import read_about, read_scores
+from bench.store.scores import plain_about, read_scores
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def cells(tmp_path: Path) -> list[str]:
 def recall(tmp_path: Path, stem: str = "toy") -> float:
     """Mean R@1 of the one scores file that stands for a set."""
     (path,) = (tmp_path / "results").glob(f"evaluate/*/scores/{stem}@*.parquet")
-    table = read_scores(path)
+    table = measured(path)
     first = np.asarray(table.column("q_lang").to_pylist()) == np.asarray(table.column("d_lang").to_pylist())
     return float(np.asarray(table.column("R@1"))[first].mean())
 
@@ -223,7 +224,7 @@ def test_scores_of_version_0_1_are_held_by_their_files(tmp_path: Path, evaluate:
     write_set(tmp_path / "toy", RIGHT)
     evaluate("beir:./toy")
     (path,) = (tmp_path / "results").glob("evaluate/*/scores/toy@*.parquet")
-    about = read_about(path)
+    about = plain_about(path)
     del about["content"]
     pq.write_table(pq.read_table(path).replace_schema_metadata({"bench": json.dumps(about)}), path)
     assert "finished before, skipped" in evaluate("beir:./toy")
