@@ -103,6 +103,13 @@ def _run(subs: Any) -> None:
     options.plan_options(groups)
     option(groups[COMPARED], "--preset", f"{', '.join(presets.presets())} ('list presets'), or a TOML file", None,
            "demo, if neither --model nor --train is given", type=options.word, metavar="NAME")  # fmt: skip
+    stop = groups[COMPARED]
+    option(stop, "--until", "settled: one training more of each strategy until each claim is shown or refuted", None,
+           "as --seeds says", choices=("settled",))  # fmt: skip
+    option(stop, "--pilot", "of --until settled --dry-run: an experiment whose trainings say how they vary", None,
+           "none", metavar="NAME")  # fmt: skip
+    option(stop, "--components", "the same in numbers: SD between trainings, SE of the questions", None, "none",
+           type=options.numbers, metavar="SD,SE")  # fmt: skip
     switch(groups[TRAINING], "--resume", "go on from the checkpoint of a killed run, to the same bits")
     machine = groups[MACHINE]
     option(machine, "--engine", "local runs cells here, ray on a cluster", "local", choices=("local", "ray"))

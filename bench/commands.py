@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from bench.training.trackers import require_trackers
 from tasks import TaskError
 
 if TYPE_CHECKING:
+    from bench.plan.settings import Plan
     from bench.running.grid import Grid
     from bench.running.run import Engine
 
@@ -56,6 +58,10 @@ def run(options: argparse.Namespace) -> int:
     require_trackers(plan.log_with)
     if not plan.strategies:
         raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
+    if options.until:
+        return _run_until_settled(options, plan)
+    if options.pilot or options.components:
+        raise BenchError("--pilot and --components say what --until settled is likely to take; add it, with --dry-run")
     grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
         return _dry_run(grid)
@@ -63,12 +69,65 @@ def run(options: argparse.Namespace) -> int:
     if not options.no_report:
         processes.agreed(lambda: _require_place(options.reports / plan.experiment))
     ran = run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
+    return _ran(options, grid, ran)
+
+
+def _ran(options: argparse.Namespace, grid: Grid, ran: int) -> int:
+    """The leaderboard and the report of what was run."""
     if not processes.is_first():
         return 0
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
-    options.experiment = plan.experiment
+    options.experiment = grid.plan.experiment
     leaderboard(options)
     return 0 if options.no_report else report(options)
+
+
+def _run_until_settled(options: argparse.Namespace, plan: Plan) -> int:
+    from bench import settle
+    from bench.running.grid import build_grid
+    from bench.running.run import run_grid
+
+    seeds = plan.seeds if options.seeds is not None else ()
+    plan = settle.sequential(plan, options.results / plan.experiment, seeds, _say)
+    if options.dry_run:
+        return _likely(options, plan)
+    engine, ran = _engine(options), 0
+    grids: list[Grid] = []
+    if not options.no_report:
+        processes.agreed(lambda: _require_place(options.reports / plan.experiment))
+
+    def more(of: Plan) -> Path:
+        nonlocal ran
+        grids.append(build_grid(of, options.data_root, options.results))
+        again = options.overwrite and len(grids) == 1
+        ran += run_grid(grids[-1], options.command_line, again, _say, options.resume, engine, stay=True)
+        return grids[-1].folder
+
+    settle.until_settled(plan, more, _say)
+    return _ran(options, grids[-1], ran)
+
+
+def _likely(options: argparse.Namespace, plan: Plan) -> int:
+    """What a run until settled is likely to take: trainings of each claim, and hours."""
+    from bench import settle
+    from bench.running.grid import build_grid
+
+    assert plan.protocol is not None
+    assert plan.protocol.looks is not None
+    stops = plan.protocol.looks
+    few = dataclasses.replace(plan, seeds=stops.seeds[: stops.first])
+    grid = build_grid(few, options.data_root, options.results, fetch=False)
+    _dry_run(grid)
+    every = dataclasses.replace(plan, seeds=stops.seeds)
+    whole = build_grid(every, options.data_root, options.results, fetch=False)
+    print(
+        f"\nclaims are looked at after {stops.first} to {len(stops.seeds)} trainings; all of them, {_estimated(whole)}"
+    )
+    pilot = options.results / options.pilot if options.pilot else None
+    header, rows = settle.table(settle.expected(grid, pilot, options.components or ()), len(stops.seeds))
+    print("\nTrainings by which each claim is shown with a chance of 80 %, by the true difference, with 90 % limits:\n")
+    _print(rows, header, form="pipe")
+    return 0
 
 
 def _require_place(folder: Path) -> None:

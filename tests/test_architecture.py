@@ -20,7 +20,7 @@ LEVELS = (
     ("running",),
     ("analysis",),
     ("report",),
-    ("export", "pretrain"),
+    ("export", "pretrain", "settle"),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -68,7 +68,7 @@ def facts(interval: Interval, margin: float) -> Facts:
 
 def plain(margin: float) -> str:
     """.01 for 0.01."""
-    return f"{margin:g}".removeprefix("0")
+    return f"{margin:g}".removeprefix("0") or "0"
 
 
 class Comparison(NamedTuple):
@@ -230,7 +230,7 @@ def _in_setting(of: SetScores, setting: str, pairs: list[tuple[Cell, Cell]], mea
 
 def _values(of: SetScores, cell: Cell, measure: str, rows: NDArray[np.bool_]) -> statistics.Floats:
     finite(of, cell, measure, rows)
-    return questions_of(of, cell, measure, [rows])
+    return questions_of(of, measure, [rows], cell)
 
 
 def compared(effect: Effect, margin: float) -> Comparison:
@@ -249,7 +249,7 @@ def _flips(found: Found, ours: list[Cell], theirs: list[Cell]) -> float:
     of, c = found.of, found.said
     parts = [of.layout.rows_of(c.setting)]
     pairs = paired_in_common(ours, theirs)
-    differences = [questions_of(of, x, c.measure, parts) - questions_of(of, y, c.measure, parts) for x, y in pairs]
+    differences = [questions_of(of, c.measure, parts, x) - questions_of(of, c.measure, parts, y) for x, y in pairs]
     rng = randomness.generator(0, f"compare {of.name} {c.setting}")
     return float(statistics.sign_flip(np.mean(differences, axis=0)[:, None], rng)[0])
 

@@ -191,7 +191,7 @@ def _between(
         sign = 1.0 if column in HIGHER else -1.0
         return (0.0, 1.0) if effect is None else (sign * float(effect.mean), float(effect.two_sided()))
     pairs, ideal = paired_in_common(ours, theirs), IDEAL[column](of)
-    a, b = (np.stack([questions_of(of, c, name, [rows]) for c in side]) - ideal for side in zip(*pairs, strict=True))
+    a, b = (np.stack([questions_of(of, name, [rows], c) for c in side]) - ideal for side in zip(*pairs, strict=True))
     if np.isnan(a).any() or np.isnan(b).any():
         return 0.0, 1.0
     effect = statistics.effect(np.sign(b.mean()) * b - np.sign(a.mean()) * a)

@@ -105,6 +105,12 @@ def _shares(freedom: float) -> tuple[float, float]:
     return (float(special.chdtri(freedom, 1 - tail) / freedom), float(special.chdtri(freedom, tail) / freedom))
 
 
+def factors_of(plan: Planned) -> Limits:
+    """The true variance over the estimated one, with limits: 1 for what is given."""
+    least, most = _shares(plan.freedom) if np.isfinite(plan.freedom) else (1.0, 1.0)
+    return Limits(1.0, 1 / most, 1 / least)
+
+
 def detectable(plan: Planned, trainings: int, chance: float = 0.8, tail: float = 0.025) -> Limits:
     """The true difference that so many trainings find with this chance, where few trainings say how they vary.
 
@@ -119,11 +125,11 @@ def detectable(plan: Planned, trainings: int, chance: float = 0.8, tail: float =
         tail: one-sided error of the test.
     """
     factors, weights = _factors(plan.freedom)
-    least, most = _shares(plan.freedom) if np.isfinite(plan.freedom) else (1.0, 1.0)
+    _, low, high = factors_of(plan)
     return Limits(
         _found_with(plan, trainings, chance, tail, factors, weights),
-        _found_with(plan, trainings, chance, tail, np.array([1 / most]), np.ones(1)),
-        _found_with(plan, trainings, chance, tail, np.array([1 / least]), np.ones(1)),
+        _found_with(plan, trainings, chance, tail, np.array([low]), np.ones(1)),
+        _found_with(plan, trainings, chance, tail, np.array([high]), np.ones(1)),
     )
 
 

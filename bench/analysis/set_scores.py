@@ -27,13 +27,18 @@ class Layout(NamedTuple):
         pairs: the (q_lang, d_lang) that occur; d_lang is ``*`` for the pool.
         pair: int64, (n_rows,), index into ``pairs``.
         cluster: int64, (n_rows,), number of the parallel question.
-        n_clusters: parallel questions.
+        questions: names of the parallel questions, in the order of their numbers.
     """
 
     pairs: tuple[tuple[str, str], ...]
     pair: Ints
     cluster: Ints
-    n_clusters: int
+    questions: tuple[str, ...]
+
+    @property
+    def n_clusters(self) -> int:
+        """Parallel questions."""
+        return len(self.questions)
 
     def rows_of(self, setting: str) -> NDArray[np.bool_]:
         """(n_rows,), those of one setting."""
@@ -110,7 +115,7 @@ class SetScores:
         number = {p: i for i, p in enumerate(pairs)}
         pair = np.repeat([number[run] for run in runs], np.diff(starts, append=len(q_lang.number)))
         cluster = _numbers(keys["group"])
-        return Layout(pairs, pair, cluster.number, len(cluster.text))
+        return Layout(pairs, pair, cluster.number, tuple(cluster.text))
 
 
 class _Numbers(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from bench.analysis.set_scores import SetScores
 from bench.analysis.statistics import Effect
 from bench.errors import BenchError, did_you_mean
 from bench.plan import resolve
+from bench.plan.protocol import POOLED
 from bench.plan.settings import Settings
 from bench.store import json_files
 from bench.store.cells import Cell
@@ -132,26 +134,37 @@ def strategies_of(of: SetScores) -> dict[str, list[Cell]]:
 Masks = Sequence[NDArray[np.bool_]]
 
 
+class Where(NamedTuple):
+    """What is compared: in one set, by one measure, the mean of the macro means of ``parts``, masks (n_rows,)."""
+
+    of: SetScores
+    measure: str
+    parts: Masks
+
+
 def difference(of: SetScores, ours: list[Cell], theirs: list[Cell], measure: str, parts: Masks) -> Effect | None:
-    """One strategy minus another one over the seeds that both have; None where there is none, or nothing to compare.
+    """``difference_over`` one set."""
+    return difference_over([Where(of, measure, parts)], ours, theirs)
+
+
+def difference_over(places: Sequence[Where], ours: list[Cell], theirs: list[Cell]) -> Effect | None:
+    """One strategy minus another one, the mean over sets; None where they share no seed, or there is nothing.
 
     Args:
-        of: a set that both were scored on.
-        ours: the first one's cells there.
+        places: sets that all cells were scored on; rows where the measure is not a number count nothing.
+        ours: the first one's cells.
         theirs: the other one's.
-        measure: what is compared; rows where it is not a number count nothing.
-        parts: masks (n_rows,), whose macro means are averaged.
     """
     pairs = paired_in_common(ours, theirs)
-    if not pairs or not np.any(parts):
+    if not pairs or not all(np.any(place.parts) for place in places):
         return None
-    others = pool_of(of, ours, theirs, [x.seed for x, _ in pairs])
+    others = pool_of([place.of for place in places], ours, theirs, [x.seed for x, _ in pairs])
     rows = [[x for x, _ in pairs], [y for _, y in pairs], *others]
-    scores = np.stack([[questions_of(of, cell, measure, parts) for cell in cells] for cells in rows])  # (k, S, Q)
-    return None if np.isnan(scores).any() else statistics.pooled(scores)
+    scores = [np.stack([[questions_of(*place, cell) for cell in cells] for cells in rows]) for place in places]
+    return None if any(np.isnan(s).any() for s in scores) else statistics.pooled(*scores)  # (k, S, Q) each
 
 
-def questions_of(of: SetScores, cell: Cell, measure: str, parts: Masks) -> statistics.Floats:
+def questions_of(of: SetScores, measure: str, parts: Masks, cell: Cell) -> statistics.Floats:
     """(questions,), of one cell; see ``means.per_question``."""
     key = cell.path.name, measure, b"".join(np.packbits(rows).tobytes() for rows in parts)
     if key not in of.questions:
@@ -159,23 +172,26 @@ def questions_of(of: SetScores, cell: Cell, measure: str, parts: Masks) -> stati
     return of.questions[key]
 
 
-def pool_of(of: SetScores, ours: list[Cell], theirs: list[Cell], seeds: Sequence[int]) -> list[list[Cell]]:
+def pool_of(sets: Sequence[SetScores], ours: list[Cell], theirs: list[Cell], seeds: Sequence[int]) -> list[list[Cell]]:
     """The cells, of the same trainings, whose spread is pooled with that of a pair: other strategies of the protocol.
 
     None for a pair that the protocol does not name, and for what is not trained, or derived from another one.
     """
-    named = [found for name in of.protocol.strategies if (found := _trained_alike(of, name, ours[0], seeds))]
+    protocol = sets[0].protocol
+    there = set.intersection(*({c.path for c in of.cells} for of in sets))
+    cells = [c for c in sets[0].cells if c.path in there]
+    named = [found for name in protocol.strategies if (found := _trained_alike(cells, name, ours[0], seeds))]
     hashes = [cells[0].config.hash for cells in named]
     pair = [cells[0].config.hash for cells in (ours, theirs)]
-    if not set(pair) <= set(hashes):
+    if protocol.spread != POOLED or not set(pair) <= set(hashes):
         return []
     return [cells for cells, hashed in zip(named, hashes, strict=True) if hashed not in pair]
 
 
-def _trained_alike(of: SetScores, name: str, like: Cell, seeds: Sequence[int]) -> list[Cell]:
+def _trained_alike(among: Sequence[Cell], name: str, like: Cell, seeds: Sequence[int]) -> list[Cell]:
     """The cells of a strategy with these seeds and the settings of another one; [] where it has not all of them."""
     try:
-        cells = [c for c in find(of.cells, name) if c.seed in seeds]
+        cells = [c for c in find(among, name) if c.seed in seeds]
         if not cells or not cells[0].config.trained or cells[0].config.derived:
             return []
         require_equal_settings(cells[0], like)

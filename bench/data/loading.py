@@ -12,8 +12,10 @@ from bench.data.content import Content, content_of
 from bench.data.overlap import Overlap, find_overlaps
 from bench.data.train_data import TrainData, combine, without
 from bench.errors import BenchError
+from bench.plan.protocol import JudgedSet
 from bench.plan.settings import TRAINED_IN_PAPER, Plan
-from bench.store.json_files import file_name
+from bench.store.json_files import file_name, hash8
+from bench.store.scores import POOL, SETTINGS, setting_of
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.contract import Noticed
 from tasks.held_out import evalset_of, held_out
@@ -147,3 +149,41 @@ def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTa
     for name, parts in noticed.items():
         say_noticed(name, together(parts), strict, say)
     return LoadedTask(task, sets, content_of(task, root))
+
+
+def judged_sets(tasks: Sequence[LoadedTask], suffix: str = "") -> list[JudgedSet]:
+    """What a protocol fixes of the sets of some tasks; their names end in ``suffix``, as in what is scored.
+
+    A set repeats another one of its task where all its questions are among that one's; of two that have the same ones,
+    the later.
+    """
+    found = []
+    for task, sets, content in tasks:
+        data = f"{task.name}@{task.version} {hash8({'files': dict(content.files)})}"
+        names = list(dict.fromkeys(s.name for s in sets))
+        parts = {name: [s for s in sets if s.name == name] for name in names}
+        questions = {name: {(s.group or {}).get(q, q) for s in of for q in s.relevant} for name, of in parts.items()}
+        for i, name in enumerate(names):
+            wider = [
+                other for j, other in enumerate(names)
+                if questions[name] < questions[other] or (j < i and questions[name] == questions[other])
+            ]  # fmt: skip
+            settings = {setting for s in parts[name] for setting in _settings(s)}
+            found.append(
+                JudgedSet(
+                    f"{name}{suffix}", data, parts[name][0].main, tuple(s for s in SETTINGS if s in settings),
+                    part_of=f"{wider[0]}{suffix}" if wider else "",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _settings(evalset: EvalSet) -> set[str]:
+    """Those in which a set has judged queries."""
+    wanted = {d for judged in evalset.relevant.values() for d in judged}
+    lang = {d: name for name, passages in evalset.passages.items() for d in passages if d in wanted} | evalset.absent
+    several = {setting_of("", POOL)} if len(evalset.passages) > 1 else set()
+    return several | {
+        setting_of(name, lang[d])
+        for name, queries in evalset.queries.items() for q in queries for d in evalset.relevant.get(q, {})
+    }  # fmt: skip

@@ -65,7 +65,7 @@ def _bytes(vectors: Passages) -> int:
 
 def scores_of(cell: Path, task: Task, plan: Plan) -> Path:
     """Where they are kept; those of a cut run, or of rounded vectors, stand apart from the exact ones."""
-    return scores.score_path(cell, task.name, task.version + _suffix(plan))
+    return scores.score_path(cell, task.name, task.version + suffix(plan))
 
 
 def is_scored(scores_file: Path, content: Content | None) -> bool:
@@ -73,7 +73,8 @@ def is_scored(scores_file: Path, content: Content | None) -> bool:
     return scores_file.is_file() and (content is None or not content.changes_since(scores.read_about(scores_file)))
 
 
-def _suffix(plan: Plan) -> str:
+def suffix(plan: Plan) -> str:
+    """What the names of sets and versions end in, where they are scored otherwise than exactly."""
     index = "" if plan.index == "exact" else f"+{plan.index}-{plan.depth}"
     return index if plan.vectors == "float32" else f"{index}+{plan.vectors}"
 
@@ -95,7 +96,7 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
         for query_id, of in observe(evalset, remembering, search_with):
             n = len(query_id)
             matching |= {pool} if of.matching else set()
-            texts = {"set": [evalset.name + _suffix(plan)] * n, "q_lang": [of.q_lang] * n, "query_id": query_id}
+            texts = {"set": [evalset.name + suffix(plan)] * n, "q_lang": [of.q_lang] * n, "query_id": query_id}
             parts.append(texts | {"group": [group.get(q, q) for q in query_id], "pool": [pool] * n} | _columns(of))
     about = {
         "schema": scores.SCHEMA,
@@ -104,7 +105,7 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
         "files": dict(loaded.content.files),
         "content": loaded.content.stored(),
         "weights_sha256": weights,
-        "sets": _about_sets(loaded.sets, _suffix(plan), _rounded_note(plan), _cut_note(faiss)),
+        "sets": _about_sets(loaded.sets, suffix(plan), _rounded_note(plan), _cut_note(faiss)),
         "pools": [{lang: len(passages) for lang, passages in s.passages.items()} for s in loaded.sets],
     } | ({"matching": sorted(matching)} if matching else {})
     schema = scores.observed_schema().with_metadata({"bench": json.dumps(about, sort_keys=True)})

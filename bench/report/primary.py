@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.analysis import claims, compare, power
+from bench.analysis import claims, compare, looks, power
 from bench.analysis.claims import Verdict
 from bench.analysis.compare import Comparison, plain, shown_interval, shown_p
 from bench.analysis.power import Limits
@@ -33,7 +33,7 @@ def power_section(found: Sequence[Verdict]) -> list[Block]:
             continue
         sizes = [_limited(power.detectable(plan, n), 3) for n in counts]
         rows.append([*about, _limited(v.said.spread, 4), _limited(v.said.shrinks, 2), *sizes])
-    header = ("", "set", "setting", "SD between trainings", "shrinks with more trainings",
+    header = ("", "sets", "setting", "SD between trainings", "shrinks with more trainings",
               *(f"{n} trainings find" for n in counts))  # fmt: skip
     said = (
         "Each number with its 90 % limits, since few trainings say little of how trainings vary. SD: of the "
@@ -56,27 +56,42 @@ def primary_section(sets: Sequence[SetScores], protocol: Protocol) -> list[Block
     """The question, an answer per rival, and the table behind it, or what stands in its way."""
     title = Heading(2, "The question and the answer")
     try:
-        found = claims.verdicts(sets, protocol)
+        found = looks.verdicts(sets, protocol)
     except BenchError as error:
         return [title, Text(f"Not decided: {error}.")]
     if not found:
-        return []
+        stops = protocol.looks
+        return [title, Text(f"Not decided: the first look is at {stops.first} trainings.")] if stops else []
     asked = (
         "Question: how much does hybrid training cost against training with one objective, in domain and out of it? "
-        f"Margin {plain(protocol.margin)}; the primary family was fixed with the first run."
+        f"Margin {plain(protocol.margin)}. {_family(protocol, len(found))}"
     )
     lines = [f"- {_answer(a, b, found, protocol)}" for a, b in dict.fromkeys((v.a, v.b) for v in found)]
-    blocks: list[Block] = [title, Text(asked), Text("\n".join(lines)), primary_table(found, protocol)]
+    table = sequential_table(found, protocol) if protocol.looks else primary_table(found, protocol)
     effects = tuple(
         Effect(f"{v.a} - {v.b}, {v.said.set_name} {v.said.setting}", v.said.effect, *v.said.interval, v.far)
         for v in found
     )
+    intervals = "intervals that hold at every look" if protocol.looks else "95 % intervals, each alone"
     alt = (
-        "primary family: effects with 95 % intervals, each alone; dotted: the margin; diamonds: sets out of domain. An "
-        "interval right of 0: better; left of 0: worse; right of the dotted line: at most the margin worse"
+        f"primary family: effects with {intervals}; dotted: the margin; diamonds: sets out of domain. An interval "
+        "right of 0: better; left of 0: worse; right of the dotted line: at most the margin worse"
     )
     drawing = Forest(effects, "difference in the set's main measure", protocol.margin)
-    return [*blocks, Figure("primary", alt, drawing), *power_section(found)]
+    power_ = [] if protocol.looks else power_section(found)
+    return [title, Text(asked), Text("\n".join(lines)), table, Figure("primary", alt, drawing), *power_]
+
+
+def _family(protocol: Protocol, n: int) -> str:
+    """What the claims are, and when they were fixed."""
+    if protocol.edition == 1:
+        return f"First edition of the protocol: each setting of each set a claim, {n} in all, fixed with the first run."
+    if not protocol.claims:
+        return "No protocol was fixed before the runs: claims are of the sets that are scored."
+    return (
+        "Second edition of the protocol: one claim per question and domain, the mean of its sets, fixed with the first "
+        "run."
+    )
 
 
 def _answer(a: str, b: str, found: Sequence[Verdict], protocol: Protocol) -> str:
@@ -92,8 +107,11 @@ def _answer(a: str, b: str, found: Sequence[Verdict], protocol: Protocol) -> str
         warned = "What another training would give cannot be concluded (run --seeds 0,1,2 or more)."
         return f"{a} against {b}, one training each, so about these two models only. {' '.join(parts)} {warned}"
     ends = [v.end for v in mine]
-    counted = ", ".join(f"{ends.count(end)} {end}" for end in (claims.SHOWN, claims.REFUTED, claims.NOT_SETTLED))
+    counted = ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys((*ENDS, *ends)))
     return f"{a} against {b}, of {many(len(mine), 'claim')} {counted}. {' '.join(parts)}"
+
+
+ENDS = (claims.SHOWN, claims.REFUTED, claims.NOT_SETTLED)
 
 
 def _range(found: Sequence[Comparison], margin: float) -> str:
@@ -108,21 +126,45 @@ def _range(found: Sequence[Comparison], margin: float) -> str:
 def primary_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     """Every claim with effect, interval, the two facts, and how it ends."""
     m = plain(protocol.margin)
-    header = ("", "set", "setting", "A", "B", "A - B", "95 % interval", "against 0, alone", f"at {m}, alone",
+    header = ("", "sets", "setting", "A", "B", "A - B", "95 % interval", "against 0, alone", f"at {m}, alone",
               "claim, in the family", "p", "ends")  # fmt: skip
     rows = [
         [f"{v.a} - {v.b}", c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
-         shown_interval(c.interval), c.against_zero, c.at_margin, "better" if v.superior else f"at most {m} worse",
-         shown_p(v.p), v.end]
+         shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v, m), shown_p(v.p), v.end]
         for v in found for c in [v.said]
     ]  # fmt: skip
     clusters = sorted({v.said.clusters for v in found})
     caption = (
         f"{many(found[0].effect.trainings, 'paired seed')}; {clusters[0]:,} to {clusters[-1]:,} parallel questions per "
-        f"set. {compare.population([v.said for v in found])} p: of each claim, one-sided, adjusted over the "
-        f"{many(len(found), 'claim')} (Holm). A claim is shown where p is below .025, so that in 39 of 40 such "
-        "experiments no claim is shown that is false; refuted where as much is shown against it; else not settled: "
-        "alone an interval may show what the family does not."
+        f"row. {compare.population([v.said for v in found])} p: of each claim, one-sided, adjusted over the family "
+        "(Holm). A claim is shown where p is below .025, so that in 39 of 40 such experiments no claim is shown that "
+        "is false; refuted where as much is shown against it; else not settled: alone an interval may show what the "
+        "family does not."
+    )
+    return Table(header, rows, 3, caption)
+
+
+def _claimed(v: Verdict, margin: str) -> str:
+    return "better" if v.superior else f"at most {margin} worse"
+
+
+def sequential_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
+    """Every claim as it stood at its last look."""
+    m, stops = plain(protocol.margin), protocol.looks
+    assert stops is not None
+    header = ("", "sets", "setting", "trainings", "A - B", "interval", "against 0", f"at {m}", "claim", "ends")
+    rows = [
+        [f"{v.a} - {v.b}", c.set_name, f"{c.setting} {c.measure}",
+         f"{v.effect.trainings}{f' (+{v.overrun})' if v.overrun else ''}", f"{c.effect:+.4f}",
+         shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v, m), v.end]
+        for v in found for c in [v.said]
+    ]  # fmt: skip
+    caption = (
+        f"Trainings were run one by one and looked at after {stops.first} to {len(stops.seeds)}, until each claim was "
+        "shown or refuted; those in brackets came after its end and count for nothing. Intervals are those at the "
+        f"level of the claim and its look ({stops.spending} spending of .025 on each side, shared by weight), so that "
+        "in 39 of 40 such experiments no claim is shown that is false. An effect that stopped a run early is likely to "
+        "be smaller than it looks."
     )
     return Table(header, rows, 3, caption)
 

@@ -66,6 +66,10 @@ class Grid(NamedTuple):
     folder: Path
     contents: Mapping[str, Content | None]
 
+    def seeds(self) -> list[int]:
+        """Of what is trained, in order."""
+        return list(dict.fromkeys(job.seed for job in self.jobs if job.trained))
+
     def left(self, job: Job) -> Left | None:
         """What is left to do of a cell; None where it is finished."""
         tasks = missing(job, self.folder, self.tasks, self.plan, self.contents)

@@ -157,6 +157,7 @@ class Request(NamedTuple):
         resume: go on from a cell's checkpoint where there is one; else it is discarded.
         say: prints a line of progress.
         require_held: refuses to go on where another process took the cell over.
+        protocol: digest of the protocol that the experiment is judged by.
     """
 
     plan: Plan
@@ -164,6 +165,7 @@ class Request(NamedTuple):
     resume: bool
     say: Callable[[str], None]
     require_held: Callable[[], None] = lambda: None
+    protocol: str = ""
 
 
 def config_of(
@@ -191,6 +193,7 @@ def config_of(
         "processes": processes.count(),
         "bf16_times_faster": precision.measured(),
         "note": plan.note,
+        "protocol": request.protocol,
         "command": request.command,
         "environment": environment.environment(),
     }

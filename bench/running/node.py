@@ -35,6 +35,7 @@ class Spec(NamedTuple):
         offline: never touch the network.
         versions: of the packages that the bits depend on.
         mark: a file in the experiment's folder; who sees it shares the folder.
+        protocol: digest of the protocol that the experiment is judged by.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class Spec(NamedTuple):
     offline: bool
     versions: tuple[tuple[str, str], ...]
     mark: str
+    protocol: str
 
 
 def run_shared(spec: Spec, name: str, patient: bool) -> Outcome:
@@ -133,7 +135,7 @@ def _run(spec: Spec, grid: Grid, job: Job, loaded: Loaded, held: locks.Lock | No
         return Outcome("elsewhere")
     set_threads(spec.plan.threads)
     clear_unfinished(grid.folder / job.name)
-    request = Request(spec.plan, spec.command, spec.resume, _say)
+    request = Request(spec.plan, spec.command, spec.resume, _say, protocol=spec.protocol)
     if held is not None:
         request = request._replace(require_held=held.require_held)
     run_job(grid, job, left, loaded, request)

@@ -221,4 +221,5 @@ def _spec(grid: Grid, request: Request, mark: str) -> Spec:
         offline=hub.offline(),
         versions=tuple(sorted(environment.versions().items())),
         mark=mark,
+        protocol=request.protocol,
     )

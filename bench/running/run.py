@@ -11,11 +11,12 @@ from pathlib import Path
 
 from bench import processes
 from bench.data.batches import Audit, schedule
-from bench.data.loading import LoadedTask, Say, load_task, load_training
+from bench.data.loading import LoadedTask, Say, judged_sets, load_task, load_training
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
+from bench.evaluation.score_table import suffix
 from bench.plan.derived import Shift
-from bench.plan.protocol import keep_protocol, require_same_protocol
+from bench.plan.protocol import digest_of, keep_protocol, require_in_order, require_same_protocol
 from bench.running.cell import run_cell
 from bench.running.grid import Grid, changed
 from bench.running.jobs import Job, Left, Request
@@ -106,11 +107,18 @@ Engine = Callable[["Grid", "Mapping[str, Left]", "Loaded", Request], int]
 
 
 def run_grid(
-    grid: Grid, command: str, overwrite: bool, say: Say, resume: bool = False, engine: Engine | None = None
+    grid: Grid,
+    command: str,
+    overwrite: bool,
+    say: Say,
+    resume: bool = False,
+    engine: Engine | None = None,
+    stay: bool = False,
 ) -> int:
     """Run what is unfinished, one cell after the other or by ``engine``; returns the number of cells that were run.
 
-    Finished cells are kept. Of several processes that train together, all call it with the same arguments.
+    Finished cells are kept. Of several processes that train together, all call it with the same arguments; with
+    ``stay`` they do not part, since more is run.
     """
     if overwrite and resume:
         raise BenchError("--overwrite runs cells from their first step, --resume goes on with them; give one of them")
@@ -120,14 +128,22 @@ def run_grid(
         set_threads(grid.plan.threads)
         loaded = Loaded(grid, say)
         loaded.require_fit([job for job in grid.jobs if job.name in todo], todo)
-        if processes.is_first():
-            with locks.hold(grid.folder / PROTOCOL, say):
-                keep_protocol(grid.folder, grid.plan.protocol)
-        ran = (engine or run_here)(grid, todo, loaded, Request(grid.plan, command, resume, say))
+        protocol = processes.agreed(lambda: _fixed(grid, loaded, say))
+        ran = (engine or run_here)(grid, todo, loaded, Request(grid.plan, command, resume, say, protocol=protocol))
     if processes.is_first():
         locks.tidy(grid.folder)
-    processes.leave()
+    if not stay:
+        processes.leave()
     return ran
+
+
+def _fixed(grid: Grid, loaded: Loaded, say: Say) -> str:
+    """Write the protocol with the first run, hold it against what was read since; gives its digest."""
+    with locks.hold(grid.folder / PROTOCOL, say):
+        begun = (grid.folder / PROTOCOL).is_file()
+        tasks = loaded.read() if begun else loaded.tasks([t.name for t in grid.tasks])
+        keep_protocol(grid.folder, grid.plan.protocol, judged_sets(tasks, suffix(grid.plan)))
+    return digest_of(grid.folder)
 
 
 def run_here(grid: Grid, todo: Mapping[str, Left], loaded: Loaded, request: Request) -> int:
@@ -184,6 +200,7 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
         if grid.plan.shards:
             require_writable(Path(grid.plan.shards))
         require_same_protocol(grid.folder, grid.plan.protocol)
+        require_in_order(grid.folder, grid.seeds())
     return todo
 
 
@@ -201,6 +218,10 @@ class Loaded:
             if task.name in names and task.name not in self._tasks:
                 self._tasks[task.name] = load_task(task, self._grid.root, self._grid.plan.strict, self._say)
         return [self._tasks[name] for name in names]
+
+    def read(self) -> list[LoadedTask]:
+        """The tasks that were asked for."""
+        return list(self._tasks.values())
 
     def data(self) -> TrainData:
         """What is trained on; it is held against all tasks (``load_training``)."""

@@ -59,6 +59,10 @@ PROTOCOL = "protocol.json"
 """In an experiment's folder: what it is to decide."""
 
 
+LOOKS = "looks.jsonl"
+"""In an experiment's folder: what each look at the trainings decided, a line each time."""
+
+
 FINDINGS = "findings.md"
 """In an experiment's folder: what people concluded."""
 
@@ -109,6 +113,7 @@ class Config(NamedTuple):
         identity: what is hashed; None where it is not recorded.
         parents: the cells that it is made of.
         derived: how; None where it is made of none.
+        protocol: digest of the protocol that it was made under; empty where none was recorded.
     """
 
     schema: int
@@ -129,6 +134,7 @@ class Config(NamedTuple):
     identity: dict[str, object] | None = None
     parents: tuple[Parent, ...] = ()
     derived: Derivation | None = None
+    protocol: str = ""
 
 
 class Done(NamedTuple):

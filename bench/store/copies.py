@@ -9,7 +9,19 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.store import scores
-from bench.store.cells import BATCHES, CONFIG, COST, DONE, FINDINGS, PROTOCOL, SCORES, STEPS, VALIDATION, read_cells
+from bench.store.cells import (
+    BATCHES,
+    CONFIG,
+    COST,
+    DONE,
+    FINDINGS,
+    LOOKS,
+    PROTOCOL,
+    SCORES,
+    STEPS,
+    VALIDATION,
+    read_cells,
+)
 from bench.store.writing import told_in_one_line, written_aside
 
 KEPT = (CONFIG, STEPS, BATCHES, COST, VALIDATION)
@@ -32,7 +44,7 @@ def archive(experiment: Path, out: Path) -> list[Path]:
     cells = [cell for cell in read_cells(experiment) if cell.done is not None]
     if not cells:
         raise BenchError(f"{experiment}: no cell is finished yet")
-    for name in (PROTOCOL, FINDINGS):
+    for name in (PROTOCOL, LOOKS, FINDINGS):
         if (experiment / name).is_file():
             with written_aside(target / name) as aside:
                 shutil.copyfile(experiment / name, aside)

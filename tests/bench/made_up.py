@@ -8,13 +8,17 @@ import numpy as np
 import pyarrow as pa
 
 from bench.evaluation.score import COLUMNS
+from bench.plan.protocol import JudgedSet
 from bench.report.document import Drawing
 from bench.store import cells, json_files, scores
 from bench.store.cells import COST
+from bench.store.json_files import hash8
 from bench.store.scores import POOL
 
 LANGS = ("ar", "de", "en")
 QUESTIONS = 40
+TOY = JudgedSet("toy", f"toy@1 {hash8({'files': {'toy': '0'}})}", "AP", ("mono", "cross", "multi"))
+"""What a protocol fixes of the one set."""
 SETTINGS = {"model": "made-up", "steps": 10, "batch_size": 4}
 
 
@@ -26,7 +30,7 @@ def make_experiment(folder: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> None:
         make_cell(folder, "hybrid()", seed, 0.15)
 
 
-def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: str = "1") -> Path:
+def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: str = "1", protocol: str = "") -> Path:
     """One cell; ``gain`` lifts what is not monolingual, None makes every score the same."""
     name, hashed = label.split("(")[0], f"{zlib.crc32(label.encode()):08x}"
     path = folder / f"{name}-{hashed}-s{seed}"
@@ -34,7 +38,7 @@ def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: 
         "schema": cells.SCHEMA, "strategy": label, "trained": True, "seed": seed, "hash": hashed,
         "settings": SETTINGS, "languages": ["ar", "en"], "items": 100, "sources": {"made-up": {"version": "1"}},
         "model": {"name": "made-up"}, "threads": 1, "note": "Made-up numbers.",
-        "command": "python -m bench run --experiment made",
+        "command": "python -m bench run --experiment made", "protocol": protocol,
         "environment": {"python": "3"},
     }  # fmt: skip
     json_files.write_json(path / "config.json", config)

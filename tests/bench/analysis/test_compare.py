@@ -163,13 +163,20 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
     assert main([*run, *sizes, *places(tmp_path)]) == 0
     assert main(report) == 0
     text = path.read_text(encoding="utf-8")
-    found = claims.verdicts(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
+    sets = read_sets(read_cells(tmp_path / "results" / "small"))
+    found = claims.verdicts(sets, sets[0].protocol)
     assert [(v.b, v.said.setting, v.superior) for v in found] == [
-        ("mono", "mono", False), ("mono", "cross", True), ("mono", "multi", True),
-        ("cross", "mono", True), ("cross", "cross", False), ("cross", "multi", False),
+        ("mono", "cross, multi", True), ("mono", "mono", False), ("cross", "mono", True),
+        ("cross", "cross, multi", False),
     ]  # fmt: skip
     alone = [float(v.effect.p(0.0 if v.superior else -0.01)) for v in found]
     np.testing.assert_allclose([v.p for v in found], statistics.holm(np.array(alone)))
+    first = claims.verdicts(sets, Protocol(edition=1))
+    assert [(v.b, v.said.setting, v.superior) for v in first] == [
+        ("mono", "mono", False), ("mono", "cross", True), ("mono", "multi", True),
+        ("cross", "mono", True), ("cross", "cross", False), ("cross", "multi", False),
+    ]  # fmt: skip
+    assert found[0].said.effect == pytest.approx((first[1].said.effect + first[2].said.effect) / 2)
     assert text.index("## The question and the answer") < text.index("## What was run")
     for v in found:
         assert (v.end == "shown") == (v.p < 0.025)
@@ -177,7 +184,7 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
         assert f"{v.said.effect:+.4f}" in text
     assert main(["run", "--strategy", "hybrid(alpha=0.3)", "--seeds", "0,1", "--baselines", "none", "--no-report",
                  *sizes, *places(tmp_path)]) == 0  # fmt: skip
-    again = claims.verdicts(read_sets(read_cells(tmp_path / "results" / "small")), Protocol())
+    again = claims.verdicts(read_sets(read_cells(tmp_path / "results" / "small")), sets[0].protocol)
     assert [v.said.interval for v in again] == [v.said.interval for v in found], "hybrid alone means its defaults"
 
 

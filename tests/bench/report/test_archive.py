@@ -11,7 +11,7 @@ from bench.plan.protocol import Protocol, keep_protocol
 from bench.report import report
 from bench.report.shares import share_of
 from bench.store import cells, copies, scores
-from tests.bench.made_up import make_cell, make_experiment
+from tests.bench.made_up import TOY, make_cell, make_experiment
 
 SHARED = {"share": {"cross()": 0.0, "hybrid(alpha=0.25)": 0.1, "hybrid(alpha=0.75)": 0.2, "mono()": 0.3}}
 
@@ -20,7 +20,7 @@ SHARED = {"share": {"cross()": 0.0, "hybrid(alpha=0.25)": 0.1, "hybrid(alpha=0.7
 def experiment(tmp_path: Path) -> Path:
     folder = tmp_path / "results" / "made"
     make_experiment(folder, seeds=(0,))
-    keep_protocol(folder, Protocol(out_of_domain=("toy",)))
+    keep_protocol(folder, Protocol(out_of_domain=("toy",)), [TOY])
     (folder / "findings.md").write_text("Nothing surprised.\n")
     (make_cell(folder, "mono()", 9, 0.0) / "done").unlink()  # unfinished
     for cell in folder.glob("*-s0"):

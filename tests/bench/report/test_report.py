@@ -20,7 +20,7 @@ from bench.report.document import Figure, HeatMaps, Table
 from bench.report.language_pairs import pair_figures
 from bench.report.sets import published
 from bench.store import cells
-from tests.bench.made_up import make_cell, make_experiment
+from tests.bench.made_up import TOY, make_cell, make_experiment
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report.md"
 
@@ -31,7 +31,7 @@ CHROMIUM = next((p for name in ("chromium", "chromium-browser", "google-chrome")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
     make_experiment(path / "results" / "made")
-    keep_protocol(path / "results" / "made", Protocol(out_of_domain=("toy",)))
+    keep_protocol(path / "results" / "made", Protocol(out_of_domain=("toy",)), [TOY])
     assert report.write_report(path / "results" / "made", path / "reports" / "made", html=True).name == "report.html"
     return path / "reports" / "made"
 
@@ -59,7 +59,7 @@ def test_every_figure_is_there_as_png_and_svg_with_words_for_it(folder: Path) ->
 
 def test_the_same_results_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     make_experiment(tmp_path / "results" / "made")
-    keep_protocol(tmp_path / "results" / "made", Protocol(out_of_domain=("toy",)))
+    keep_protocol(tmp_path / "results" / "made", Protocol(out_of_domain=("toy",)), [TOY])
     report.write_report(tmp_path / "results" / "made", tmp_path / "made", html=True)
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in (tmp_path / "made").iterdir())
     for path in folder.iterdir():
