@@ -123,6 +123,10 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
         encoder = Encoder(model, settings, files_of(folder, settings.model if settings.model in BUILT_IN else ""))
     except BenchError as error:
         raise BenchError(f"{settings.model}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # values of its folder that make no sense
+        raise BenchError(
+            f"{settings.model}: the model cannot be set up for queries and passages ({told(error)})"
+        ) from None
     encoder.notes = [*notes, *encoder.notes]
     encoder.parity["opened"] = compare(encoder, model, settings.model)
     return encoder

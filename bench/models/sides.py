@@ -143,6 +143,8 @@ def _length(first: Transformer, kind: Kind, asked: int) -> str:
     if first.query_expansion is not None and kind == "query":
         raise BenchError("the model expands queries (query_expansion), which is for models of many vectors a text")
     kept = min([asked, *(limit for limit in limits.values() if limit is not None)])
+    if kept < 1:
+        raise BenchError(f"the model keeps {kept} tokens of {PLURAL[kind]} ({', '.join(limits)} in its folder)")
     setattr(first, name, kept)
     why = next((label for label, limit in limits.items() if limit == kept), "")
     return f"{PLURAL[kind]} are cut to {kept} tokens, as the model says ({why}), not to {asked}" if kept < asked else ""

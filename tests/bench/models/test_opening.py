@@ -16,8 +16,11 @@ from torch import Tensor
 
 from bench.cli import main
 from bench.errors import BenchError, told
+from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder, save
 from bench.plan.settings import Settings
+from bench.training.gradcache import cached_gradients, plain_gradients
+from bench.training.loss import info_nce
 from tests.bench import tiny_models
 from tests.bench.tiny_models import MODELS, WIDTH, bare, behind, body, pooled, saved, tokenizer, words_and
 
@@ -210,6 +213,17 @@ def test_lengths_of_the_model_are_kept_to_and_told(tmp_path: Path, options: dict
     np.testing.assert_array_equal(*(e.encode(["word " * 100], "passage") for e in (encoder, again)))
 
 
+@pytest.mark.parametrize("options", [
+    {"processing_kwargs": {"text": 3}}, {"processing_kwargs": {"text": {"max_length": "9"}}}, {"query_length": "9"},
+    {"document_length": 0}, {"query_length": -1}, {"max_seq_length": 0},
+])  # fmt: skip
+def test_options_of_a_folder_that_make_no_sense(tmp_path: Path, options: dict[str, Any]) -> None:
+    folder = MODELS["bert"](tmp_path)
+    edited(folder / "sentence_bert_config.json", **options)
+    with pytest.raises(BenchError, match=r"cannot be set up for|keeps (0|-1) tokens of"):
+        opened(folder)
+
+
 def test_a_model_that_forbids_to_cut_texts(tmp_path: Path) -> None:
     folder = MODELS["bert"](tmp_path)
     edited(folder / "sentence_bert_config.json", processing_kwargs={"text": {"truncation": False}})
@@ -288,6 +302,50 @@ def test_a_foreign_warning_is_told(tmp_path: Path) -> None:
     edited(folder / "2_Dense" / "config.json", gain=3)
     (note,) = opened(folder).notes
     assert "Ignoring unrecognized Dense config key(s) ['gain']" in note
+
+
+def test_a_folder_that_is_not_what_was_saved_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, write = opened(MODELS["bert"](tmp_path / "base")), Encoder.save
+
+    def written(self: Encoder, folder: Path) -> None:
+        write(self, folder)
+        changed(folder, lambda w: w | {"embeddings.LayerNorm.bias": w["embeddings.LayerNorm.bias"] + 0.1})
+
+    monkeypatch.setattr(Encoder, "save", written)
+    with pytest.raises(
+        BenchError, match=r"model, saved and opened again: .* has another vector here than in sentence-"
+    ):
+        save(encoder, tmp_path / "model")
+
+
+def test_comparing_leaves_random_states_and_modes_as_they_were(tmp_path: Path) -> None:
+    encoder = opened(MODELS["bert"](tmp_path / "base"), precision="bf16")
+    encoder.model.train()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    save(encoder, tmp_path / "model")
+    assert torch.equal(torch.rand(3), expected)
+    assert encoder.model.training
+    assert encoder.half is torch.bfloat16
+    assert max(found.distance for found in encoder.parity.values()) < 1e-5
+    assert encoder.parity.keys() == {"opened", "saved"}
+
+
+@pytest.mark.parametrize("micro_batch", [0, 3])
+def test_both_ways_of_a_router_are_trained(tmp_path: Path, micro_batch: int) -> None:
+    encoder = opened(MODELS["router: bert and bert"](tmp_path))
+    texts, passages = ["a", "b c", "d e f", "g"], ["h", "i j", "k", "l m n"]
+
+    def objective(q: Tensor, p: Tensor) -> Tensor:
+        return info_nce(q, p, 0.05, torch.arange(4))
+
+    if micro_batch:
+        cached_gradients(encoder, texts, passages, objective, micro_batch, torch.device("cpu"))
+    else:
+        plain_gradients(encoder, texts, passages, objective)
+    moved = {name.split(".")[2] for name, p in encoder.model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert moved == {"query", "document"}
 
 
 @pytest.mark.parametrize("more", [("--dry-run",), ()])
