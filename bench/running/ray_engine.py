@@ -115,8 +115,10 @@ class RayNodes:
             outcome: Outcome = self._ray.get(done)
             return outcome
         except errors.RayTaskError as error:
-            if "failed to import on the worker" in str(error.cause):
-                return Outcome("failed", f"its node has no bench {__version__}: install the same version on all nodes")
+            absent = "failed to import on the worker" in str(error.cause)
+            if absent or isinstance(error.cause, errors.RaySystemError):
+                what = f"its node cannot read what bench {__version__} sends it"
+                return Outcome("failed", f"{what}: install the same version on all nodes")
             self._say(str(error))
             return Outcome("failed", f"{type(error.cause).__name__}: {error.cause}; Ray's traceback is above")
         except errors.OutOfMemoryError:

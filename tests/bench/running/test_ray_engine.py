@@ -117,10 +117,13 @@ def test_what_ray_raises_in_the_words_of_the_harness() -> None:
     assert failed.kind == "failed"
     assert failed.text.startswith("ZeroDivisionError: by zero")
     assert "line 1" in said[0]
-    older = RuntimeError("The remote function failed to import on the worker. This may be because ...\n\nTraceback")
-    assert nodes._outcome(exceptions.RayTaskError("f", "Traceback", older)).text == (
-        f"its node has no bench {bench.__version__}: install the same version on all nodes"
-    )
+    for older in (
+        RuntimeError("The remote function failed to import on the worker. This may be because ...\n\nTraceback"),
+        exceptions.RaySystemError("cannot import name 'x' from 'bench.errors'", "Traceback"),
+    ):
+        assert nodes._outcome(exceptions.RayTaskError("f", "Traceback", older)).text == (
+            f"its node cannot read what bench {bench.__version__} sends it: install the same version on all nodes"
+        )
     assert len(said) == 1
     assert nodes._outcome(exceptions.RuntimeEnvSetupError("no\nway")).text == (
         "RuntimeEnvSetupError: Failed to set up runtime environment. no way"
