@@ -18,6 +18,7 @@ from bench.training.trackers import require_trackers
 from tasks import TaskError
 
 if TYPE_CHECKING:
+    from bench.analysis.set_scores import SetScores
     from bench.plan.settings import Plan
     from bench.running.grid import Grid
     from bench.running.run import Engine
@@ -78,8 +79,9 @@ def _ran(options: argparse.Namespace, grid: Grid, ran: int) -> int:
         return 0
     _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
     options.experiment = grid.plan.experiment
-    leaderboard(options)
-    return 0 if options.no_report else report(options)
+    sets = _sets(options)
+    leaderboard(options, sets)
+    return 0 if options.no_report else report(options, sets)
 
 
 def _run_until_settled(options: argparse.Namespace, plan: Plan) -> int:
@@ -195,14 +197,19 @@ def _estimated(grid: Grid) -> str:
         return f"time not estimated: {one_line(error)}"
 
 
-def leaderboard(options: argparse.Namespace) -> int:
-    """Print the leaderboards of an experiment; as it is when nothing is asked for, behind other commands."""
-    from bench.analysis.leaderboard import Wanted, boards
+def _sets(options: argparse.Namespace) -> Sequence[SetScores]:
     from bench.analysis.set_scores import read_sets
     from bench.store.cells import read_cells
 
+    return read_sets(read_cells(options.results / options.experiment))
+
+
+def leaderboard(options: argparse.Namespace, sets: Sequence[SetScores] = ()) -> int:
+    """Print the leaderboards of an experiment; as it is when nothing is asked for, behind other commands."""
+    from bench.analysis.leaderboard import Wanted, boards
+
     asked = {name: getattr(options, name) for name in Wanted._fields if hasattr(options, name)}
-    for text in boards(read_sets(read_cells(options.results / options.experiment)), Wanted(**asked)):
+    for text in boards(sets or _sets(options), Wanted(**asked)):
         print(text)
     return 0
 
@@ -227,12 +234,12 @@ def compare(options: argparse.Namespace) -> int:
     return 0
 
 
-def report(options: argparse.Namespace) -> int:
+def report(options: argparse.Namespace, sets: Sequence[SetScores] = ()) -> int:
     """Write the report of an experiment."""
     from bench.report.report import write_report
 
     html, folder = getattr(options, "html", False), options.reports / options.experiment
-    path = write_report(options.results / options.experiment, folder, html, _say)
+    path = write_report(options.results / options.experiment, folder, html, _say, sets)
     _say(f"report: {path}")
     return 0
 

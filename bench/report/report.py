@@ -47,14 +47,16 @@ def reproduce_section(name: str, sets: Sequence[SetScores], protocol: Protocol) 
 
 
 def write_report(
-    results: Path, folder: Path, html: bool = False, say: Callable[[str], None] = lambda line: None
-) -> Path:
+    results: Path, folder: Path, html: bool = False, say: Callable[[str], None] = lambda line: None,
+    sets: Sequence[SetScores] = (),
+) -> Path:  # fmt: skip
     """Write the report of an experiment; returns the path of report.md, or of report.html beside it.
 
-    ``say`` is told where another process writes the same report, which is waited for.
+    ``say`` is told where another process writes the same report, which is waited for. ``sets`` are the scores of its
+    finished cells, where they have been read.
     """
     cells = [cell for cell in read_cells(results) if cell.done is not None]
-    sets = read_sets(cells)
+    sets = sets or read_sets(cells)
     with locks.hold(folder, say), written_aside(folder) as aside:
         clear_unfinished(folder)
         aside.mkdir()
