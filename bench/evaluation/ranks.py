@@ -106,7 +106,7 @@ def sought(score: Floats, relevant: Ints, corpus: Corpus) -> Sought:
 def before(block: Floats, those: Sought, here: NDArray[np.bool_], corpus: Corpus) -> tuple[Ints, Ints]:
     """How many passages of a block stand before each of those that are sought.
 
-    They are counted, not sorted: a row and its comparisons stay in the processor's cache.
+    They are counted, not sorted, of a few rows together: these and their comparisons stay in the processor's cache.
 
     Args:
         block: similarities, (n, width).
@@ -118,26 +118,34 @@ def before(block: Floats, those: Sought, here: NDArray[np.bool_], corpus: Corpus
         int64, (n, R), twice: among the passages of its own language, and among all; 0 for padding.
     """
     own, pool = np.zeros_like(those.lang), np.zeros_like(those.lang)
-    together = max(1, SIMILARITIES_AT_ONCE // block.shape[1])
-    lang = np.maximum(those.lang, 0)
-    starts, stops = corpus.segment[lang], corpus.segment[lang + 1]
-    for i, row in enumerate(block):
-        slots = np.flatnonzero(those.lang[i] >= 0)
-        for part in (slots[j : j + together] for j in range(0, len(slots), together)):
-            selves = int(np.count_nonzero(here[i, part]))
-            first = _first(row, those.score[i, part, None], those.tie[i, part, None], selves, corpus.tie)
-            pool[i, part] = [np.count_nonzero(found) for found in first]
-            segments = zip(first, starts[i, part].tolist(), stops[i, part].tolist(), strict=True)
-            own[i, part] = [np.count_nonzero(found[start:stop]) for found, start, stop in segments]
+    sizes = np.diff(corpus.segment)
+    there = np.flatnonzero(sizes)
+    place = np.cumsum(sizes > 0) - 1
+    counted = np.uint16 if sizes.max() < 1 << 16 else np.int64  # the small one is twice as fast
+    together = max(1, COMPARED_TOGETHER // block.shape[1])
+    for start in range(0, len(block), together):
+        some = slice(start, start + together)
+        for r in range(those.lang.shape[1]):
+            rows = start + np.flatnonzero(those.lang[some, r] >= 0)
+            score, tie, lang = those.score[rows, r, None], those.tie[rows, r, None], those.lang[rows, r]
+            among = block[some] if len(rows) == len(block[some]) else block[rows]
+            first = _first(among, score, tie, int(np.count_nonzero(here[rows, r])), corpus.tie)
+            counts = np.add.reduceat(first, corpus.segment[there], axis=1, dtype=counted)  # (rows, languages there)
+            pool[rows, r] = counts.sum(axis=1, dtype=np.int64)
+            own[rows, r] = np.where(sizes[lang] > 0, counts[np.arange(len(rows)), place[lang]], 0)
     return own, pool
 
 
-def _first(row: Floats, score: Floats, tie: Ints, selves: int, ties: Ints) -> NDArray[np.bool_]:
-    """Which of a row's passages, (width,) with ``ties``, stand before those of ``score`` and ``tie`` (R, 1).
+COMPARED_TOGETHER = 1 << 19
+"""Similarities that are compared with a relevant passage's at once."""
 
-    ``selves`` of the latter are in the row. The result is (R, width).
+
+def _first(rows: Floats, score: Floats, tie: Ints, selves: int, ties: Ints) -> NDArray[np.bool_]:
+    """Which passages of each row, (n, width) with ``ties`` (width,), stand before one of ``score`` and ``tie`` (n, 1).
+
+    ``selves`` of the latter are among them.
     """
-    first, tied = row > score, row == score
+    first, tied = rows > score, rows == score
     if np.count_nonzero(tied) > selves:  # more than each with itself
         first |= tied & (ties < tie)
     return first

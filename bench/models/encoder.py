@@ -108,7 +108,10 @@ class Encoder:
         return self._tokens.features(texts, reader, partial(self._preprocessed, kind=kind), self.model.training)
 
     def _preprocessed(self, texts: list[str], kind: Kind) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = self.model.preprocess(texts, prompt=self.prompt[kind], task=sides.TASK[kind])
+        first = self.model[0]
+        looks = not sides.is_known(first) or self.model.modalities != ["text"]  # at each text: is it a picture's place?
+        read = self.model.preprocess if looks else first.preprocess
+        found: dict[str, Tensor] = read(texts, prompt=self.prompt[kind], task=sides.TASK[kind])
         return found
 
     def embed(self, features: dict[str, Tensor], kind: Kind) -> Tensor:

@@ -18,12 +18,13 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from bench.data import tokens
 from bench.data.corpus import Kind
 from bench.data.tokens import Reader, Store
+from bench.models import sides
 from bench.models.encoder import Encoder
 from bench.models.folder import files_of
 from bench.models.loading import STATIC, load_encoder
 from bench.plan.settings import Settings
 
-TEXTS = ["", "a", "the currency of Peru", "b c " * 40, "official language of Chad", "the currency of Chile", "a"]
+TEXTS = ["", "a", "the currency of Peru", "b c " * 40, "official language of Chad", "https://x.org/a.jpg", "a"]
 
 
 def static() -> StaticEmbedding:
@@ -63,9 +64,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SentenceTransf
 
 
 def plain(encoder: Encoder, texts: list[str], kind: Kind) -> dict[str, Any]:
-    """What the tokenizer gives."""
+    """What sentence-transformers gives."""
+
+    def read(self: Encoder, batch: list[str], kind: Kind) -> dict[str, Any]:
+        return dict(self.model.preprocess(list(batch), prompt=self.prompt[kind], task=sides.TASK[kind]))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Encoder, "_read", lambda self, batch, kind: self._preprocessed(list(batch), kind))
+        patch.setattr(Encoder, "_read", read)
         return encoder.features(texts, kind)
 
 
