@@ -15,7 +15,7 @@ from bench.analysis.claims import ERROR, NOT_SETTLED, REFUTED, SHOWN, Verdict, o
 from bench.analysis.compare import facts
 from bench.analysis.power import UNKNOWN, Limits, Planned, factors_of
 from bench.analysis.set_scores import SetScores, cells_of
-from bench.analysis.statistics import Effect, Floats, Interval, quantile
+from bench.analysis.statistics import Effect, Floats, Interval, pooled, quantile
 from bench.analysis.strategies import find, short
 from bench.errors import BenchError
 from bench.plan.protocol import Looks, Protocol, digest_of
@@ -108,8 +108,8 @@ def _at_look(claim: Verdict, looks: Looks, n: int, tail: float, own: float, marg
 
 def _half_width(effect: Effect, looks: Looks, n: int, tail: float) -> float:
     first, *questions = effect.parts
-    pooled = round(float(first.freedom) / (n - 1)) + 1
-    c = boundaries(tail, looks.first, len(looks.seeds), pooled)[n - looks.first]
+    strategies = round(float(first.freedom) / (n - 1)) + 1
+    c = boundaries(tail, looks.first, len(looks.seeds), strategies)[n - looks.first]
     of_questions = sum(float(quantile(part.freedom, tail)) ** 2 * float(part.variance) for part in questions)
     return float(np.sqrt(c**2 * float(first.variance) + of_questions))
 
@@ -246,27 +246,22 @@ def likely(plan: Planned, distance: float, looks: Looks, tail: float, chance: fl
     of_questions = np.sqrt(plan.questions) * rng.standard_normal(rounds)
     drawn = plan.freedom / rng.chisquare(plan.freedom, rounds) if np.isfinite(plan.freedom) else np.ones(rounds)
     _, low, high = factors_of(plan)
-    counts = [
-        _shown_by(np.sqrt(plan.variance * factor / 2) * trainings.T, distance + of_questions, plan, looks, tail, chance)
-        for factor in (drawn, low, high)
-    ]
+    counts = []
+    for factor in (drawn, low, high):
+        y = trainings * np.sqrt(plan.variance / 2 * np.reshape(factor, (-1, 1, 1)))
+        counts.append(_shown_by(y, distance + of_questions, plan, looks, tail, chance))
     return Limits(*counts)
 
 
 def _shown_by(y: Floats, effect: Floats, plan: Planned, looks: Looks, tail: float, chance: float) -> float:
-    """Of trainings (most, strategies, rounds) around 0: the first look by which enough rounds have crossed."""
-    found = np.zeros(len(effect), bool)
+    """Of trainings (rounds, strategies, most) around 0: the first look by which enough rounds have crossed."""
+    found, most = np.zeros(len(effect), bool), len(looks.seeds)
     of_questions = float(quantile(np.asarray(plan.n_questions), tail)) ** 2 * plan.questions
-    for n, c in zip(
-        range(looks.first, len(looks.seeds) + 1),
-        boundaries(tail, looks.first, len(looks.seeds), plan.pooled),
-        strict=True,
-    ):
-        left = y[:n] - y[:n].mean(axis=0)
-        left = left - left.mean(axis=1, keepdims=True)
-        square = (left**2).sum(axis=(0, 1)) / ((plan.pooled - 1) * (n - 1))
-        mean = effect + (y[:n, 0] - y[:n, 1]).mean(axis=0)
-        found |= mean > np.sqrt(c**2 * 2 * square / n + of_questions)
+    together, alone = (boundaries(tail, looks.first, most, k) for k in (plan.pooled, 2))
+    for n, c, own in zip(range(looks.first, most + 1), together, alone, strict=True):
+        seen = pooled(y[:, :, :n, None])
+        half = np.sqrt(np.where(seen.pooled, c, own) ** 2 * seen.parts[0].variance + of_questions)
+        found |= effect + seen.mean > half
         if found.mean() >= chance:
             return float(n)
     return float("inf")

@@ -16,11 +16,12 @@ from made_trainings import noise, scores
 from tabulate import tabulate
 from tqdm import tqdm
 
-from bench.analysis import power, statistics
+from bench.analysis import looks, power, statistics
 from bench.analysis.boundaries import boundaries
 from bench.analysis.leaderboard import pairs_of, ranges
 from bench.analysis.power import Planned
-from bench.analysis.statistics import Effect, benjamini_hochberg, holm, quantile
+from bench.analysis.statistics import Effect, benjamini_hochberg, quantile
+from bench.plan.protocol import Looks
 
 FEWEST, MOST = 0.6, 1.3
 """What a rate may be, times the nominal one."""
@@ -100,21 +101,22 @@ def pooling(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
 
 
 def families(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
-    """Any false claim in a family: two rivals, thirteen sets that share trainings; Holm at .025, one-sided."""
+    """Any false claim in a family: two rivals, sets that share trainings. It is Holm's first step that errs first."""
     for trainings in (2, 3, 5, 10):
         for kind, of_trainings, sets in (("normal", 10.0, 13), ("normal", 1.0, 13), ("heavy tails", 10.0, 13),
                                          ("zero-inflated AP", 3.0, 13), ("normal", 10.0, 4)):  # fmt: skip
             wrong = {"own spread": 0, "pooled": 0}
             for n in chunks(rounds):
                 common = noise(rng, kind, (n, 3, trainings, 1))
-                p: dict[str, list[np.ndarray]] = {name: [] for name in wrong}
+                any_ = {name: np.zeros(n, bool) for name in wrong}
                 for _ in range(sets):
-                    y = scores(rng, kind, (n, 3, trainings, 40), of_trainings, common=common)
+                    y = scores(rng, kind, (n, 3, trainings, 30), of_trainings, common=common)
                     for b in (1, 2):
-                        p["own spread"].append(statistics.effect(y[:, 0] - y[:, b]).p())
-                        p["pooled"].append(statistics.pooled(y, a=0, b=b).p())
-                for name, of in p.items():
-                    wrong[name] += sum(bool((holm(row) < 0.025).any()) for row in np.stack(of, axis=1))
+                        for name, effect in (("own spread", statistics.effect(y[:, 0] - y[:, b])),
+                                             ("pooled", statistics.pooled(y, a=0, b=b))):  # fmt: skip
+                            any_[name] |= effect.mean > effect.half_width(0.025 / (2 * sets))
+                for name, of in any_.items():
+                    wrong[name] += int(of.sum())
             for name, count in wrong.items():
                 yield Rate((str(trainings), kind, f"{of_trainings:g}", str(2 * sets), name), count / rounds, 0.025)
 
@@ -150,8 +152,11 @@ def _pair(y: np.ndarray, i: int, j: int, pooled: bool) -> Effect:
 
 
 def _lowered(n: int, of: list[Effect]) -> int:
-    gains, p = (np.stack(v, axis=1) for v in ([e.mean for e in of], [e.two_sided() for e in of]))
-    return sum(any(r != (1, n) for r in ranges(n, g, q)) for g, q in zip(gains, p, strict=True) if q.min() < 0.05)
+    some = np.any([np.abs(e.mean) > e.half_width(0.025 / len(of)) for e in of], axis=0)  # else Holm stops at once
+    if not some.any():
+        return 0
+    gains, p = (np.stack(v, axis=1)[some] for v in ([e.mean for e in of], [e.two_sided() for e in of]))
+    return sum(any(r != (1, n) for r in ranges(n, g, q)) for g, q in zip(gains, p, strict=True))
 
 
 def _unequal_seeds(rng: np.random.Generator, n: int) -> int:
@@ -201,12 +206,12 @@ def sequences(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
             yield Rate((kind, f"{of_trainings:g}", how, f"{tail:.4g}"), float(ends[:2].sum() / rounds), 2 * tail)
 
 
-def sequence(y: np.ndarray, tail: float, first: int, most: int) -> np.ndarray:
-    """How many of the rounds end above, and below, and the trainings that all took."""
+def sequence(y: np.ndarray, tail: float, first: int, most: int, last: int = 0) -> np.ndarray:
+    """How many of the rounds end above, and below, and the trainings that all took; by the look ``last``, or all."""
     strategies = y.shape[1]
     by = {k: boundaries(tail, first, most, k) for k in {2, strategies}}
     ended, above, stop = np.zeros(len(y), bool), np.zeros(len(y), bool), np.full(len(y), most)
-    for n in range(first, most + 1):
+    for n in range(first, (last or most) + 1):
         effect = statistics.pooled(y[:, :, :n])
         t = np.where(effect.pooled, by[strategies][n - first], by[2][n - first])
         trainings, questions = effect.parts
@@ -216,6 +221,38 @@ def sequence(y: np.ndarray, tail: float, first: int, most: int) -> np.ndarray:
         stop[now] = n
         ended |= now
     return np.array([above.sum(), (ended & ~above).sum(), stop.sum()])
+
+
+def limits(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """The 90 % limits of numbers about variance leave out what is true."""
+    rounds = min(rounds, 4000)
+    for trainings in (2, 3, 5, 10):
+        for of_trainings in (0.3, 1.0, 10.0):
+            y = scores(rng, "normal", (rounds, 2, trainings, 60), of_trainings, 0.5)
+            effects = [statistics.effect(d) for d in y[:, 0] - y[:, 1]]
+            of_questions = 2 * 0.1**2 / 60
+            spread = of_questions * (of_trainings**2 + 0.5**2)
+            share = spread / trainings / (spread / trainings + of_questions)
+            for name, found, true in (
+                ("SD of trainings", [power.spread(e) for e in effects], np.sqrt(spread)),
+                ("what more trainings shrink", [power.shrinks(e) for e in effects], share),
+            ):
+                wrong = sum(not f.low <= true <= f.high for f in found)
+                yield Rate((str(trainings), f"{of_trainings:g}", name), wrong / rounds, 0.1)
+
+
+def likely(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """A claim is said to be shown by so many trainings with 80 %: how often is it, and one look before?"""
+    for strategies in (2, 3):
+        for size in (1.2, 1.5, 2.0, 3.0):
+            plan = Planned(1.0, np.inf, 0.01, 39.0, strategies)
+            n = int(looks.likely(plan, size, Looks(), 0.025).value)
+            shown = 0.0
+            for some in chunks(rounds):
+                y = scores(rng, "normal", (some, strategies, 12, 40), 10.0, 0.0) / np.sqrt(2 / 40)
+                y[:, 0] += size
+                shown += float(sequence(y, 0.025, 3, 12, n)[0])
+            yield Rate((str(strategies), f"{size:g}", str(n)), shown / rounds, 0.8)
 
 
 def planning(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
@@ -247,6 +284,8 @@ PARTS = (
     Part("Ranks", "", ("strategies", "trainings", "spread", "spread of trainings"), ranks),
     Part("Heat maps", "", ("trainings", "spread"), maps),
     Part("Trainings until settled", "", ("law", "spread", "spread of trainings", "level"), sequences),
+    Part("Limits", "", ("trainings", "spread", "of"), limits),
+    Part("Likely trainings", "", ("strategies", "true difference", "trainings"), likely),
     Part("Planned power", "", ("trainings", "then", "spread"), planning),
 )  # fmt: skip
 
