@@ -171,7 +171,7 @@ def judged(claims: Sequence[Verdict], margin: float, weights: Sequence[float] = 
     if not claims:
         return []
     shares = np.array(weights) if weights else np.full(len(claims), 1 / len(claims))
-    alone = [float(c.effect.p(0.0 if c.superior else -margin)) for c in claims]
+    alone = [float(c.effect.p_value(0.0 if c.superior else -margin)) for c in claims]
     against = np.array([0.5 if c.effect.trainings < 2 else p for c, p in zip(claims, alone, strict=True)])
     shown, refuted = (_holm(p, shares) for p in (against, 1 - against))
     ends = [

@@ -159,8 +159,12 @@ class Protocol:
     @property
     def strategies(self) -> tuple[str, ...]:
         """The strategies that claims are about: the spread of their trainings is pooled."""
-        claims = self.claims or self.primary
-        return tuple(dict.fromkeys(name for claim in claims for name in (claim.a, claim.b)))
+        return tuple(dict.fromkeys(name for pair in self.pairs for name in pair))
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of strategies that claims are about."""
+        return tuple(dict.fromkeys((claim.a, claim.b) for claim in self.claims or self.primary))
 
     def fixed(self, sets: Sequence[JudgedSet]) -> Protocol:
         """With these sets, each in its domain, and the claims about them: one for each question and domain.

@@ -147,7 +147,7 @@ def _conjunctions(of: SetScores, others: Sequence[str], reference: str) -> list[
             ]
             found = [t for r in of_lang if r.any() and (t := _tested(of, name, reference, r)) is not None]
             if found:
-                sure = int((statistics.partial_conjunction(np.array([float(e.p()) for e in found])) < 0.05).sum())
+                sure = int((statistics.partial_conjunction(np.array([float(e.p_value()) for e in found])) < 0.05).sum())
                 parts.append(f"{setting} {sure} of {len(found)}")
         if parts:
             lines.append(f"{name}: {', '.join(parts)}")

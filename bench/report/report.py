@@ -30,7 +30,7 @@ from bench.store.writing import clear_unfinished, written_aside
 def reproduce_section(name: str, sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     """What makes each table from the stored results; the signature has the commands that made the results."""
     rows = [["this page, its figures and the primary family", f"`python -m bench report {name}`"]]
-    for a, b in dict.fromkeys((claim.a, claim.b) for claim in protocol.primary):
+    for a, b in protocol.pairs:
         margin = "" if protocol.margin == 0.01 else f" --margin {protocol.margin:g}"
         rows.append(
             [
@@ -72,7 +72,7 @@ def write_report(
 
 def report(results: Path, cells: Sequence[Cell], sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     """The whole report."""
-    claimed = [name for claim in protocol.primary for name in (claim.a, claim.b)]
+    claimed = [name for pair in protocol.pairs for name in pair]
     parts: list[tuple[str, Callable[[], list[Block]]]] = [
         ("what was asked", lambda: [Heading(1, f"Experiment {results.name}"), *_notes(cells)]),
         ("the question", lambda: primary_section(sets, protocol)),

@@ -1,7 +1,8 @@
 """Made-up trainings whose strategies are all alike: any difference that is claimed of them is an error.
 
 Nothing of ``bench`` is in here. Scores are (rounds, strategies, trainings, questions). Every strategy is drawn by the
-same law, so that true differences are 0 by exchange, whatever the law; nothing is fitted, shifted or standardised.
+same law, so that true differences are 0 by exchange, whatever the law; nothing is fitted, shifted or standardised. Where
+all are alike differences have no skew; so the first strategy of the law "skewed" alone is, around the same mean.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ KINDS = ("normal", "heavy tails", "zero-inflated AP", "skewed")
 
 
 def noise(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> Floats:
-    """Draws around 0 with a standard deviation of 1: normal, Student's t with 4 degrees of freedom, or exponential."""
+    """Draws around 0 with a standard deviation of 1: normal, Student's t with 4 degrees of freedom, or exponential.
+
+    The exponential is that of the first strategy alone; the others are normal.
+    """
     if kind == "heavy tails":
         return np.asarray(rng.standard_t(4, shape) / np.sqrt(2))
+    found = rng.standard_normal(shape)
     if kind == "skewed":
-        return np.asarray(rng.standard_exponential(shape) - 1)
-    return rng.standard_normal(shape)
+        found[:, 0] = rng.standard_exponential(found[:, 0].shape) - 1
+    return found
 
 
 def scores(

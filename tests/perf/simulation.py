@@ -100,6 +100,23 @@ def pooling(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
                 yield Rate((*told, f"at {2 * tail:.4g}"), wrong / rounds, 2 * tail)
 
 
+def gains(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
+    """How often a true difference of two standard deviations between trainings is found."""
+    for trainings in (3, 5, 10):
+        for tail in (0.025, 0.025 / 8):
+            found = {"own spread": 0, "pooled": 0}
+            for n in chunks(rounds):
+                y = scores(rng, "normal", (n, 3, trainings, 40), 10.0)
+                y[:, 0] += 2 * 10 * 0.1 * np.sqrt(2 / 40)
+                for name, effect in (
+                    ("own spread", statistics.effect(y[:, 0] - y[:, 1])),
+                    ("pooled", statistics.pooled(y)),
+                ):
+                    found[name] += int((effect.mean > effect.half_width(tail)).sum())
+            for name, count in found.items():
+                yield Rate((str(trainings), f"{tail:.4g}", name), count / rounds, float("nan"))
+
+
 def families(rng: np.random.Generator, rounds: int) -> Iterator[Rate]:
     """Any false claim in a family: two rivals, sets that share trainings. It is Holm's first step that errs first."""
     for trainings in (2, 3, 5, 10):
@@ -280,6 +297,7 @@ PARTS = (
     Part("One claim", "Two strategies, own spread. Both sides together. ", ("trainings", "law", "spread", "questions",
          "what"), claims),
     Part("Pooled spread", "Several strategies; the first two are compared.", ("trainings", "spreads", "test"), pooling),
+    Part("What pooling finds", "", ("trainings", "level", "spread of trainings"), gains),
     Part("A family of claims", "", ("trainings", "law", "spread", "claims", "spread of trainings"), families),
     Part("Ranks", "", ("strategies", "trainings", "spread", "spread of trainings"), ranks),
     Part("Heat maps", "", ("trainings", "spread"), maps),
@@ -292,16 +310,15 @@ PARTS = (
 
 def shown(part: Part, rates: list[Rate]) -> str:
     """The table of a part as markdown."""
-    lines = [
-        [*r.of, f"{r.rate:.4f}", f"{r.nominal:.4g}", f"{r.rate / r.nominal:.2f}", _mark(r.rate / r.nominal)]
-        for r in rates
-    ]
-    header = [*part.header, "rate", "nominal", "ratio", ""]
+    judged = not any(np.isnan(r.nominal) for r in rates)
+    lines = [[*r.of, f"{r.rate:.4f}", *(_against(r.rate, r.nominal) if judged else ())] for r in rates]
+    header = [*part.header, "rate", *(("nominal", "ratio", "") if judged else ())]
     return tabulate(lines, header, tablefmt="pipe", disable_numparse=True)
 
 
-def _mark(ratio: float) -> str:
-    return "below" if ratio < FEWEST else "ABOVE" if ratio > MOST else ""
+def _against(rate: float, nominal: float) -> tuple[str, str, str]:
+    ratio = rate / nominal
+    return f"{nominal:.4g}", f"{ratio:.2f}", "below" if ratio < FEWEST else "ABOVE" if ratio > MOST else ""
 
 
 def main() -> None:

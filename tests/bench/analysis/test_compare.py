@@ -169,7 +169,7 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
         ("mono", "cross, multi", True), ("mono", "mono", False), ("cross", "mono", True),
         ("cross", "cross, multi", False),
     ]  # fmt: skip
-    alone = [float(v.effect.p(0.0 if v.superior else -0.01)) for v in found]
+    alone = [float(v.effect.p_value(0.0 if v.superior else -0.01)) for v in found]
     np.testing.assert_allclose([v.p for v in found], statistics.holm(np.array(alone)))
     first = claims.verdicts(sets, Protocol(edition=1))
     assert [(v.b, v.said.setting, v.superior) for v in first] == [

@@ -120,7 +120,7 @@ def test_intervals_cover_with_gaps_and_few_trainings() -> None:
     d = np.where(rng.random(d.shape) < 0.3, np.nan, d)
     effect = statistics.effect(d)
     assert 0.94 < np.mean(np.abs(effect.mean) <= effect.half_width(0.025)) < 0.995
-    assert np.mean(effect.p() < 0.005) <= 0.0075
+    assert np.mean(effect.p_value() < 0.005) <= 0.0075
 
 
 def scores(seed: int, strategies: int, trainings: int, questions: int, spread: float = 0.05) -> np.ndarray:
