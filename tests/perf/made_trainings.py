@@ -1,8 +1,8 @@
 """Made-up trainings whose strategies are all alike: any difference that is claimed of them is an error.
 
 Nothing of ``bench`` is in here. Scores are (rounds, strategies, trainings, questions). Every strategy is drawn by the
-same law, so that true differences are 0 by exchange, whatever the law; nothing is fitted, shifted or standardised. Where
-all are alike differences have no skew; so the first strategy of the law "skewed" alone is, around the same mean.
+same law, so that true differences are 0 by exchange, whatever the law; nothing is fitted, shifted or standardised.
+Where all are alike differences have no skew; so the first strategy of the law "skewed" alone is, around the same mean.
 """
 
 from __future__ import annotations
