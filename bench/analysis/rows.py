@@ -90,6 +90,8 @@ class Lists(NamedTuple):
         """Some of them, (n, longest), with ``fill`` behind them."""
         length = self.length[part]
         start = int(self.length[: part.start].sum())
+        if len(length) and (length == length[0]).all():
+            return self.flat[start : start + len(length) * int(length[0])].reshape(len(length), -1)
         there = np.arange(length.max(initial=0)) < length[:, None]
         found = np.full(there.shape, fill, np.int64)
         found[there] = self.flat[start : start + int(length.sum())]

@@ -164,13 +164,14 @@ def _spearman(a: Ranks, b: Ranks) -> Values:
     """Of two top-k lists (n, k) over their union; the closed form of Pearson's correlation of tied ranks.
 
     Lists may be shorter than k, -1 behind their end. Sums over the passages in both lists are sums of whole numbers,
-    exact in any order.
+    exact in any order and, for k up to 100, in 32 bits.
     """
     k = a.shape[1]
-    place = np.arange(1.0, k + 1)
+    place = np.arange(1, k + 1, dtype=np.float32)
     weights = np.stack([np.ones((k, k)), *np.meshgrid(place, place, indexing="ij"), np.outer(place, place)], axis=-1)
-    same = ((a[:, :, None] == b[:, None, :]) & (a[:, :, None] >= 0)).reshape(len(a), k * k)
-    both, in_a, in_b, product = (same.astype(np.float64) @ weights.reshape(k * k, 4)).T
+    same = a[:, :, None] == np.where(b < 0, -2, b)[:, None, :]  # what is behind the ends is no passage
+    sums = same.reshape(len(a), k * k).astype(np.float32) @ weights.reshape(k * k, 4).astype(np.float32)
+    both, in_a, in_b, product = sums.T.astype(np.float64)
     sizes = (a >= 0).sum(axis=1), (b >= 0).sum(axis=1)
     union = sizes[0] + sizes[1] - both
     mean = (union + 1) / 2
@@ -216,15 +217,17 @@ def peer(ranks: Ranks, lang: Ranks) -> Values:
         lang: (n_queries, R), language index of each relevant passage.
     """
     present = ranks < LOST
-    langs = np.unique(lang)
-    sizes = np.stack([((lang == x) & present).sum(axis=1) for x in langs], axis=1)
+    row, slot = np.nonzero(present)
+    width = int(lang.max(initial=-1)) + 2  # the first column is of padding
+    sizes = np.bincount(row * width + lang[row, slot] + 1, minlength=len(lang) * width).reshape(len(lang), width)
     groups = (sizes > 0).sum(axis=1)
     defined = (groups >= 2) & ((sizes >= 2) | (sizes == 0)).all(axis=1) & ~_unanswered(ranks).any(axis=1)
     if not defined.any():
         return np.full(len(ranks), np.nan)
     from scipy import stats
 
-    n = present.sum(axis=1)
+    langs = np.unique(lang)
+    n, sizes = present.sum(axis=1), sizes[:, langs + 1]
     order = np.where(present, np.argsort(np.argsort(ranks, axis=1), axis=1) + 1.0, 0.0)
     sums = np.stack([(order * (lang == x)).sum(axis=1) for x in langs], axis=1)
     between = (sums**2 / np.maximum(sizes, 1)).sum(axis=1)

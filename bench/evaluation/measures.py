@@ -163,12 +163,12 @@ def pairs(lang: Ranks, n_langs: int) -> Pairs:
 
     Where no query has two places in one language, a row has one.
     """
-    n = len(lang)
     query, slot = np.nonzero((lang >= 0) & (lang < n_langs))
-    row, first = np.unique(lang[query, slot] * n + query, return_index=True)
-    d_lang, asked = row // n, row % n
-    if len(row) == len(query):
-        return Pairs(d_lang, asked, slot[first][:, None], np.ones((len(row), 1), np.bool_))
+    place = np.full((n_langs, len(lang)), -1)
+    place[lang[query, slot], query] = slot
+    d_lang, asked = np.nonzero(place >= 0)
+    if len(asked) == len(query):
+        return Pairs(d_lang, asked, place[d_lang, asked][:, None], np.ones((len(asked), 1), np.bool_))
     inside = lang[asked] == d_lang[:, None]
     return Pairs(d_lang, asked, np.broadcast_to(np.arange(lang.shape[1]), inside.shape), inside)
 
