@@ -115,7 +115,7 @@ def _run(subs: Any) -> None:
     option(machine, "--engine", "local runs cells here, ray on a cluster", "local", choices=("local", "ray"))
     option(machine, "--address", "of a Ray cluster that runs, or auto", None, "one on this machine, for this run",
            type=options.word)  # fmt: skip
-    option(machine, "--gpus", "GPUs that a cell takes of a Ray cluster", None, "0", type=options.number, metavar="X")
+    option(machine, "--gpus", "GPUs that a cell takes of a Ray cluster", None, "0", type=options.amount, metavar="X")
     _data_options(groups[DATA])
     _output_options(groups[OUTPUT])
     switch(groups[OUTPUT], "--no-report", "leave the report for later")
@@ -196,7 +196,7 @@ def _compare(subs: Any) -> None:
     made.add_argument("b", help="what it is compared with")
     option(made, "--experiment", "folder below those of results and reports", "demo", metavar="NAME")
     _measure(made)
-    option(made, "--margin", "what is still not worse", 0.01, type=options.number, metavar="X")
+    option(made, "--margin", "what is still not worse", 0.01, type=options.margin, metavar="X")
     option(made, "--seeds", "these trainings alone, as 0,2 or 0-4", None, "all, the same of both", type=options.seeds)
     _json(made)
     _folders(made)
@@ -256,5 +256,5 @@ def _export(subs: Any) -> None:
     trec.add_argument("cell", help="the cell's folder, or how its name begins")
     trec.add_argument("--task", required=True, type=options.word, metavar="NAME", help="to rank (required)")
     _data_root(trec)
-    option(trec, "--depth", "passages per query", 1000, type=options.whole, metavar="N")
+    option(trec, "--depth", "passages per query", 1000, type=options.counted, metavar="N")
     options.plan_options({title: trec for title in options.GROUPS}, ("trust_remote_code",))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import processes
-from bench.errors import BenchError, one_line
+from bench.errors import BenchError
 from bench.plan import presets
 from bench.plan.options import given
-from bench.store.writing import require_no_link, require_writable
+from bench.store.writing import require_writable
 from bench.training.trackers import require_trackers
-from tasks import TaskError
 
 if TYPE_CHECKING:
     from bench.analysis.set_scores import SetScores
@@ -44,6 +42,12 @@ def _print(
     print(tabulate(rows, header, disable_numparse=True, tablefmt=form, colalign=align))
 
 
+def _tell(texts: Iterable[str]) -> int:
+    for text in texts:
+        print(text)
+    return 0
+
+
 def _print_json(value: object) -> None:
     import json
 
@@ -65,10 +69,10 @@ def run(options: argparse.Namespace) -> int:
         raise BenchError("--pilot and --components say what --until settled is likely to take; add it, with --dry-run")
     grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
-        return _dry_run(grid)
+        return _planned(grid)
     engine = _engine(options)
     if not options.no_report:
-        processes.agreed(lambda: _require_place(options.reports / plan.experiment))
+        processes.agreed(lambda: require_writable(options.reports / plan.experiment))
     ran = run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
     return _ran(options, grid, ran)
 
@@ -92,11 +96,11 @@ def _run_until_settled(options: argparse.Namespace, plan: Plan) -> int:
     seeds = plan.seeds if options.seeds is not None else ()
     plan = settle.sequential(plan, options.results / plan.experiment, seeds, _say)
     if options.dry_run:
-        return _likely(options, plan)
+        return _tell(settle.likely(plan, options.data_root, options.results, options.pilot, options.components or ()))
     engine, ran = _engine(options), 0
     grids: list[Grid] = []
     if not options.no_report:
-        processes.agreed(lambda: _require_place(options.reports / plan.experiment))
+        processes.agreed(lambda: require_writable(options.reports / plan.experiment))
 
     def more(of: Plan) -> Path:
         nonlocal ran
@@ -109,43 +113,12 @@ def _run_until_settled(options: argparse.Namespace, plan: Plan) -> int:
     return _ran(options, grids[-1], ran)
 
 
-def _likely(options: argparse.Namespace, plan: Plan) -> int:
-    """What a run until settled is likely to take: trainings of each claim, and hours."""
-    from bench import settle
-    from bench.running.grid import build_grid
-
-    assert plan.protocol is not None
-    assert plan.protocol.looks is not None
-    stops = plan.protocol.looks
-    few = dataclasses.replace(plan, seeds=stops.seeds[: stops.first])
-    grid = build_grid(few, options.data_root, options.results, fetch=False)
-    _dry_run(grid)
-    every = dataclasses.replace(plan, seeds=stops.seeds)
-    whole = build_grid(every, options.data_root, options.results, fetch=False)
-    print(
-        f"\nclaims are looked at after {stops.first} to {len(stops.seeds)} trainings; all of them, {_estimated(whole)}"
-    )
-    pilot = options.results / options.pilot if options.pilot else None
-    header, rows = settle.table(settle.expected(grid, pilot, options.components or ()), len(stops.seeds))
-    print("\nTrainings by which each claim is shown with a chance of 80 %, by the true difference, with 90 % limits:\n")
-    _print(rows, header, form="pipe")
-    return 0
-
-
-def _require_place(folder: Path) -> None:
-    """Refuse a folder that the report cannot be written to before anything is trained."""
-    require_no_link(folder)
-    require_writable(folder)
-
-
 def _engine(options: argparse.Namespace) -> Engine | None:
     """What runs the cells; None is this process."""
     if options.engine == "ray":
         from bench.running import ray_engine as ray_engine_
         from bench.running.ray_engine import Cluster
 
-        if not 0 <= (options.gpus or 0) < float("inf"):
-            raise BenchError(f"--gpus is a number of at least 0; got {options.gpus}")
         return ray_engine_.engine(Cluster(options.address, options.gpus or 0))
     for name in ("address", "gpus"):
         if getattr(options, name) is not None:
@@ -162,39 +135,15 @@ def evaluate(options: argparse.Namespace) -> int:
     plan = presets.load_plan(None, given(options))
     grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
-        return _dry_run(grid)
+        return _planned(grid)
     run_grid(grid, options.command_line, options.overwrite, _say)
     return leaderboard(options) if processes.is_first() else 0
 
 
-def _dry_run(grid: Grid) -> int:
-    from bench.running.grid import describe, explain
+def _planned(grid: Grid) -> int:
+    from bench.running.estimate import planned
 
-    header = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"]
-    _print(describe(grid), header, form="pipe")
-    s = grid.plan.settings
-    for line in explain(grid):
-        print(f"\n{line}")
-    print(f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}")
-    absent = any(job.model and job.model["files"] is None for job in grid.jobs)
-    print(f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}")
-    print(_estimated(grid))
-    print(f"results would go to {grid.folder}; nothing was kept or written.")
-    return 0
-
-
-def _estimated(grid: Grid) -> str:
-    """How long it will take, as far as the model and the data are here.
-
-    Raises:
-        BenchError: a run would end with it.
-    """
-    from bench.running.estimate import NotHere, estimate
-
-    try:
-        return "\n".join(estimate(grid).lines())
-    except (NotHere, TaskError) as error:
-        return f"time not estimated: {one_line(error)}"
+    return _tell(planned(grid))
 
 
 def _sets(options: argparse.Namespace) -> Sequence[SetScores]:
@@ -209,9 +158,7 @@ def leaderboard(options: argparse.Namespace, sets: Sequence[SetScores] = ()) -> 
     from bench.analysis.leaderboard import Wanted, boards
 
     asked = {name: getattr(options, name) for name in Wanted._fields if hasattr(options, name)}
-    for text in boards(sets or _sets(options), Wanted(**asked)):
-        print(text)
-    return 0
+    return _tell(boards(sets or _sets(options), Wanted(**asked)))
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -220,8 +167,6 @@ def compare(options: argparse.Namespace) -> int:
     from bench.analysis.compare import as_rows, explained, header
     from bench.store.cells import read_cells
 
-    if not 0 <= options.margin < 1:
-        raise BenchError(f"--margin is a difference of the measure, at least 0 and below 1; got {options.margin}")
     cells = read_cells(options.results / options.experiment)
     seeds = options.seeds or ()
     found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, seeds, flips=options.json)
@@ -327,11 +272,8 @@ def data_cite(options: argparse.Namespace) -> int:
 def export_trec(options: argparse.Namespace) -> int:
     """Write runs and judgements in TREC form."""
     from bench import export as export_
-    from bench.export import find_cell
 
-    if options.depth < 1:
-        raise BenchError(f"--depth is a whole number of at least 1; got {options.depth}")
-    cell = find_cell(options.results / options.experiment, options.cell)
+    cell = export_.find_cell(options.results / options.experiment, options.cell)
     written = export_.export_trec(
         cell, options.task, options.data_root, options.out, options.depth, bool(options.trust_remote_code)
     )

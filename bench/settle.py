@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+
+from tabulate import tabulate
 
 from bench import processes
 from bench.analysis import claims, looks, power
@@ -20,7 +22,8 @@ from bench.evaluation.score_table import suffix
 from bench.plan import resolve
 from bench.plan.protocol import OUT, FixedClaim, Looks, Protocol, read_protocol, require_same_protocol
 from bench.plan.settings import Plan
-from bench.running.grid import Grid
+from bench.running.estimate import estimated, planned
+from bench.running.grid import Grid, build_grid
 from bench.store import locks
 from bench.store.cells import LOOKS, PROTOCOL, read_cells
 
@@ -181,3 +184,26 @@ def table(found: Sequence[Expected], most: int) -> tuple[list[str], list[list[st
 def _count(n: Limits, most: int) -> str:
     value, low, high = (f"{x:g}" if x <= most else f">{most}" for x in n)
     return value if low == high else f"{value} [{low}, {high}]"
+
+
+def likely(plan: Plan, root: Path | None, results: Path, pilot: str | None, given: Sequence[float]) -> Iterator[str]:
+    """What a run until settled is likely to take, in paragraphs: its cells, trainings of each claim, and hours.
+
+    Args:
+        plan: with a protocol that stops.
+        root: of local data.
+        results: folder of results.
+        pilot: an experiment there whose variation stands for this one's.
+        given: the variation otherwise.
+    """
+    assert plan.protocol is not None
+    assert plan.protocol.looks is not None
+    stops = plan.protocol.looks
+    grids = [build_grid(dataclasses.replace(plan, seeds=seeds), root, results, fetch=False)
+             for seeds in (stops.seeds[: stops.first], stops.seeds)]  # fmt: skip
+    yield from planned(grids[0])
+    told = f"claims are looked at after {stops.first} to {len(stops.seeds)} trainings"
+    yield f"\n{told}; all of them, {estimated(grids[1])}"
+    header, rows = table(expected(grids[0], results / pilot if pilot else None, given), len(stops.seeds))
+    yield "\nTrainings by which each claim is shown with a chance of 80 %, by the true difference, with 90 % limits:\n"
+    yield tabulate(rows, header, tablefmt="pipe", disable_numparse=True)

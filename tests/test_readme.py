@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import commands
 from bench.cli import main, parser
 from bench.plan import presets
 from bench.plan.settings import Plan
+from bench.running import estimate
 from strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ def test_the_task_has_at_most_20_lines_of_code_and_runs(
 
 def test_every_other_command_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(commands, "_estimated", lambda grid: "")  # it trains a few steps: test_estimate
+    monkeypatch.setattr(estimate, "estimated", lambda grid: "")  # it trains a few steps: test_estimate
     shown = [c for text in blocks("bash", "") for c in shown_commands(text) if ".py:" not in " ".join(c)]
     assert len(shown) >= 4
     for command in shown:

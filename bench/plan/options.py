@@ -137,6 +137,27 @@ def number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"a number; got {text!r:.80}") from None
 
 
+def counted(text: str) -> int:
+    """A whole number of at least 1."""
+    if whole(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1; got {text!r:.80}")
+    return int(text)
+
+
+def amount(text: str) -> float:
+    """A number of at least 0."""
+    if not 0 <= number(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of at least 0; got {text!r:.80}")
+    return float(text)
+
+
+def margin(text: str) -> float:
+    """A difference of a measure."""
+    if not 0 <= number(text) < 1:
+        raise argparse.ArgumentTypeError(f"a difference of the measure, at least 0 and below 1; got {text!r:.80}")
+    return float(text)
+
+
 def word(text: str) -> str:
     """A text that is not blank."""
     if not text.strip():

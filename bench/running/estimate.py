@@ -15,19 +15,19 @@ from bench.data.batches import Audit, schedule
 from bench.data.corpus import Kind, build_corpus
 from bench.data.loading import LoadedTask, load_task, load_training
 from bench.data.train_data import TrainData
-from bench.errors import BenchError
+from bench.errors import BenchError, one_line
 from bench.evaluation.exact_search import Exact
 from bench.evaluation.tiles import WIDE
 from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder, load_to_train
 from bench.plan.settings import Settings
-from bench.running.grid import Grid
+from bench.running.grid import Grid, describe, explain
 from bench.running.jobs import Job
 from bench.running.run import set_threads
 from bench.store.cells import MODEL
 from bench.training.loop import Step, train
 from strategies import Batch
-from tasks.contract import Texts
+from tasks.contract import TaskError, Texts
 
 TIMED_STEPS = 3
 """Steps that are timed at least, behind one that warms up; more where they are short."""
@@ -182,3 +182,29 @@ def _clock(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {left:02} s"
+
+
+def planned(grid: Grid) -> Iterator[str]:
+    """What a run would do, in paragraphs; nothing is kept or written.
+
+    Raises:
+        BenchError: a run would end with it.
+    """
+    from tabulate import tabulate
+
+    header, s = ["cell", "strategy", "seed", "steps", "rows", "tasks to score", "state"], grid.plan.settings
+    yield tabulate(describe(grid), header, tablefmt="pipe", disable_numparse=True)
+    yield from (f"\n{line}" for line in explain(grid))
+    yield f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}"
+    absent = any(job.model and job.model["files"] is None for job in grid.jobs)
+    yield f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}"
+    yield estimated(grid)
+    yield f"results would go to {grid.folder}; nothing was kept or written."
+
+
+def estimated(grid: Grid) -> str:
+    """How long it will take, as far as the model and the data are here."""
+    try:
+        return "\n".join(estimate(grid).lines())
+    except (NotHere, TaskError) as error:
+        return f"time not estimated: {one_line(error)}"

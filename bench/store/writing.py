@@ -106,7 +106,8 @@ def require_no_links(folder: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse a folder that results cannot be written to before any work is done; it is not made."""
+    """Refuse a folder that cannot be written to, or a link, before any work is done; the folder is not made."""
+    require_no_link(folder)
     with told_in_one_line(folder):
         place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
         if not place.is_dir():

@@ -81,7 +81,7 @@ def test_mteb_reads_its_result_files(folder: Path) -> None:
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["small", "hybrid"], "a cell is named by its folder, or how that begins; got 'hybrid', finished are "),
-    (["small", "mono", "--depth", "0"], "--depth is a whole number of at least 1; got 0"),
+    (["small", "mono", "--depth", "0"], "--depth: a whole number of at least 1; got '0'"),
     (["nowhere", "mono"], "no results in"),
 ])  # fmt: skip
 def test_refusals(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:

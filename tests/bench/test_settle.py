@@ -55,7 +55,7 @@ def test_sets_and_claims_are_fixed_and_stand_in_every_cell(folder: Path) -> None
     assert kept.looks is not None
     assert kept.looks.seeds == (5, 0, 1)
     cells = read_cells(experiment)
-    assert {c.config["protocol"] for c in cells} == {digest_of(experiment)}
+    assert {c.config.protocol for c in cells} == {digest_of(experiment)}
     assert sorted(c.seed for c in cells) == [0, 0, 1, 1, 5, 5]
 
 

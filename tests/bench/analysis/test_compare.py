@@ -89,7 +89,7 @@ def test_one_training_is_no_ground_for_a_claim_about_trainings(
 @pytest.mark.parametrize(("arguments", "message"), [
     (["hybrid", "mono"], "no finished strategy 'hybrid' here; there are "),
     (["mono", "mono"], "two different strategies are compared"),
-    (["mono", "cross", "--margin", "-1"], "--margin is a difference of the measure"),
+    (["mono", "cross", "--margin", "-1"], "--margin: a difference of the measure"),
     (["mono", "cross", "--seeds", "1,7"], "seeds that are compared must have been run; mono has 0, 1, not 7"),
     (["mono", "cross", "--seeds", "a"], "whole numbers and ranges separated by commas, as 0,2 or 0-4; got 'a'"),
 ])  # fmt: skip

@@ -142,7 +142,7 @@ def test_without_ray_one_line_says_how_to_get_it(
 @pytest.mark.parametrize(("more", "message"), [
     (["--address", "auto"], "--address belongs to --engine ray; got --engine local"),
     (["--gpus", "1"], "--gpus belongs to --engine ray; got --engine local"),
-    (["--engine", "ray", "--gpus", "-1"], "--gpus is a number of at least 0; got -1.0"),
+    (["--engine", "ray", "--gpus", "-1"], "--gpus: a number of at least 0; got '-1'"),
 ])  # fmt: skip
 def test_options_that_do_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
