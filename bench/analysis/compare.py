@@ -15,10 +15,10 @@ from bench.analysis.power import Limits
 from bench.analysis.set_scores import SetScores, cells_of, read_sets
 from bench.analysis.statistics import Effect, Interval
 from bench.analysis.strategies import (
-    _of_seeds,
     difference,
     find,
     many,
+    of_seeds,
     paired,
     paired_in_common,
     questions_of,
@@ -159,7 +159,7 @@ def compare(
     Raises:
         BenchError: a name means no strategy or several, seeds differ, or data differ.
     """
-    ours, theirs = (_of_seeds(find(cells, name, True), seeds_of) for name in (a, b))
+    ours, theirs = (of_seeds(find(cells, name, True), seeds_of) for name in (a, b))
     found = found_on(read_sets(cells), ours, theirs, measure, margin)
     return adjusted([f.said._replace(p_flips=_flips(f, ours, theirs)) if flips else f.said for f in found])
 

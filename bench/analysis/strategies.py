@@ -58,7 +58,7 @@ def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
     return sorted(found, key=lambda c: c.seed)
 
 
-def _of_seeds(cells: list[Cell], chosen: Sequence[int]) -> list[Cell]:
+def of_seeds(cells: list[Cell], chosen: Sequence[int]) -> list[Cell]:
     """The trainings of some seeds, all where none is chosen; a row without training has no other."""
     if not chosen or not cells[0].config.trained:
         return cells

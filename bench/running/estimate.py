@@ -25,7 +25,7 @@ from bench.running.grid import Grid, describe, explain
 from bench.running.jobs import Job
 from bench.running.run import set_threads
 from bench.store.cells import MODEL
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from strategies import Batch
 from tasks.contract import TaskError, Texts
 
@@ -116,7 +116,7 @@ def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: Train
     few = dataclasses.replace(settings, steps=MOST_STEPS + 1)
     batches = schedule(strategy, data.pool, few.batch_size, few.steps, 0, Audit(data.pool.langs))
     seen: list[Step] = []
-    train(encoder, data, _until_enough(batches), few, 0, seen.append)
+    train(encoder, data, _until_enough(batches), few, 0, Hooks(seen.append))
     return float(np.mean([settings.batch_size / s.rows_per_s for s in seen[1:]]))
 
 

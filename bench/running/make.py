@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench import processes
 from bench.data.batches import Audit, schedule
@@ -21,10 +21,12 @@ from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, ST
 from bench.store.checkpoints import Checkpoint
 from bench.store.writing import written_aside
 from bench.training.cost import Clock
+from strategies import Strategy
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
     from bench.models.encoder import Encoder
+    from bench.training.loop import Step
 
 
 def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
@@ -52,7 +54,7 @@ def make(job: Job, path: Path, data: TrainData | None, request: Request) -> tupl
 def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:
     """What ranks in a cell that is not derived; stores config.json and, where there is training, the model."""
     if job.strategy is not None and not processes.agreed((path / MODEL).is_dir):
-        return _trained(job, path, data, request)
+        return _trained(job, job.strategy, path, data, request)
     if not processes.is_first() and not request.plan.shards:
         return None
     trust_remote_code = job.settings.trust_remote_code
@@ -74,7 +76,7 @@ def _tell(ranker: Ranker, job: Job, request: Request) -> None:
         request.say(f"{job.name}: {note}")
 
 
-def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
+def _trained(job: Job, strategy: Strategy, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str]:
     """The cell's encoder, trained now, and the hash of its weights; stores config.json, the log and the model."""
     if data is None:
         raise BenchError(f"{path}: neither a trained model nor training data; run the cell again with --overwrite")
@@ -87,11 +89,21 @@ def _trained(job: Job, path: Path, data: TrainData | None, request: Request) -> 
         _tell(encoder, job, request)
     kept = checkpoints.folder_of(path)
     found = processes.agreed(lambda: _found(job, kept, request))
-    with _written_by_first(path, request) as aside:
-        _train(encoder, job, data, aside, found, request, clock)
+    with _written_by_first(path, request) as folder:
+        _train(Training(encoder, job, strategy, data, request), folder, found, clock)
     if processes.is_first():
         checkpoints.discard(kept)
     return encoder, encoder.weights_hash()
+
+
+class Training(NamedTuple):
+    """What is trained on what, and how cells are run."""
+
+    encoder: Encoder
+    job: Job
+    strategy: Strategy
+    data: TrainData
+    request: Request
 
 
 def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
@@ -134,40 +146,48 @@ def _written_if_held(path: Path, request: Request) -> Iterator[Path]:
         request.require_held()
 
 
-def _train(
-    encoder: Encoder,
-    job: Job,
-    data: TrainData,
-    folder: Path,
-    found: Checkpoint | None,
-    request: Request,
-    clock: Clock,
-) -> None:
+def _train(of: Training, folder: Path, found: Checkpoint | None, clock: Clock) -> None:
+    """Train an encoder from the first step, or from a checkpoint; all files of its cell but scores go to ``folder``."""
     from bench.models.loading import save
     from bench.training.cost import FORMULA
-    from bench.training.loop import Step, train
+    from bench.training.loop import Hooks, train
     from bench.training.resume import Keeper
-    from bench.training.trackers import tracking
     from bench.training.validation import Validator
 
-    assert job.strategy is not None
-    lines = folder / STEPS
-    audit = Audit(data.pool.langs)
-    batches = schedule(job.strategy, data.pool, job.settings.batch_size, job.settings.steps, job.seed, audit)
-    kept = checkpoints.folder_of(folder.with_name(job.name))
-    keeper = Keeper(kept, request.plan.checkpoint_every, _owner(job), lines, audit, found, request.require_held)
-    best, every = job.settings.select == "best", job.settings.validate_every
-    validator = Validator(data.held_out, every, best, folder / VALIDATION) if every else None
+    job, settings, request, pool = of.job, of.job.settings, of.request, of.data.pool
+    audit = Audit(pool.langs)
+    batches = schedule(of.strategy, pool, settings.batch_size, settings.steps, job.seed, audit)
+    kept, every = checkpoints.folder_of(folder.with_name(job.name)), request.plan.checkpoint_every
+    keeper = Keeper(kept, every, _owner(job), folder / STEPS, audit, found, request.require_held)
+    validator = None
+    if settings.validate_every:
+        best = settings.select == "best"
+        validator = Validator(of.data.held_out, settings.validate_every, best, folder / VALIDATION)
+    if processes.is_first():
+        json_files.write_json(folder / CONFIG, config_of(job, request, of.data) | {"resumed_at": keeper.resumed_at})
+    with _logged(job, request, folder, found) as log, clock.running("train"):
+        train(of.encoder, of.data, batches, settings, job.seed, Hooks(log, keeper, validator))
+    if processes.is_first():
+        json_files.write_json(folder / BATCHES, audit.summary())
+        with clock.running("save"):
+            save(of.encoder, folder / MODEL, settings.trust_remote_code)
+        json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
+
+
+@contextmanager
+def _logged(job: Job, request: Request, folder: Path, found: Checkpoint | None) -> Iterator[Callable[[Step], None]]:
+    """What is called after each step: the first process writes a line, and tells trackers and the screen."""
     if not processes.is_first():
-        train(encoder, data, batches, job.settings, job.seed, lambda step: None, keeper, validator)
+        yield lambda step: None
         return
-    json_files.write_json(folder / CONFIG, config_of(job, request, data) | {"resumed_at": keeper.resumed_at})
-    before = (found.path / lines.name).read_text(encoding="utf-8") if found else ""
+    from bench.training.trackers import tracking
+
+    before = (found.path / STEPS).read_text(encoding="utf-8") if found else ""
     plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}
-    tracked = tracking(plan.log_with, kept.with_name(".trackers"), plan.experiment, job.name, told)
+    tracked = tracking(plan.log_with, folder.with_name(".trackers"), plan.experiment, job.name, told)
     steps, begun = job.settings.steps, found.step if found else 0
     shown = processes.Progress("train", steps, "step", begun, last=True, rows=job.settings.batch_size)
-    with lines.open("w", encoding="utf-8", buffering=1) as file, tracked as track, shown:
+    with (folder / STEPS).open("w", encoding="utf-8", buffering=1) as file, tracked as track, shown:
         file.write(before)
 
         def log(step: Step) -> None:
@@ -175,12 +195,7 @@ def _train(
             track(step)
             shown.update(1, f"loss {step.loss:.4f}")
 
-        with clock.running("train"):
-            train(encoder, data, batches, job.settings, job.seed, log, keeper, validator)
-    json_files.write_json(folder / BATCHES, audit.summary())
-    with clock.running("save"):
-        save(encoder, folder / MODEL, job.settings.trust_remote_code)
-    json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
+        yield log
 
 
 def _merged(job: Job, merge: Merge, path: Path, data: TrainData | None, request: Request) -> tuple[Ranker, str] | None:

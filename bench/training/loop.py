@@ -20,7 +20,7 @@ from bench.errors import BenchError
 from bench.models.encoder import Encoder
 from bench.models.parity import require_usable
 from bench.plan.settings import Settings
-from bench.training.cost import count
+from bench.training.cost import Flops, count
 from bench.training.devices import Devices
 from bench.training.gradcache import cached_gradients, plain_gradients
 from bench.training.loss import info_nce
@@ -41,7 +41,7 @@ class Step(NamedTuple):
         tokens_per_s: tokens that passed the encoder, without padding.
         padding: share of the positions that passed it.
         negatives: hard negatives in the batch.
-        flops: of the encoder's matrix products, by ``bench.cost.FORMULA``.
+        flops: of the encoder's matrix products, by ``training.cost.FORMULA``.
         pairs: rows per language pair.
     """
 
@@ -56,19 +56,24 @@ class Step(NamedTuple):
     pairs: dict[str, int]
 
 
-def train(
-    encoder: Encoder,
-    data: TrainData,
-    batches: Iterator[Batch],
-    settings: Settings,
-    seed: int,
-    log: Callable[[Step], None],
-    keeper: Keeper | None = None,
-    validator: Validator | None = None,
-) -> None:
-    """Train ``encoder`` in place on ``batches``; ``log`` is called once a step, ``keeper`` stores and resumes.
+class Hooks(NamedTuple):
+    """Who is told of a training as it goes.
 
-    ``validator`` scores in the first process; where it keeps the best weights, those are what training ends with.
+    Attributes:
+        log: called once a step.
+        keeper: stores checkpoints, and resumes.
+        validator: scores in the first process; where it keeps the best weights, those are what training ends with.
+    """
+
+    log: Callable[[Step], None]
+    keeper: Keeper | None = None
+    validator: Validator | None = None
+
+
+def train(
+    encoder: Encoder, data: TrainData, batches: Iterator[Batch], settings: Settings, seed: int, hooks: Hooks
+) -> None:
+    """Train ``encoder`` in place on ``batches``.
 
     Deterministic on a CPU: the same arguments give the same bits at the same number of threads and processes. Every
     process calls it with the same arguments and ends with the same weights (with FSDP, the first one alone).
@@ -77,58 +82,93 @@ def train(
         BenchError: the loss is not a number, or the processes do not hold the strategy's batch.
     """
     devices = Devices(settings.batch_size)
-    if devices.sharded and keeper and keeper.needed:
-        raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
-    if devices.sharded and settings.lora:
-        raise BenchError("weights sharded by FSDP are trained as they are; leave --lora out")
-    if devices.sharded and validator:
-        raise BenchError("weights sharded by FSDP are not validated; leave --validate-every out")
+    if devices.sharded:
+        _require_plain(settings, hooks)
     torch.manual_seed(randomness.derive(seed, "dropout", *([str(devices.number)] if devices.number else [])))
     flops = count(encoder)
     devices.place(encoder)
-    rate, decay, scaled = settings.learning_rate, settings.weight_decay, settings.precision == "fp16"
-    optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
-    scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
-    encoder.model.train()
-    negatives = Negatives(data, settings.negatives, settings.negative_language, seed)
-    gradients = plain_gradients
-    if settings.micro_batch:
-        gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
-    parts = Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
-    first = keeper.restore(parts, batches) if keeper else 0
+    parts = _parts(encoder, settings, devices, hooks.validator)
+    first = hooks.keeper.restore(parts, batches) if hooks.keeper else 0
+    updates = Updates(encoder, data, settings, seed, devices, parts)
     for step, batch in enumerate(batches, start=first):
-        start = time.perf_counter()
-        own = devices.own_rows(batch)
-        devices.require_whole(batch, own, step)
-        drawn = negatives.draw(step, batch)
-        group = torch.from_numpy(data.pool.group[batch.item])
-        objective = partial(contrast, devices, settings.temperature, group, drawn, optimizer.scale.value)
-        hard = [text for row in drawn.texts[devices.own] for text in row]
-        loss, work = gradients(encoder, data.queries(own), data.passages(own) + hard, objective)
-        loss /= optimizer.scale.value
-        _require_number("the loss", loss.item(), settings, step)
-        devices.sum_gradients(optimizer.weights)
-        _require_number("the norm of the gradients", optimizer.step(settings.max_grad_norm), settings, step)
-        rate = float(scheduler.get_last_lr()[0])
-        scheduler.step()
-        work, seconds = devices.sum_work(work), time.perf_counter() - start
-        log(
-            Step(
-                step, loss.item(), rate, len(batch.item) / seconds, work.tokens / seconds, work.padding,
-                drawn.positive.shape[1], flops.step(work, settings.micro_batch), pair_counts(batch, data.pool.langs),
-            )
-        )  # fmt: skip
+        hooks.log(updates.step(step, batch, flops))
         if parts.validator:
-            parts.validator.after(step + 1, settings.steps, encoder, optimizer.settle)
-        if keeper and step + 1 < settings.steps:
-            keeper.after(step + 1, parts)
-    optimizer.finish()
+            parts.validator.after(step + 1, settings.steps, encoder, parts.optimizer.settle)
+        if hooks.keeper and step + 1 < settings.steps:
+            hooks.keeper.after(step + 1, parts)
+    parts.optimizer.finish()
     if parts.validator:
         parts.validator.finish(encoder)
     devices.put_together(encoder)
     encoder.model.eval()
     if devices.number == 0:
         _require_usable(encoder, settings)
+
+
+def _require_plain(settings: Settings, hooks: Hooks) -> None:
+    """Refuse what is not done to weights that FSDP has sharded."""
+    if hooks.keeper and hooks.keeper.needed:
+        raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
+    if settings.lora:
+        raise BenchError("weights sharded by FSDP are trained as they are; leave --lora out")
+    if hooks.validator:
+        raise BenchError("weights sharded by FSDP are not validated; leave --validate-every out")
+
+
+def _parts(encoder: Encoder, settings: Settings, devices: Devices, validator: Validator | None) -> Parts:
+    rate, decay, scaled = settings.learning_rate, settings.weight_decay, settings.precision == "fp16"
+    optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
+    scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
+    encoder.model.train()
+    return Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
+
+
+class Updates:
+    """The updates of a training: draw, encode, contrast, step.
+
+    Args:
+        encoder: is trained.
+        data: the texts.
+        settings: of the training.
+        seed: of the cell.
+        devices: the processes.
+        parts: what is changed.
+    """
+
+    def __init__(
+        self, encoder: Encoder, data: TrainData, settings: Settings, seed: int, devices: Devices, parts: Parts
+    ) -> None:
+        self._encoder, self._data, self._settings = encoder, data, settings
+        self._devices, self._optimizer, self._scheduler = devices, parts.optimizer, parts.scheduler
+        self._negatives = Negatives(data, settings.negatives, settings.negative_language, seed)
+        self._gradients = plain_gradients
+        if settings.micro_batch:
+            self._gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
+
+    def step(self, step: int, batch: Batch, flops: Flops) -> Step:
+        """Update the weights from a batch; what is logged of it, with operations counted by ``flops``."""
+        start = time.perf_counter()
+        settings, devices, scale = self._settings, self._devices, self._optimizer.scale.value
+        own = devices.own_rows(batch)
+        devices.require_whole(batch, own, step)
+        drawn = self._negatives.draw(step, batch)
+        group = torch.from_numpy(self._data.pool.group[batch.item])
+        objective = partial(contrast, devices, settings.temperature, group, drawn, scale)
+        hard = [text for row in drawn.texts[devices.own] for text in row]
+        passages = self._data.passages(own) + hard
+        loss, work = self._gradients(self._encoder, self._data.queries(own), passages, objective)
+        loss /= scale
+        _require_number("the loss", loss.item(), settings, step)
+        devices.sum_gradients(self._optimizer.weights)
+        norm = self._optimizer.step(settings.max_grad_norm)
+        _require_number("the norm of the gradients", norm, settings, step)
+        rate = float(self._scheduler.get_last_lr()[0])
+        self._scheduler.step()
+        work, seconds = devices.sum_work(work), time.perf_counter() - start
+        return Step(
+            step, loss.item(), rate, len(batch.item) / seconds, work.tokens / seconds, work.padding,
+            drawn.positive.shape[1], flops.step(work, settings.micro_batch), pair_counts(batch, self._data.pool.langs),
+        )  # fmt: skip
 
 
 def _require_number(what: str, value: float | None, settings: Settings, step: int) -> None:

@@ -30,7 +30,7 @@ from bench.plan import resolve
 from bench.plan.precision import resolve as resolve_precision
 from bench.plan.settings import Settings
 from bench.store.environment import peak_mb, restart_peak
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from strategies import Batch
 
 
@@ -68,7 +68,7 @@ def ours(job: Job, precision: str, dropout: bool) -> Run:
         without_dropout(encoder.model)
     steps: list[Step] = []
     restart_peak()
-    train(encoder, job.data, iter(job.batches), settings, 0, steps.append)
+    train(encoder, job.data, iter(job.batches), settings, 0, Hooks(steps.append))
     seconds = [settings.batch_size / s.rows_per_s for s in steps[1:]]
     return Run(median(seconds), [s.loss for s in steps], peak_mb())
 

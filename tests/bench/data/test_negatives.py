@@ -16,7 +16,7 @@ from bench.data.train_data import TrainData, combine, without
 from bench.errors import BenchError
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from bench.training.loss import info_nce
 from strategies import STRATEGIES, Batch
 from tasks import EvalSet, TaskError
@@ -103,7 +103,7 @@ def test_training_with_them_differs_and_logs_how_many(data: TrainData, micro_bat
     for count in (0, 2):
         own, steps = dataclasses.replace(settings, negatives=count), list[Step]()
         batches = schedule(STRATEGIES["mono"](), data.pool, 8, 3, 0, Audit(data.pool.langs))
-        train(load_encoder(own, 0), data, batches, own, 0, steps.append)
+        train(load_encoder(own, 0), data, batches, own, 0, Hooks(steps.append))
         losses[count] = [s.loss for s in steps]
         assert all((s.negatives > 0) == (count > 0) for s in steps)
     assert losses[2][0] > losses[0][0]  # the same weights, more classes

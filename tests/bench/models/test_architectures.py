@@ -21,7 +21,7 @@ from bench.data.train_data import TrainData, combine
 from bench.models.encoder import Encoder
 from bench.models.loading import load_to_train, save
 from bench.plan.settings import Settings
-from bench.training.loop import train
+from bench.training.loop import Hooks, train
 from strategies.hybrid import Hybrid
 from tasks.demo import DemoSource
 from tests.bench.tiny_models import MODELS
@@ -64,7 +64,7 @@ def measured(name: str, folder: Path, data: TrainData) -> list[float]:
     before = distances(encoder, folder / "base", saved=False)
     weights = encoder.weights_hash()
     batches = schedule(Hybrid(), data.pool, settings.batch_size, settings.steps, 0, Audit(data.pool.langs))
-    train(encoder, data, batches, settings, 0, lambda step: None)
+    train(encoder, data, batches, settings, 0, Hooks(lambda step: None))
     assert encoder.weights_hash() != weights
     save(encoder, folder / "saved")
     return [*before, *distances(encoder, folder / "saved", saved=True)]

@@ -20,7 +20,7 @@ from bench.plan.lora import Lora
 from bench.plan.settings import Settings
 from bench.running.stored import encoder_of
 from bench.store import cells
-from bench.training.loop import train
+from bench.training.loop import Hooks, train
 from strategies.hybrid import Hybrid
 from tasks.demo import DemoSource
 from tests.bench.tiny_models import MODELS, WIDTH, bare, behind, saved, static
@@ -54,7 +54,7 @@ def trained(settings: Settings, data: TrainData) -> Any:
     torch.set_num_threads(1)
     encoder = load_to_train(settings, 0)
     batches = schedule(Hybrid(), data.pool, settings.batch_size, settings.steps, 0, Audit(data.pool.langs))
-    train(encoder, data, batches, settings, 0, lambda step: None)
+    train(encoder, data, batches, settings, 0, Hooks(lambda step: None))
     return encoder
 
 

@@ -17,7 +17,7 @@ from bench.errors import BenchError
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.training.devices import require_equal
-from bench.training.loop import train
+from bench.training.loop import Hooks, train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
 from tests.bench.launching import launch
@@ -166,6 +166,6 @@ def test_threads_change_rounding_alone() -> None:
         torch.set_num_threads(threads)
         encoder = load_encoder(settings, 0)
         batches = schedule(STRATEGIES["hybrid"](), data.pool, 16, 4, 0, Audit(data.pool.langs))
-        train(encoder, data, batches, settings, 0, lambda step, seen=seen: seen.append(step.loss))  # type: ignore[misc]
+        train(encoder, data, batches, settings, 0, Hooks(lambda step, seen=seen: seen.append(step.loss)))  # type: ignore[misc]
     torch.set_num_threads(before)
     np.testing.assert_allclose(losses[1], losses[2], rtol=1e-4)

@@ -75,7 +75,8 @@ def room_for_files_of(size: int) -> Iterator[None]:
 @pytest.mark.parametrize(("size", "more", "what"), [
     (1_000_000, [], "mono-"),
     (1_000_000, ["--checkpoint-every", "2"], ".checkpoint/step-00000002"),
-    (1_000, [], "config.json"),
+    (1_000, [], "protocol.json"),
+    (2_200, [], "config.json"),
 ])  # fmt: skip
 def test_files_that_do_not_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: dict[str, tuple[str, str]], size: int,

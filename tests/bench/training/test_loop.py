@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
-from bench.training.loop import Step, learning_rate_share, train
+from bench.training.loop import Hooks, Step, learning_rate_share, train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
 
@@ -27,7 +27,7 @@ def run(data: TrainData, settings: Settings, strategy: str = "hybrid", seed: int
     encoder, steps = load_encoder(settings, seed), []
     audit = Audit(data.pool.langs)
     batches = schedule(STRATEGIES[strategy](), data.pool, settings.batch_size, settings.steps, seed, audit)
-    train(encoder, data, batches, settings, seed, steps.append)
+    train(encoder, data, batches, settings, seed, Hooks(steps.append))
     return encoder, steps
 
 
@@ -83,7 +83,7 @@ def test_a_loss_that_is_no_number_ends_the_run(data: TrainData) -> None:
     audit = Audit(data.pool.langs)
     batches = schedule(STRATEGIES["mono"](), data.pool, 16, 6, 0, audit)
     with pytest.raises(BenchError, match=r"the loss is nan at step 0; raise --temperature \(now 0\.05\)"):
-        train(encoder, data, batches, SETTINGS, 0, lambda step: None)
+        train(encoder, data, batches, SETTINGS, 0, Hooks(lambda step: None))
 
 
 @pytest.mark.parametrize(("model", "changed", "said"), [
@@ -103,4 +103,4 @@ def test_numbers_that_overflow_end_in_a_line_about_the_option(
     audit = Audit(data.pool.langs)
     batches = schedule(STRATEGIES["mono"](), data.pool, settings.batch_size, settings.steps, 0, audit)
     with pytest.raises(BenchError, match=said):
-        train(encoder, data, batches, settings, 0, lambda step: None)
+        train(encoder, data, batches, settings, 0, Hooks(lambda step: None))

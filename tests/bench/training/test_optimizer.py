@@ -10,7 +10,7 @@ from bench.data.train_data import combine
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.training import optimizer as optimizer_
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from bench.training.optimizer import FIRST, LossScale, Optimizers
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
@@ -56,7 +56,7 @@ def test_training_in_float16_follows_float32() -> None:
         seen: list[Step] = []
         own = dataclasses.replace(settings, precision=precision)
         batches = schedule(STRATEGIES["mono"](), data.pool, 16, 5, 0, Audit(data.pool.langs))
-        train(load_encoder(own, 0), data, batches, own, 0, seen.append)
+        train(load_encoder(own, 0), data, batches, own, 0, Hooks(seen.append))
         losses.append([s.loss for s in seen])
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)

@@ -23,7 +23,7 @@ from bench.plan.settings import Settings
 from bench.running.grid import build_grid
 from bench.store import checkpoints
 from bench.store.cells import read_cells
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from bench.training.resume import Keeper, flatten, unflatten
 from strategies import STRATEGIES, Batch
 from tasks.demo import DemoSource
@@ -66,7 +66,7 @@ def run(
         if step.step == killed_after:
             raise Killed
 
-    train(encoder, data, batches, settings, 0, log, Keeper(folder, every, OWNER, lines, audit, found))
+    train(encoder, data, batches, settings, 0, Hooks(log, Keeper(folder, every, OWNER, lines, audit, found)))
     return losses, encoder.weights_hash(), audit
 
 

@@ -18,7 +18,7 @@ from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.store import checkpoints
 from bench.training import validation
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from bench.training.resume import Keeper
 from bench.training.validation import Validator, mean_ap
 from strategies import STRATEGIES
@@ -63,7 +63,7 @@ def trained(
         if step.step == killed:
             raise Killed
 
-    train(encoder, data, batches, settings, 0, log, keeper, validator)
+    train(encoder, data, batches, settings, 0, Hooks(log, keeper, validator))
     return encoder
 
 

@@ -20,7 +20,7 @@ from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.store import checkpoints
 from bench.training.devices import Devices
-from bench.training.loop import Step, train
+from bench.training.loop import Hooks, Step, train
 from bench.training.resume import Keeper
 from strategies import STRATEGIES, Batch
 from tasks.demo import DemoSource
@@ -67,7 +67,7 @@ def run(
         keep.with_name("steps.jsonl").write_text("")
         found_there = processes.agreed(lambda: checkpoints.find(keep, {}))
         keeper = Keeper(keep, 2, {}, keep.with_name("steps.jsonl"), audit, found_there)
-    train(encoder, data, itertools.islice(batches, apart, None), settings, 0, log, keeper)
+    train(encoder, data, itertools.islice(batches, apart, None), settings, 0, Hooks(log, keeper))
     losses = [step.loss for step in steps]
     found = {"losses": losses, "padding": [step.padding for step in steps], "weights": encoder.weights_hash()}
     return found, dict(encoder.model.state_dict())
