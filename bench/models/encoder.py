@@ -134,21 +134,25 @@ class Encoder:
         if mask is None:
             tokens = features["input_ids"].numel() if "input_ids" in features else 0
             return self.embed(features, kind), Work(len(texts), tokens, tokens, 0)
-        tokens = int(mask.sum())
-        if self.packs:
+        tokens, packs = int(mask.sum()), self._packs(mask)
+        if packs:
             parts = list(filled(mask, TRAINED_TOGETHER if self.apart else tokens, packs=True))
             work = Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
         else:
             parts = passes(mask) if self.apart and self._cut[kind] else [Pass(torch.arange(len(texts)), None)]
             shapes = [part.of(features)["attention_mask"].shape for part in parts]
             work = Work(len(texts), tokens, sum(n * w for n, w in shapes), sum(n * w**2 for n, w in shapes))
-        vectors = torch.cat([self.embed(self._own(part, features), kind) for part in parts])
+        vectors = torch.cat([self.embed(self._own(part, features, packs), kind) for part in parts])
         order = torch.cat([part.rows for part in parts])
         return vectors[torch.argsort(order).to(vectors.device)], work
 
-    def _own(self, part: Pass, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _packs(self, mask: Tensor) -> bool:
+        """Whether a batch passes without padding: of a text without a token nothing would be left."""
+        return self.packs and bool(mask.any(dim=1).all())
+
+    def _own(self, part: Pass, features: dict[str, Tensor], packs: bool) -> dict[str, Tensor]:
         """What passes the model of a batch's features."""
-        return pack(self.model, features, part.rows) if self.packs else part.of(features)
+        return pack(self.model, features, part.rows) if packs else part.of(features)
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
@@ -192,9 +196,10 @@ class Encoder:
     def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
         features = self.features(texts, kind) if self._cut[kind] else {}
-        if features and (self.packs or padded_right(features["attention_mask"])):
-            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), self.packs):
-                yield part.rows.numpy(), self.embed(self._own(part, features), kind).cpu().numpy()
+        packs = bool(features) and self._packs(features["attention_mask"])
+        if features and (packs or padded_right(features["attention_mask"])):
+            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), packs):
+                yield part.rows.numpy(), self.embed(self._own(part, features, packs), kind).cpu().numpy()
             return
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))
         for start in range(0, len(texts), ENCODED_TOGETHER):

@@ -131,6 +131,8 @@ def _told(where: str, kind: Kind, encode: Callable[[], NDArray[np.float32]]) -> 
     except Exception as error:  # every library and every model raises its own
         if is_out_of_memory(error):
             raise
+        if isinstance(error, KeyError) and error.args == ("sentence_embedding",):
+            raise BenchError(f"{where}: the model gives a text no vector; its modules lack a Pooling") from None
         raise BenchError(f"{where}: the model cannot encode a {kind} ({told(error)})") from None
 
 

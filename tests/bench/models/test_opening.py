@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import CNN, Dense, Normalize, Pooling
+from sentence_transformers.sentence_transformer.modules import CNN, Dense, Normalize, Pooling, Transformer
 from tokenizers import processors
 from torch import Tensor
 
@@ -274,17 +274,23 @@ def test_a_router_that_knows_other_words(tmp_path: Path) -> None:
         opened(folder)
 
 
-def test_texts_without_a_token(tmp_path: Path) -> None:
-    model, words = body("qwen2")
+@pytest.mark.parametrize(("kind", "pooling"), [("qwen2", "lasttoken"), ("bert", "cls"), ("xlm-roberta", "mean")])
+def test_texts_without_a_token(tmp_path: Path, kind: str, pooling: str) -> None:
+    model, words = body(kind)
     words.backend_tokenizer.post_processor = processors.ByteLevel()
-    model.save_pretrained(tmp_path)
-    words.save_pretrained(tmp_path)
-    encoder = opened(tmp_path)
+    model.save_pretrained(tmp_path / "bare")
+    words.save_pretrained(tmp_path / "bare")
+    encoder = opened(saved(tmp_path / "base", [Transformer(str(tmp_path / "bare")), Pooling(WIDTH, pooling)]))
     alone, beside = encoder.encode([""], "query"), encoder.encode(["", "a"], "query")
-    np.testing.assert_array_equal(alone, beside[:1])
-    assert not alone.any()
+    np.testing.assert_allclose(alone, beside[:1], atol=1e-6)
+    assert np.isfinite(alone).all()
     encoder.model.train()
-    assert not encoder.represent(["", ""], "query")[0].any()
+    assert encoder.represent(["", ""], "query")[0].shape == (2, WIDTH)
+
+
+def test_a_model_without_a_pooling(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="gives a text no vector; its modules lack a Pooling"):
+        opened(saved(tmp_path, [tiny_models.transformer("bert")]))
 
 
 def test_a_token_for_padding_within_a_text(tmp_path: Path) -> None:
