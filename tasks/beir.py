@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tasks.beir_files import Layout, layout, read
 from tasks.contract import EvalSet, Task, TaskError
-from tasks.files import find
-from tasks.notes import together
+from tasks.files import find, is_folder, listed
+from tasks.languages import by_canonical, canonical, is_code, note_code
+from tasks.notes import Notes, together
 
 PLAIN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 """What splits and languages are called: they become parts of paths."""
@@ -27,7 +28,7 @@ class BeirFolder(Task):
         name: of the task and its evaluation set.
         folder: below the data root, or an absolute path.
         split: which qrels.
-        langs: the language of the one folder; or, where there are several, names of its subfolders.
+        langs: the language of the one folder; or several, each a subfolder that may be called by another spelling.
         ignore_identical_ids: whether the passage with a query's own id leaves its ranking, as in ArguAna and Quora,
             where it is the query itself; mteb's name for it.
         main: measure that tables lead with.
@@ -61,7 +62,13 @@ class BeirFolder(Task):
         """Yield the one evaluation set. Ids carry the language where there are several."""
         several = len(self.langs) > 1
         drop = self.ignore_identical_ids
-        parts = {lang: read(self._layout(root, lang), f"{lang}/" if several else "", drop) for lang in self.langs}
+        notes = Notes()
+        parts = {}
+        for lang in self.langs:
+            files = self._layout(root, lang)
+            parts[lang] = read(files, f"{lang}/" if several else "", drop)
+            if several:
+                note_code(files.corpus.parent.name, "folder", notes)
         yield EvalSet(
             name=self.name,
             queries={lang: part.queries for lang, part in parts.items()},
@@ -71,12 +78,26 @@ class BeirFolder(Task):
             note="; ".join(filter(None, (self.note, IDENTICAL_LEAVE if drop else ""))),
             itself={q: d for part in parts.values() for q, d in part.itself.items()} if drop else {},
             absent={d: lang for lang, part in parts.items() for d in part.absent},
-            noticed=together(part.noticed for part in parts.values()),
+            noticed=together([*(part.noticed for part in parts.values()), notes.found()]),
         )
 
     def _layout(self, root: Path | None, lang: str) -> Layout:
         folder = Path(self.folder) if Path(self.folder).is_absolute() else find(root, self.folder, self.name)
-        return layout(folder / lang if len(self.langs) > 1 else folder, self.split)
+        if len(self.langs) > 1:
+            folder = folder / (lang if is_folder(folder / lang) else language_folders(folder).get(lang, lang))
+        return layout(folder, self.split)
+
+
+def language_folders(folder: Path) -> dict[str, str]:
+    """Language -> name of the subfolder that is a data set in it; none where the folder itself is one.
+
+    Raises:
+        TaskError: two are of one language.
+    """
+    if listed(folder, "corpus.jsonl*"):
+        return {}
+    names = [p.name for p in listed(folder, "*") if is_code(p.name) and listed(p, "corpus.jsonl*")]
+    return dict(sorted(by_canonical(names, str(folder), Notes()).items()))
 
 
 MIRACL_LITE = ("ar", "de", "en", "es", "fr", "hi", "id", "ja", "ko", "ru", "zh")
@@ -104,8 +125,9 @@ def climate_fever(split: str = "test") -> Task:
 
 def miracl_lite(langs: tuple[str, ...] = MIRACL_LITE, split: str = "test") -> Task:
     """MIRACL's queries in 11 languages over pools of 3,200 to 4,900 passages each. Not MIRACL: scores are higher."""
+    langs = () if isinstance(langs, str) else tuple(map(canonical, langs))
     unknown = [lang for lang in langs if lang not in MIRACL_LITE]
-    if isinstance(langs, str) or unknown or not langs:
+    if unknown or not langs:
         raise TaskError(f"miracl-lite: langs is a tuple of {', '.join(MIRACL_LITE)}; got {langs!r}")
     parts = ["miracl-lite", *(() if split == "test" else (split,)), *(() if langs == MIRACL_LITE else langs)]
     return BeirFolder(

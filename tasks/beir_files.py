@@ -51,6 +51,11 @@ def layout(folder: Path, split: str) -> Layout:
     if not is_folder(folder):
         raise TaskError(f"{folder}: no such folder; a data set in BEIR's layout is a folder with corpus.jsonl, "
                         "queries.jsonl and qrels/<split>.tsv")  # fmt: skip
+    if not listed(folder, "corpus.jsonl*"):
+        raise TaskError(
+            f"{folder / 'corpus.jsonl'}: no such file, nor corpus.jsonl.gz, nor folders that are called after "
+            "languages and have one"
+        )
     names = (f"{split}.tsv", f"{split}.tsv.gz")
     qrels = next((path for name in names if is_file(path := folder / "qrels" / name)), None)
     if qrels is None:

@@ -8,16 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.contract import EvalSet, Source, Task, Texts, TrainSet
-from tasks.parallel_jsonl import LANGUAGE
-from tasks.scripts import share_in_script
+from tasks.contract import EvalSet, Source, Task, TaskError, Texts, TrainSet
+from tasks.languages import canonical
+from tasks.notes import together
+from tasks.scripts import misfits, noticed_languages
 
 MAX_SETS = 1000
 """Evaluation sets that are looked at; a task that yields so many does not end."""
-
-
-SAMPLE = 200
-"""Texts per language whose script is looked at."""
 
 
 class Result(NamedTuple):
@@ -106,13 +103,20 @@ def texts(evalset: EvalSet) -> str:
     """Queries and passages are texts under text ids; empty queries are an error, the rest is counted."""
     for what, part in (("query", evalset.queries), ("passage", evalset.passages)):
         for lang, by_id in part.items():
-            _hold(bool(LANGUAGE.fullmatch(lang)), f"{lang!r} is not a language code such as 'en' or 'zh-hant'")
+            _require_code(lang)
             for identity, text in by_id.items():
                 _hold(isinstance(identity, str) and isinstance(text, str), f"{what} {identity!r}: id and text are text")
                 _hold(what == "passage" or bool(text.strip()), f"query {identity!r} ({lang}) is empty")
             _hold(bool(by_id), f"there is no {what} in {lang!r}")
         _hold(bool(part), f"there is no {what}")
     return f"{_count(evalset.queries, 'queries')}; {_count(evalset.passages, 'passages')}"
+
+
+def _require_code(lang: str) -> None:
+    try:
+        _hold(canonical(lang) == lang, f"the language {lang!r} is written {canonical(lang)!r}")
+    except TaskError as error:
+        raise Broken(str(error)) from None
 
 
 def _count(part: Texts, what: str) -> str:
@@ -165,15 +169,10 @@ def groups_link_translations(evalset: EvalSet) -> str:
 
 
 def scripts_fit_languages(evalset: EvalSet) -> str:
-    """Most letters of the first texts are in the script of their language, where that is known."""
-    seen = []
-    for what, part in (("queries", evalset.queries), ("passages", evalset.passages)):
-        for lang, by_id in part.items():
-            share = share_in_script([str(text) for _, text in islice(by_id.items(), SAMPLE)], lang)
-            if share is not None:
-                seen.append(share)
-                _hold(share > 0.5, f"{share:.0%} of the letters of the first {what} in {lang!r} are in its script")
-    return f"{min(seen):.0%} of the letters or more" if seen else "no script is known"
+    """The first texts are in the script of their language, where that is known."""
+    wrong = list(misfits(evalset))
+    _hold(not wrong, "; ".join(wrong))
+    return f"{len({*evalset.queries, *evalset.passages})} languages"
 
 
 SET_CHECKS: tuple[Callable[[EvalSet], str], ...] = (
@@ -191,7 +190,7 @@ def lengths(train: TrainSet) -> str:
     _hold(n > 0, "there is no item")
     _hold(len(set(train.langs)) == len(train.langs), f"a language comes up twice in {train.langs}")
     for lang in train.langs:
-        _hold(bool(LANGUAGE.fullmatch(lang)), f"{lang!r} is not a language code such as 'en' or 'zh-hant'")
+        _require_code(lang)
     _hold(all(isinstance(g, int) for g in train.group), "groups are whole numbers")
     _hold(min(train.group) >= 0, f"groups are numbers from 0; got {min(train.group)}")
     for what, part in (("query", train.query), ("passage", train.passage)):
@@ -251,9 +250,10 @@ TRAIN_CHECKS: tuple[Callable[[TrainSet], str], ...] = (
 
 
 def _noticed(part: EvalSet | TrainSet, strict: bool) -> str:
-    dirty = [n for n in part.noticed if n.dirty]
+    found = together([part.noticed, noticed_languages(part)])
+    dirty = [n for n in found if n.dirty]
     _hold(not (strict and dirty), f"--strict refuses {'; '.join(map(str, dirty))}")
-    return "; ".join(map(str, part.noticed)) or "nothing was repaired or left out"
+    return "; ".join(map(str, found)) or "nothing was repaired or left out"
 
 
 def _same(first: Sequence[EvalSet | TrainSet], second: Sequence[EvalSet | TrainSet]) -> str:

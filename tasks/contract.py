@@ -97,7 +97,7 @@ class TrainSet:
     noticed: tuple[Noticed, ...] = ()
 
 
-PLACES = ("name", "folder", "paths", "called", "main", "note", "version", "licence", "citation")
+PLACES = ("name", "folder", "paths", "called", "main", "note", "about", "version", "licence", "citation")
 """Fields of tasks that say where data lie and how they are shown, not what is read of them."""
 
 

@@ -71,3 +71,18 @@ def reading(what: str, where: str) -> Iterator[None]:
             f"{what} ({where}) cannot be read: {type(error).__name__}: {first_line(error)}; {how} "
             f"'python -m bench data fetch {what}' fetches it, and <data root>/hub/{where} may hold a copy"
         ) from None
+
+
+def turns_joined(text: object, where: str) -> str:
+    """A text, or the turns of a conversation as mteb joins them: with '; ', each behind its role where it has one.
+
+    Raises:
+        TaskError: neither.
+    """
+    if isinstance(text, str):
+        return text
+    if isinstance(text, list) and text and all(isinstance(turn, str) for turn in text):
+        return "; ".join(text)
+    if isinstance(text, list) and text and all(isinstance(t, dict) and {"role", "content"} <= set(t) for t in text):
+        return "; ".join(f"{turn['role']}: {turn['content']}" for turn in text)
+    raise TaskError(f"{where}: text or a list of turns is expected; got {text!r:.60}")

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.contract import Source, TaskError, TrainSet
 from tasks.files import find, is_file, listed, read_json, read_lines
 from tasks.groups import linked
-from tasks.hub import kept_apart, mirror, mirrored, reading
+from tasks.hub import kept_apart, mirror, mirrored, reading, turns_joined
+from tasks.languages import by_canonical, canonical, note_code
+from tasks.notes import Notes
+
+
+class _Question(NamedTuple):
+    """One question of one language; ``where`` names it in messages."""
+
+    identity: str
+    question: object
+    paragraph: object
+    where: str
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,17 @@ class SquadFolder(Source):
         return files
 
     def load(self, root: Path | None) -> TrainSet:
-        """Read all languages."""
-        return _joined({path.stem: dict(_squad(path)) for path in self.files(root)}, self.name)
+        """Read all languages; questions that their paragraph does not answer (SQuAD 2) are left out."""
+        files = self.files(root)
+        notes = Notes(files[0].parent.parent)
+        by_lang: dict[str, Path] = {}
+        for path in files:
+            lang = _language_of(path)
+            note_code(path.stem.rpartition(".")[2], path.name, notes)
+            if lang in by_lang:
+                raise TaskError(f"{path} and {by_lang[lang].name} are of one language ({lang}); keep one of them")
+            by_lang[lang] = path
+        return _joined({lang: _squad(path, notes) for lang, path in by_lang.items()}, self.name, notes)
 
 
 @dataclass(frozen=True)
@@ -92,15 +112,16 @@ class HubQA(Source):
         return mirrored(root, self.repo)
 
     def load(self, root: Path | None) -> TrainSet:
-        """Read the configurations and join them by id."""
+        """Read the configurations and join them by id; questions without an answer (SQuAD 2) are left out."""
+        notes = Notes()
+        configs = dict(entry.partition("=")[::2] for entry in self.langs)
         found = {}
-        for entry in self.langs:
-            lang, _, config = entry.partition("=")
+        for lang, written in by_canonical(configs, f"hub-qa:{self.repo}", notes).items():
             with reading(f"hub-qa:{self.repo}", self.repo), kept_apart(self.files(root)):
-                found[lang] = dict(self._rows(config or lang, mirror(root, self.repo)))
-        return _joined(found, self.name)
+                found[lang] = list(self._rows(configs[written] or written, mirror(root, self.repo), notes))
+        return _joined(found, self.name, notes)
 
-    def _rows(self, config: str, folder: Path | None) -> Iterator[tuple[str, tuple[str, str]]]:
+    def _rows(self, config: str, folder: Path | None, notes: Notes) -> Iterator[_Question]:
         from datasets import load_dataset
 
         where: Any = str(folder) if folder else self.repo
@@ -110,7 +131,13 @@ class HubQA(Source):
             raise TaskError(f"{self.repo} ({config}): no column {', '.join(sorted(absent))}; it has "
                             f"{', '.join(data.column_names)}")  # fmt: skip
         for row in data:
-            yield str(row["id"]), (str(row["question"]), str(row["context"]))
+            asked = _Question(
+                str(row["id"]), row["question"], row["context"], f"{self.repo} ({config}), {row['id']!r:.80}"
+            )
+            if _is_answerable(row):
+                yield asked
+            else:
+                notes.left_out(UNANSWERABLE, asked.where)
 
 
 MMARCO_LANGUAGES = {
@@ -142,6 +169,8 @@ class MMarco(Source):
     revision = "1f7f99e04de0635cb61b073b359d474a3c252b84"
 
     def __post_init__(self) -> None:
+        langs = () if isinstance(self.langs, str) else tuple(dict.fromkeys(map(canonical, self.langs)))
+        object.__setattr__(self, "langs", langs or self.langs)
         unknown = [lang for lang in self.langs if lang not in MMARCO_LANGUAGES]
         if isinstance(self.langs, str) or unknown or not self.langs:
             raise TaskError(f"mmarco: langs is a tuple of {', '.join(MMARCO_LANGUAGES)}; got {self.langs!r}")
@@ -159,22 +188,26 @@ class MMarco(Source):
 
     def load(self, root: Path | None) -> TrainSet:
         """Read the triples, then the queries and passages that they name, in every language."""
-        pairs = self._pairs(self._file("data/triples.train.ids.small.tsv", root))
+        notes = Notes(root)
+        pairs = self._pairs(self._file("data/triples.train.ids.small.tsv", root), notes)
         wanted_q, wanted_d = {q for q, _ in pairs}, {d for _, d in pairs}
         query: dict[str, list[str | None]] = {}
         passage: dict[str, list[str | None]] = {}
         for lang in self.langs:
             word = MMARCO_LANGUAGES[lang]
-            asked = self._texts(f"data/v2/queries/train/{word}_queries.train.tsv", root, wanted_q)
-            told = self._texts(f"data/v2/collections/{word}_collection.tsv", root, wanted_d)
+            asked = self._texts(f"data/v2/queries/train/{word}_queries.train.tsv", root, wanted_q, notes)
+            told = self._texts(f"data/v2/collections/{word}_collection.tsv", root, wanted_d, notes)
             both = [(asked.get(q), told.get(d)) for q, d in pairs]
             query[lang] = [q if d is not None else None for q, d in both]
             passage[lang] = [d if q is not None else None for q, d in both]
-        return TrainSet(self.langs, query, passage, linked((("q", q), ("d", d)) for q, d in pairs))
+            lost = [pair for pair, texts in zip(pairs, both, strict=True) if None in texts]
+            notes.left_out("pairs without a text in a language", f"{lang}: {lost[0] if lost else ''}", len(lost))
+        group = linked((("q", q), ("d", d)) for q, d in pairs)
+        return TrainSet(self.langs, query, passage, group, noticed=notes.found())
 
-    def _pairs(self, path: Path) -> list[tuple[str, str]]:
+    def _pairs(self, path: Path, notes: Notes) -> list[tuple[str, str]]:
         pairs: dict[tuple[str, str], None] = {}
-        for line, text in read_lines(path):
+        for line, text in read_lines(path, notes):
             ids = text.split("\t")
             if len(ids) != 3:
                 raise TaskError(f"{path}, line {line}: a triple is three ids separated by tabs; got {text!r:.60}")
@@ -183,10 +216,10 @@ class MMarco(Source):
                 break
         return list(pairs)
 
-    def _texts(self, name: str, root: Path | None, wanted: set[str]) -> dict[str, str]:
+    def _texts(self, name: str, root: Path | None, wanted: set[str], notes: Notes) -> dict[str, str]:
         path = self._file(name, root)
         found = {}
-        for line, row in read_lines(path):
+        for line, row in read_lines(path, notes):
             identity, tab, text = row.partition("\t")
             if not tab:
                 raise TaskError(f"{path}, line {line}: an id, a tab and a text are expected; got {row!r:.60}")
@@ -204,41 +237,94 @@ class MMarco(Source):
             return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self.revision))
 
 
-def _squad(path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
-    articles = read_json(path).get("data")
+def _squad(path: Path, notes: Notes) -> Iterator[_Question]:
+    """The questions of a file that its paragraphs answer."""
+    articles = read_json(path, notes).get("data")
     try:
         for article in articles:  # type: ignore[attr-defined]
             for paragraph in article["paragraphs"]:
-                for question in paragraph["qas"]:
-                    yield str(question["id"]), (question["question"], paragraph["context"])
+                for asked in paragraph["qas"]:
+                    row = _Question(
+                        str(asked["id"]), asked["question"], paragraph["context"], f"{path}, {asked['id']!r}"
+                    )
+                    if _is_answerable(asked):
+                        yield row
+                    else:
+                        notes.left_out(UNANSWERABLE, row.where)
     except (TypeError, KeyError, IndexError) as error:
         raise TaskError(f"{path}: not in SQuAD's layout ({type(error).__name__}: {error}); correct it") from None
 
 
-def _joined(by_lang: dict[str, dict[str, tuple[str, str]]], name: str) -> TrainSet:
-    """One item per id that comes up in any language with two texts."""
-    kept = {
-        lang: {i: pair for i, pair in rows.items() if all(_is_text(t) for t in pair)} for lang, rows in by_lang.items()
-    }
-    ids = list(dict.fromkeys(i for rows in kept.values() for i in rows))
+UNANSWERABLE = "questions that their paragraph does not answer"
+
+
+def _is_answerable(asked: Mapping[str, object]) -> bool:
+    """Whether SQuAD 2 does not say otherwise: by ``is_impossible``, or by a list of answers that is empty."""
+    answers = asked.get("answers", [True])
+    texts = answers.get("text") if isinstance(answers, Mapping) else answers
+    return asked.get("is_impossible") is not True and texts is not None and len(texts) > 0  # type: ignore[arg-type]
+
+
+def _language_of(path: Path) -> str:
+    """``de.json`` and ``xquad.de.json`` are German."""
+    try:
+        return canonical(path.stem.rpartition(".")[2])
+    except TaskError:
+        raise TaskError(f"{path}: a file in SQuAD's layout is called after its language, as de.json") from None
+
+
+Texts = tuple[str, str]
+"""Question and paragraph."""
+
+
+def _joined(by_lang: Mapping[str, Iterable[_Question]], name: str, notes: Notes) -> TrainSet:
+    """One item per id that comes up in any language with two texts.
+
+    Where an id comes up several times, each is an item, and all are one group; the first of one language is joined with
+    the first of another where all languages have as many, else they stay apart.
+    """
+    kept = {lang: _by_id(rows, notes) for lang, rows in by_lang.items()}
+    items: list[tuple[str, dict[str, Texts]]] = []
+    for identity in dict.fromkeys(i for rows in kept.values() for i in rows):
+        there = {lang: rows[identity] for lang, rows in kept.items() if identity in rows}
+        if len({len(texts) for texts in there.values()}) == 1:
+            items += [
+                (identity, dict(zip(there, several, strict=True))) for several in zip(*there.values(), strict=True)
+            ]
+        else:
+            items += [(identity, {lang: pair}) for lang, texts in there.items() for pair in texts]
     langs = tuple(sorted(lang for lang, rows in kept.items() if rows))
-    if not ids:
+    if not items:
         raise TaskError(f"{name}: no question with a text and a paragraph")
     return TrainSet(
         langs=langs,
-        query={lang: [kept[lang][i][0] if i in kept[lang] else None for i in ids] for lang in langs},
-        passage={lang: [kept[lang][i][1] if i in kept[lang] else None for i in ids] for lang in langs},
-        group=linked(_keys(i, kept) for i in ids),
+        query={lang: [texts[lang][0] if lang in texts else None for _, texts in items] for lang in langs},
+        passage={lang: [texts[lang][1] if lang in texts else None for _, texts in items] for lang in langs},
+        group=linked(_keys(identity, texts) for identity, texts in items),
+        noticed=notes.found(),
     )
 
 
-def _keys(identity: str, by_lang: dict[str, dict[str, tuple[str, str]]]) -> Iterable[tuple[str, str, str]]:
-    for lang, rows in by_lang.items():
-        if identity in rows:
-            question, paragraph = rows[identity]
-            yield "query", lang, question.strip()
-            yield "passage", lang, paragraph.strip()
+def _by_id(rows: Iterable[_Question], notes: Notes) -> dict[str, list[Texts]]:
+    """The texts of each id, in their order; what comes up again with the same texts once."""
+    found: dict[str, list[Texts]] = {}
+    for row in rows:
+        question, paragraph = ("" if t is None else turns_joined(t, row.where) for t in (row.question, row.paragraph))
+        if not (question.strip() and paragraph.strip()):
+            notes.repaired("questions or paragraphs without text, left out", row.where)
+            continue
+        before = found.setdefault(row.identity, [])
+        if (question, paragraph) in before:
+            notes.repaired("questions that come up again, equal", row.where)
+            continue
+        if before:
+            notes.repaired("questions under an id that another has, in one group with it", row.where)
+        before.append((question, paragraph))
+    return found
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+def _keys(identity: str, texts: Mapping[str, Texts]) -> Iterator[tuple[str, ...]]:
+    yield "id", identity
+    for lang, (question, paragraph) in texts.items():
+        yield "query", lang, question.strip()
+        yield "passage", lang, paragraph.strip()

@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 
 from tasks.contract import EvalSet, Task, TaskError
 from tasks.files import find, is_file, read_json
+from tasks.languages import canonical
 
 T = TypeVar("T")
 
@@ -50,10 +51,11 @@ class _LAReQA(Task):
             return
         if isinstance(self.langs, str) or not self.langs:
             raise TaskError(f"{self.folder}: langs is a tuple such as ('de', 'en'); got {self.langs!r}")
-        for lang in self.langs:
+        asked = tuple(canonical(lang) if isinstance(lang, str) else lang for lang in self.langs)
+        for lang in asked:
             if lang not in self.offered:
                 raise TaskError(f"{self.folder}: the languages are {', '.join(self.offered)}; got {lang!r}")
-        langs = tuple(lang for lang in self.offered if lang in self.langs)
+        langs = tuple(lang for lang in self.offered if lang in asked)
         object.__setattr__(self, "langs", None if langs == self.offered else langs)
         if self.langs is not None:
             object.__setattr__(self, "name", "-".join((self.folder, *langs)))

@@ -14,17 +14,13 @@ from typing import Any, NamedTuple
 from tasks.beir import IDENTICAL_LEAVE
 from tasks.beir_files import passage_text
 from tasks.contract import EvalSet, Noticed, Task, TaskError, first_line
-from tasks.hub import kept_apart, mirror, mirrored, reading
+from tasks.hub import kept_apart, mirror, mirrored, reading, turns_joined
+from tasks.languages import canonical, script_of, three_letters
 from tasks.notes import Notes, together
 from tasks.qrels import answers
 from tasks.streamed import Row, Streamed
 
 CORPUS_FIRST = frozenset({"BelebeleRetrieval", "MLQARetrieval"})
-
-MACRO = {"arb": "ar", "cmn": "zh", "pes": "fa", "swh": "sw", "zsm": "ms", "npi": "ne", "lvs": "lv", "ekk": "et",
-         "ydd": "yi", "als": "sq", "azj": "az", "uzn": "uz", "khk": "mn", "plt": "mg", "pbt": "ps",
-         "ory": "or"}  # fmt: skip
-"""ISO 639-3 codes of a language whose two-letter code names the macro-language."""
 
 
 class _Part(NamedTuple):
@@ -67,6 +63,8 @@ class MtebTask(Task):
             raise TaskError(f"mteb:{self.task}: langs is a tuple such as ('de', 'en'); got {self.langs!r}")
         if not all(isinstance(x, str) for x in (*(self.langs or ()), self.split or "")):
             raise TaskError(f"mteb:{self.task}: languages and the split are text; got {self.langs!r}, {self.split!r}")
+        if self.langs is not None:
+            object.__setattr__(self, "langs", tuple(dict.fromkeys(map(canonical, self.langs))))
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -211,15 +209,10 @@ def query_text(row: Mapping[str, Any], where: str) -> str:
         TaskError: null, or turns in another form.
     """
     text, instruction = row["text"], row.get("instruction")
-    if isinstance(text, str):
-        return text if instruction is None else f"{text} {instruction}"
-    if isinstance(text, list) and text and all(isinstance(turn, str) for turn in text):
-        joined = "; ".join(text)
-    elif isinstance(text, list) and text and all(isinstance(t, dict) and {"role", "content"} <= set(t) for t in text):
-        joined = "; ".join(f"{turn['role']}: {turn['content']}" for turn in text)
-    else:
-        raise TaskError(f"{where}: the query {row['id']!r:.80} is text, or a list of turns; got {text!r:.60}")
-    return joined if instruction is None else f"{instruction} {joined}"
+    joined = turns_joined(text, f"{where}, query {row['id']!r:.80}")
+    if instruction is None:
+        return joined
+    return f"{joined} {instruction}" if isinstance(text, str) else f"{instruction} {joined}"
 
 
 @cache
@@ -270,31 +263,10 @@ def _load(name: str, subsets: list[str], split: str, folder: Path | None) -> Any
 
 
 def _codes(langs: list[str]) -> list[str]:
-    """Mteb's ``zho-Hant`` as BCP-47 ``zh-hant``; the script is named where it is not the language's usual one."""
-    two, usual = _iso()
-    codes = []
-    for lang in langs:
-        three, _, script = lang.partition("-")
-        code = two.get(three, three)
-        codes.append(code if usual.get(three, script) == script else f"{code}-{script.lower()}")
-    return codes
-
-
-@cache
-def _iso() -> tuple[dict[str, str], dict[str, str]]:
-    """ISO 639-3 to the two-letter code, and to the usual script, from the tables that mteb ships."""
-    import json
-    from importlib.resources import files
-
-    folder = files("mteb.languages")
-    three = json.loads((folder / "iso_639_1_to_3.json").read_text(encoding="utf-8"))
-    usual = json.loads((folder / "iso_639_3_to_default_script.json").read_text(encoding="utf-8"))
-    return {v: k for k, v in three.items()} | MACRO, usual
+    """Mteb's ``zho-Hant`` as ``zh-hant``; the script is named where it is not the language's usual one."""
+    return [canonical(lang) for lang in langs]
 
 
 def script_codes(code: str) -> str:
     """The other way round: ``zh-hant`` as mteb's ``zho-Hant``."""
-    two, usual = _iso()
-    base, _, script = code.partition("-")
-    three = next((k for k, v in two.items() if v == base and k not in MACRO), base)
-    return f"{three}-{script.capitalize() if script else usual.get(three, 'Latn')}"
+    return f"{three_letters(code)}-{script_of(code) or 'Latn'}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks.beir import BeirFolder
+from tasks.beir import BeirFolder, language_folders
 from tasks.contract import EvalSet, Task, TaskError
 from tasks.files import is_folder, listed
+from tasks.languages import canonical
 from tasks.mteb_task import MtebTask
 
 BEIR_CITATION = "Thakur et al. 2021, BEIR, arXiv 2104.08663"
@@ -119,25 +120,26 @@ class BeirNamed(Task):
         )
 
 
-def beir(name: str, split: str | None = None, lang: str = "en", ignore_identical_ids: bool = False) -> Task:
+def beir(
+    name: str,
+    split: str | None = None,
+    lang: str | None = None,
+    langs: tuple[str, ...] | None = None,
+    ignore_identical_ids: bool = False,
+) -> Task:
     """``beir:scifact``, ``beir:climate-fever-hard``, or ``beir:path/to/folder`` of a data set in BEIR's layout.
 
-    Where the queries of a folder are passages under the same ids, ``ignore_identical_ids=True`` takes each out of its
-    own ranking, as mteb does for the data sets of BEIR that are so.
+    A folder is one data set, in English or in ``lang``; or it holds one for each language, in folders that are called
+    after them, ``path/to/folder/de/corpus.jsonl``, of which ``langs=('de', 'en')`` chooses some. Where its queries are
+    passages under the same ids, ``ignore_identical_ids=True`` takes each out of its own ranking, as mteb does for the
+    data sets of BEIR that are so.
     """
     folder = Path(name)
-    if is_folder(folder) and (folder.is_absolute() or "/" in name or name.startswith(".")):
-        own = folder.resolve()
-        if not own.name:
-            raise TaskError(f"beir:{name}: a task is named after its folder, and this one has no name")
-        called = "-".join(
-            (own.name, *(() if split is None else (split,)), *(("no-self",) if ignore_identical_ids else ()))
-        )
-        return BeirFolder(called, str(own), "test" if split is None else split, (lang,), ignore_identical_ids)
-    if split is not None or lang != "en" or ignore_identical_ids:
-        raise TaskError(
-            f"beir:{name}: split, lang and ignore_identical_ids are of a folder; BEIR's data sets have theirs"
-        )
+    if folder.is_absolute() or "/" in name or name.startswith("."):
+        return _folder(name, split, lang, langs, ignore_identical_ids)
+    if (split, lang, langs, ignore_identical_ids) != (None, None, None, False):
+        raise TaskError(f"beir:{name}: split, lang, langs and ignore_identical_ids are of a folder; BEIR's data sets "
+                        "have theirs")  # fmt: skip
     base = name.removesuffix("-hard")
     if base != name and base in HARD:
         return MtebTask(HARD[base], called=name, main="nDCG@10")
@@ -147,6 +149,39 @@ def beir(name: str, split: str | None = None, lang: str = "en", ignore_identical
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise TaskError(f"beir: no data set {name!r}; there are {', '.join(names)}, and folders with a '/'.{hint}")
     return BeirNamed(name)
+
+
+def _folder(
+    name: str, split: str | None, lang: str | None, langs: tuple[str, ...] | None, ignore_identical_ids: bool
+) -> BeirFolder:
+    if not is_folder(Path(name)):
+        raise TaskError(f"beir:{name:.200}: no such folder; where its name has a comma, which separates tasks, or a "
+                        "bracket, rename it or link to it")  # fmt: skip
+    own = Path(name).resolve()
+    if not own.name:
+        raise TaskError(f"beir:{name}: a task is named after its folder, and this one has no name")
+    there = language_folders(own)
+    if lang is not None and there:
+        raise TaskError(f"beir:{name}: lang is of a folder of one language, langs=({lang!r},) of this one")
+    if langs is not None and not there:
+        raise TaskError(f"beir:{name}: langs is of a folder with a folder per language that has a corpus.jsonl; "
+                        "lang='de' is of this one")  # fmt: skip
+    chosen = tuple(there) if langs is None else _chosen(name, langs, there)
+    added = [*([split] if split is not None else []), *(chosen if chosen != tuple(there) else ())]
+    called = "-".join((own.name, *added, *(["no-self"] if ignore_identical_ids else [])))
+    place = own / there[chosen[0]] if len(chosen) == 1 else own
+    codes = chosen or (canonical("en" if lang is None else lang),)
+    return BeirFolder(called, str(place), "test" if split is None else split, codes, ignore_identical_ids)
+
+
+def _chosen(name: str, langs: tuple[str, ...], there: Mapping[str, str]) -> tuple[str, ...]:
+    if isinstance(langs, str) or not langs or not all(isinstance(lang, str) for lang in langs):
+        raise TaskError(f"beir:{name}: langs is a tuple such as ('de', 'en'); got {langs!r}")
+    asked = {canonical(lang) for lang in langs}
+    unknown = sorted(asked.difference(there))
+    if unknown:
+        raise TaskError(f"beir:{name}: the languages are {', '.join(there)}; got {unknown[0]!r}")
+    return tuple(lang for lang in there if lang in asked)
 
 
 def mteb(name: str, langs: tuple[str, ...] | None = None, split: str | None = None) -> Task:

@@ -40,7 +40,7 @@ class Notes:
 
     def _add(self, what: str, where: str, count: int, dirty: bool) -> None:
         first = self._found.get(what)
-        if first is not None:
+        if first is not None and count:
             self._found[what] = replace(first, count=first.count + count)
         elif count:
             self._found[what] = Noticed(what, count, where.removeprefix(self._below), dirty)

@@ -20,6 +20,7 @@ from tasks import EvalSet, Source, Task, TrainSet
 from tasks.contract import Noticed
 from tasks.held_out import evalset_of, held_out
 from tasks.notes import together
+from tasks.scripts import noticed_languages
 
 
 class LoadedTask(NamedTuple):
@@ -72,13 +73,14 @@ def say_noticed(name: str, noticed: Sequence[Noticed], strict: bool, say: Say) -
 def load_training(
     plan: Plan, sources: Sequence[Source], root: Path | None, tasks: Sequence[LoadedTask], say: Say
 ) -> TrainData:
-    """The items of all sources in the training languages; languages that no source has are named.
+    """The items of all sources in the training languages; what the sources have beside them, or lack, is named.
 
     Raises:
         BenchError: items share text with a test set, and the plan does not say what to do with them.
     """
     sets = [s.load(root) for s in sources]
-    noticed = {source.name: train.noticed for source, train in zip(sources, sets, strict=True) if train.noticed}
+    seen = [together([train.noticed, noticed_languages(train)]) for train in sets]
+    noticed = {source.name: kinds for source, kinds in zip(sources, seen, strict=True) if kinds}
     for name, kinds in noticed.items():
         say_noticed(name, kinds, plan.strict, say)
     validated = _validated(plan, sources, sets)
@@ -88,17 +90,20 @@ def load_training(
     if plan.overlap == "drop":
         shared = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
         sets = [without(train, items) for train, items in zip(sets, shared, strict=True)]
-    data = combine(sets, plan.settings.languages, plan.settings.train_weights)
+    offered = sorted({lang for train in sets for lang in train.langs})
+    data = combine(sets, plan.settings.languages or offered, plan.settings.train_weights)
     found = tuple(o.summary() for o in overlaps)
     data = dataclasses.replace(data, overlaps=found, held_out=validated, noticed=noticed)
     counts = data.pool.has.sum(axis=0).tolist()
     listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
     say(f"training items: {data.pool.n_items:,} ({listed})")
+    others = [lang for lang in offered if lang not in data.pool.langs]
+    if others:
+        say(f"not trained on, though the sources have them: {', '.join(others)} (--languages names what is)")
     absent = [lang for lang in plan.settings.languages if lang not in data.pool.langs]
     unknown = [lang for lang in absent if lang not in TRAINED_IN_PAPER]
     if unknown:
-        offered = ", ".join(data.pool.langs)
-        raise BenchError(f"no source has the training language {unknown[0]!r}; of those asked for they have {offered}")
+        raise BenchError(f"no source has the training language {unknown[0]!r}; they have {', '.join(offered)}")
     if absent:
         say(f"no training items in {', '.join(absent)}: not trained on")
     return data
@@ -111,7 +116,7 @@ def _validated(plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet]) 
     pass
 
     whole = [evalset_of(train, source.name) for source, train in zip(sources, sets, strict=True)]
-    few = [few_groups(evalset, plan.settings.languages) for evalset in whole]
+    few = [few_groups(evalset, plan.settings.languages or sorted(evalset.queries)) for evalset in whole]
     return tuple(evalset for evalset in few if evalset is not None)
 
 
@@ -141,7 +146,10 @@ def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTa
         BenchError: a set's name could not be that of a file: figures and exports are named after it; or something was
             repaired, and ``strict`` refuses that.
     """
-    sets = list(task.load(root))
+    sets = [
+        dataclasses.replace(evalset, noticed=together([evalset.noticed, noticed_languages(evalset)]))
+        for evalset in task.load(root)
+    ]
     noticed: dict[str, list[tuple[Noticed, ...]]] = {}
     for evalset in sets:
         file_name(evalset.name, f"task {task.name}: the name of a set")

@@ -12,6 +12,7 @@ from scipy import sparse
 from bench.data.corpus import Corpus, Ints, Ranker
 from bench.data.words import is_character, units
 from bench.errors import BenchError
+from tasks.languages import base
 
 K1, B = 0.9, 0.4
 """BM25's parameters as in Anserini and the BEIR paper."""
@@ -19,8 +20,9 @@ K1, B = 0.9, 0.4
 
 STEMMERS = {
     "ar": "arabic", "da": "danish", "de": "german", "el": "greek", "en": "porter", "es": "spanish", "fi": "finnish",
-    "fr": "french", "hi": "hindi", "hu": "hungarian", "id": "indonesian", "it": "italian", "nl": "dutch",
-    "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sv": "swedish", "tr": "turkish",
+    "fr": "french", "hi": "hindi", "hu": "hungarian", "id": "indonesian", "it": "italian", "nb": "norwegian",
+    "nl": "dutch", "nn": "norwegian", "no": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 """Language -> Snowball algorithm."""
 
@@ -124,7 +126,7 @@ class BM25:
         return sparse.csr_matrix((ones, (rows, columns)), shape=(len(texts), len(self._column)))
 
     def _stemmed(self, text: str, lang: str) -> list[str]:
-        stemmer = self._stemmer.get(lang.partition("-")[0])
+        stemmer = self._stemmer.get(base(lang))
         return words(text) if stemmer is None else stemmer.stemWords(words(text))
 
 

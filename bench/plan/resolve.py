@@ -21,7 +21,7 @@ from bench.plan.identity import canonical_arguments
 from bench.store.json_files import hash8
 from strategies import STRATEGIES, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
-from tasks.files import is_file
+from tasks.files import is_file, is_folder
 from tasks.parallel_jsonl import from_path
 
 T = TypeVar("T")
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 LONGEST_EXPRESSION = 2000
 """Characters of an expression."""
+
+
+JSONL = (".jsonl", ".jsonl.gz")
 
 
 _PARAMETER = re.compile(r"\s*[A-Za-z_]\w*\s*=")
@@ -42,7 +45,10 @@ class _Written(NamedTuple):
 
 
 def _parsed(text: str) -> _Written | None:
-    """None where it is neither form."""
+    """None where it is neither form. Brackets in the name of a folder that is there are no arguments."""
+    place = text.strip().partition(":")[2]
+    if "(" in place and is_folder(Path(place)):
+        return _Written(text.strip(), "")
     name, bracket, rest = text.strip().partition("(")
     whole = not bracket or rest.endswith(")")
     if not name.strip() or ")" in name or not whole or len(text) > LONGEST_EXPRESSION:
@@ -117,9 +123,13 @@ def task(text: str, plugins: bool = True) -> Task:
 
 
 def source(text: str, plugins: bool = True) -> Source:
-    """The training source of a name, or of the path of a .jsonl or .jsonl.gz file."""
-    if text.endswith((".jsonl", ".jsonl.gz")):
+    """The training source of a name, or of the path of a .jsonl or .jsonl.gz file, as ``mine.jsonl(lang='de')``."""
+    if text.endswith(JSONL):
         return from_path(Path(text))
+    written = _parsed(text)
+    if written is not None and written.name.endswith(JSONL):
+        of_file = {written.name: partial(from_path, Path(written.name))}
+        return _build(text, _Kind("source", of_file, {}, "bench.sources", Source), plugins)
     return _build(text, _Kind("source", SOURCES, SOURCE_FAMILIES, "bench.sources", Source), plugins)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, get_origin, get_type_hints
 from bench.errors import BenchError
 from bench.plan.lora import Lora
 from bench.plan.protocol import Protocol
+from tasks.languages import canonical
 
 TRAINED_IN_PAPER = ("ar", "de", "en", "es", "hi", "ru", "th", "tr", "zh")
 """Training languages of arXiv 2408.10536; XQuAD-R's other two, Greek and Vietnamese, are its zero-shot languages."""
@@ -89,8 +90,9 @@ class Settings:
         bool, Asked(DATA, "leave out one in twenty groups of each source, for the tasks held-out:<source>")
     ] = False
     languages: Annotated[
-        tuple[str, ...], Asked(DATA, "languages to train on; those that no source has are left out, and said so")
-    ] = TRAINED_IN_PAPER
+        tuple[str, ...],
+        Asked(DATA, "languages to train on", said="the preset's, else all that the sources have"),
+    ] = ()
     steps: Annotated[
         int, Asked(TRAINING, "optimiser updates: the same number for every strategy, no early stopping")
     ] = 1000
@@ -193,7 +195,8 @@ class Settings:
             self.train_weights,
         )
         _require(len(self.train) > 0, "train names at least one source", self.train)
-        _require(len(set(self.languages)) == len(self.languages) > 0, "languages are named once each", self.languages)
+        object.__setattr__(self, "languages", tuple(map(canonical, self.languages)))
+        _require(len(set(self.languages)) == len(self.languages), "languages are named once each", self.languages)
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from bench.report.document import Bars, Block, Boxes, Figure, Heading, Table, Te
 from bench.report.language_pairs import pair_figures, trade_off
 from bench.store.json_files import hash8
 from bench.store.scores import POOL, SETTINGS
-from tasks.scripts import SCRIPT
+from tasks.languages import script_of
 
 
 def same_script(a: str, b: str) -> bool:
     """Whether two languages are known to be written in one script."""
-    return a in SCRIPT and SCRIPT.get(a) == SCRIPT.get(b)
+    return script_of(a) is not None and script_of(a) == script_of(b)
 
 
 FILE = Path(__file__).parent / "published.json"

@@ -32,6 +32,75 @@ def test_squad_files_are_joined_by_question(tmp_path: Path) -> None:
     assert [r for r in check_source(source, tmp_path) if not r.passed] == []
 
 
+def write_squad(path: Path, *paragraphs: tuple[str, list[dict[str, object]]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = [{"context": context, "qas": qas} for context, qas in paragraphs]
+    path.write_text(json.dumps({"data": [{"paragraphs": found}]}), encoding="utf-8")
+
+
+def asked(identity: object, question: object, **more: object) -> dict[str, object]:
+    return {"id": identity, "question": question, **more}
+
+
+ANSWER = [{"text": "Ann", "answer_start": 0}]
+
+
+def test_questions_without_an_answer_are_no_positives(tmp_path: Path) -> None:
+    for lang in ("de", "en"):
+        write_squad(
+            tmp_path / "two" / f"{lang}.json",
+            (f"Ann built it {lang}", [
+                asked("1", f"who built it {lang}", answers=ANSWER, is_impossible=False),
+                asked("2", f"who burnt it {lang}", answers=[], is_impossible=True, plausible_answers=ANSWER),
+                asked("3", f"who sold it {lang}", answers=[]),
+                asked("4", f"who saw it {lang}", answers=ANSWER, is_impossible=True),
+                asked("5", f"who drew it {lang}", answers={"text": [], "answer_start": []}),
+            ]),
+        )  # fmt: skip
+    train = SquadFolder("two").load(tmp_path)
+    assert train.query == {"de": ["who built it de"], "en": ["who built it en"]}
+    (said,) = train.noticed
+    assert (said.what, said.count, said.dirty) == ("questions that their paragraph does not answer", 8, False)
+    assert said.example == "two/de.json, '2'"
+
+
+def test_an_id_that_comes_up_again_is_not_lost(tmp_path: Path) -> None:
+    for lang, more in (("de", ()), ("en", ()), ("fr", (("c fr", [asked("x", "q2 fr")]),))):
+        write_squad(
+            tmp_path / "ids" / f"{lang}.json",
+            (f"a {lang}", [asked("x", f"q {lang}"), asked("y", f"r {lang}")]),
+            (f"b {lang}", [asked("x", f"q {lang}"), asked("y", f"s {lang}"), asked("y", f"s {lang}")]),
+            *more,
+        )
+    two = SquadFolder("ids")
+    whole = two.load(tmp_path)
+    (tmp_path / "ids" / "fr.json").unlink()
+    train = two.load(tmp_path)
+    assert train.query == {lang: [f"q {lang}", f"q {lang}", f"r {lang}", f"s {lang}"] for lang in ("de", "en")}
+    assert train.passage == {lang: [f"a {lang}", f"b {lang}", f"a {lang}", f"b {lang}"] for lang in ("de", "en")}
+    assert len(set(train.group)) == 1
+    said = {n.what: n.count for n in train.noticed}
+    assert said == {
+        "questions under an id that another has, in one group with it": 4, "questions that come up again, equal": 2
+    }  # fmt: skip
+    # where languages have different numbers of them, nobody knows which belong together
+    of_x = [i for i in range(len(whole.group)) if any(str(part[i]).startswith("q") for part in whole.query.values())]
+    assert [sum(part[i] is not None for part in whole.query.values()) for i in of_x] == [1] * 7
+    assert [r for r in check_source(two, tmp_path) if not r.passed] == []
+
+
+def test_turns_are_joined_and_questions_without_text_left_out(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "who?"}, {"role": "assistant", "content": "she"}]
+    write_squad(tmp_path / "t" / "en.json", ("text", [asked(1, ["one", "two"]), asked(2, turns), asked(3, None)]),
+                (" ", [asked(4, "why?")]))  # fmt: skip
+    train = SquadFolder("t").load(tmp_path)
+    assert train.query == {"en": ["one; two", "user: who?; assistant: she"]}
+    assert {n.what: n.count for n in train.noticed} == {"questions or paragraphs without text, left out": 2}
+    write_squad(tmp_path / "t" / "en.json", ("text", [asked(1, {"en": "why?"})]))
+    with pytest.raises(TaskError, match=r"en\.json, 1: text or a list of turns is expected; got \{'en'"):
+        SquadFolder("t").load(tmp_path)
+
+
 def test_squad_layout_is_checked(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(TaskError, match=r"mine: holds no <lang>\.json"):

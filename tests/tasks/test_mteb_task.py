@@ -115,7 +115,7 @@ def test_turns_are_joined_as_mteb_joins_them(text: object, expected: str) -> Non
 def test_queries_that_are_no_text_are_refused(text: object) -> None:
     from tasks.mteb_task import query_text
 
-    with pytest.raises(TaskError, match="here: the query 'q' is text, or a list of turns; got"):
+    with pytest.raises(TaskError, match="here, query 'q': text or a list of turns is expected; got"):
         query_text({"id": "q", "text": text}, "here")
 
 

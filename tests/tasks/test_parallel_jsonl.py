@@ -46,8 +46,9 @@ def test_groups_join_by_field_by_query_and_by_passage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("record", "message"), [
     ({"query": {}, "passage": {}}, "line 2: a record has an 'id' that is text; got None"),
-    (item("1", {}, {}), "line 2: id '1' comes up twice"),
-    ({"id": "2", "query": "x", "passage": {}}, "line 2: a record has 'query' as an object of language: text; got str"),
+    (item("1", {"en": "else"}, {"en": "p"}), "line 2: id '1' comes up twice, with other texts than in line 1"),
+    (item("2", {}, {}), "line 2: id '2' has no language with both a query and a passage"),
+    ({"id": "2", "query": 3, "passage": {}}, "line 2: a record has 'query' as an object of language: text; got int"),
     ({"id": "2", "query": {}}, "line 2: a record has 'passage' as an object"),
     (item("2", {"en": 3}, {}), "line 2: 'query' in 'en' is text; got int"),  # type: ignore[dict-item]
     (item("2", {"English!": "x"}, {}), "line 2: 'English!' in 'query' is not a language code"),
@@ -56,6 +57,53 @@ def test_broken_records_are_named(tmp_path: Path, record: dict[str, object], mes
     path = write(tmp_path / "a.jsonl", item("1", {"en": "q"}, {"en": "p"}), record)
     with pytest.raises(TaskError, match=message):
         from_path(path).load(None)
+
+
+@pytest.mark.parametrize("record", [
+    {"lang": "de", "query": "q", "passage": "p"},
+    {"language": "deu", "anchor": "q", "positive": "p"},
+    {"id": 7, "lang": "DE", "anchor": "q", "positive": "p", "negative": "n"},
+    {"lang": "de", "query": "q", "passage": "p", "negatives": ["n", " "], "group": "g"},
+])  # fmt: skip
+def test_records_of_one_language_have_a_short_form(tmp_path: Path, record: dict[str, object]) -> None:
+    train = from_path(write(tmp_path / "a.jsonl", record, {"lang": "en", "anchor": "r", "positive": "s"})).load(None)
+    assert train.query == {"de": ["q", None], "en": [None, "r"]}
+    assert train.passage == {"de": ["p", None], "en": [None, "s"]}
+    negative = {"de": [("n",), ()]} if "negative" in record or "negatives" in record else {}
+    assert train.negative == negative
+    assert [r for r in check_source(from_path(tmp_path / "a.jsonl"), None) if not r.passed] == []
+
+
+def test_a_file_may_say_the_language_of_its_records(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"anchor": "q", "positive": "p"}, {"anchor": "r", "positive": "s"})
+    source = from_path(path, "zh-TW")
+    assert source.load(None).query == {"zh-hant": ["q", "r"]}
+    assert source.parameters() == {"lang": "zh-hant"}
+    assert from_path(path).parameters() == {}
+    with pytest.raises(TaskError, match=r"line 1: a record of one language says which, as \"lang\": \"de\""):
+        from_path(path).load(None)
+
+
+def test_what_means_the_same_is_read_and_counted(tmp_path: Path) -> None:
+    clean = [item("1", {"en": "a"}, {"en": "A"}), item("2", {"en": "b", "de": "c"}, {"en": "B", "de": "C"})]
+    expected = from_path(write(tmp_path / "clean.jsonl", *clean)).load(None)
+    assert expected.noticed == ()
+    path = tmp_path / "set" / "noisy.jsonl"
+    path.parent.mkdir()
+    lines = [json.dumps(row) for row in (
+        clean[0] | {"id": 1, "score": float("nan")},
+        clean[1] | {"query": {"EN": "b", "de": "c", "fr": None}, "passage": {"eng": "B", "de": "C", "it": "only"}},
+        clean[0],
+    )]  # fmt: skip
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n")
+    found = from_path(path).load(None)
+    assert (found.query, found.passage, found.group) == (expected.query, expected.passage, expected.group)
+    assert {n.what: n.count for n in found.noticed} == {
+        "byte order marks": 1, "lines that end as on Windows": 3, "records with NaN or infinity": 1,
+        "ids that are numbers": 1, "language codes in another spelling": 2, "texts that are null": 1,
+        "queries or passages without the other in their language": 1, "records that come up again, equal": 1,
+    }  # fmt: skip
+    assert {n.what for n in found.noticed if not n.dirty} == {"queries or passages without the other in their language"}
 
 
 def test_missing_and_empty_files(tmp_path: Path) -> None:

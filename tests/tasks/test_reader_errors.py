@@ -77,7 +77,7 @@ def test_groups_of_the_real_sources(name: str, groups: int, data_root: Path) -> 
 
 
 @pytest.mark.parametrize(("second", "message"), [
-    (record("1", {"en": "q"}, {"en": "p"}), r"a\.jsonl, line 2: id '1' comes up twice \(line 1\)"),
+    (record("1", {"en": "q"}, {"en": "p"}), r"a\.jsonl, line 2: id '1' comes up twice, with other texts than"),
     (record("2", {"en": "q"}, {"de": "p"}), "line 2: id '2' has no language with both a query and a passage"),
     (record("2", {"en": "q"}, {"en": "p"}, group=3), "line 2: 'group' is text; got int"),
 ])  # fmt: skip
