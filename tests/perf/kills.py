@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -67,7 +68,7 @@ PHASES = [
     Phase("training: checkpoint", "bench.store.checkpoints", "", "sync"),
     Phase("training: validation", "bench.training.validation", "", "mean_ap"),
     Phase("encoding", "bench.models.encoder", "Encoder", "embed"),
-    Phase("scoring", "bench.evaluation.score", "", "_pair"),
+    Phase("scoring", "bench.evaluation.score", "", "_observed"),
     Phase("locking", "os", "", "rename"),
     Phase("writing", "os", "", "replace"),
     Phase("writing: scores", "pyarrow.parquet", "", "write_table"),
@@ -97,6 +98,8 @@ def ended(do: Callable[[], None]) -> int:
     if child == 0:
         try:
             do()
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(9)
     status = os.waitpid(child, 0)[1]
