@@ -277,7 +277,7 @@ def export_trec(options: argparse.Namespace) -> int:
     written = export_.export_trec(
         cell, options.task, options.data_root, options.out, options.depth, bool(options.trust_remote_code)
     )
-    _say(f"{len(written)} files in {options.out}")
+    _say(f"{len(written.files)} files in {options.out}: {written.compared}")
     return 0
 
 

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.analysis.means import Means, means_of
+from bench.analysis.rows import rows_of
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.errors import BenchError
+from bench.evaluation.measures import MEASURES
 from bench.plan import resolve
 from bench.store.cells import Cell, Done, read_cells
 from bench.store.json_files import file_name
-from bench.store.scores import POOL
+from bench.store.scores import POOL, read_about, score_path
 from bench.store.writing import written_aside
-from tasks import EvalSet, facts
+from tasks import EvalSet, Task, facts
 from tasks.named import mteb_name
 
 if TYPE_CHECKING:
-    from bench.data.corpus import Corpus, Ints, Ranker, Vectors
+    from bench.data.corpus import Ranker
+    from bench.evaluation import trec
 
 MTEB_NAMES = {"AP": "map", "nDCG@10": "ndcg_at_10", "R@1": "recall_at_1", "R@10": "recall_at_10",
               "R@100": "recall_at_100", "RR@10": "mrr_at_10"}  # fmt: skip
+
+
+ROUNDED = 1e-5
+"""How much scores may differ that are computed anew in float32, as a share of a query's best."""
+
+
+SLACK = {"bf16": 0.02, "fp16": 0.005}
+"""The same by the precision of the model's layers."""
 
 
 def find_cell(experiment: Path, name: str) -> Cell:
@@ -39,58 +47,74 @@ def find_cell(experiment: Path, name: str) -> Cell:
     return found[0]
 
 
+class Exported(NamedTuple):
+    """Files that were written, and how they compare with the stored scores, for people."""
+
+    files: list[Path]
+    compared: str
+
+
 def export_trec(
     cell: Cell, task: str, root: Path | None, out: Path, depth: int, trust_remote_code: bool = False
-) -> list[Path]:
+) -> Exported:
     """Rank anew with the cell's model and write ``<set>.<q_lang>-<d_lang>.run`` and ``.qrels``; ``all`` is the pool.
 
-    Scores are written so that readers order them as they were ranked: equal ones by doc_id descending, as trec_eval.
-    Judgements have the grades of the data, 0 and below too. Ids as ``trec_id`` writes them. The data are read, and the
-    names of all files known, before the model is opened. ``trust_remote_code`` is the user's consent to run the
-    model's own code, where the cell was made with it.
+    ir_measures scores what was written, and every query has to have the stored values (``trec.require_agreement``).
+    The data are read, and the names of all files known, before the model is opened. ``trust_remote_code`` is the
+    user's consent to run the model's own code, where the cell was made with it.
+
+    Raises:
+        BenchError: a query has other values, the cell cannot rank, or a file cannot be written.
     """
-    sets = list(resolve.task(task).load(root))
-    stems = [[_stem(evalset, q, d) for q, d in _pairs(evalset)] for evalset in sets]
-    ranker = _as_scored(cell, trust_remote_code)
-    written: list[Path] = []
-    for evalset, named in zip(sets, stems, strict=True):
-        for stem, texts in zip(named, _runs(evalset, ranker, cell.path.name, depth), strict=True):
-            for suffix, lines in zip(("run", "qrels"), texts, strict=True):
-                path = out / f"{stem}.{suffix}"
-                with written_aside(path) as aside:
-                    aside.write_text("".join(lines), encoding="utf-8")
-                written.append(path)
-    return written
+    from bench.evaluation import trec
+
+    asked = resolve.task(task)
+    sets = list(asked.load(root))
+    names = [[_named(evalset, q, d) for q, d in trec.judged_pairs(evalset)] for evalset in sets]
+    ranker, stored = _as_scored(cell, trust_remote_code), _stored(cell, asked)
+    slack = SLACK.get(str(cell.settings.get("precision")), ROUNDED)
+    files, found = list[Path](), list[trec.Agreement]()
+    for evalset, named in zip(sets, names, strict=True):
+        for name, one in zip(named, trec.listings(evalset, ranker, cell.path.name, depth), strict=True):
+            run, qrels = out / f"{name}.run", out / f"{name}.qrels"
+            with written_aside(run) as a, written_aside(qrels) as b:
+                a.write_text("".join(one.run), encoding="utf-8")
+                b.write_text("".join(one.qrels), encoding="utf-8")
+                if stored is not None:
+                    known = stored.get((evalset.name, one.q_lang, one.d_lang), {})
+                    found.append(trec.require_agreement(run.name, a, b, known, depth, slack))
+            files += [run, qrels]
+    if stored is None:
+        return Exported(files, f"not compared, the cell has no exact scores of {asked.name}@{asked.version}")
+    values, ties = (sum(part) for part in zip(*found, strict=True)) if found else (0, 0)
+    turned = f", but for {ties:,} in which rounding turns near ties around" if ties else ""
+    return Exported(files, f"scored by ir_measures, all {values:,} values of queries are those stored{turned}")
 
 
-def trec_id(identity: str) -> str:
-    """An id as a column of TREC's files: blanks of any kind percent-encoded, and '%' where it would be read as such.
-
-    ``urllib.parse.unquote`` gives the id back; ids without blanks and '%' stay as they are.
-    """
-    blank = r"\s|[\x1c-\x1f]|%(?=[0-9A-Fa-f]{2})"
-    return re.sub(blank, lambda sign: "".join(f"%{byte:02X}" for byte in sign[0].encode()), identity)
+def _named(evalset: EvalSet, q_lang: str, d_lang: str) -> str:
+    name = f"{evalset.name}.{q_lang}-{'all' if d_lang == POOL else d_lang}"
+    file_name(f"{name}.qrels", "a set with its languages")
+    return name
 
 
-def _pairs(evalset: EvalSet) -> list[tuple[str, str]]:
-    """(q_lang, d_lang) with judgements, d_lang ``POOL`` where there are several passage languages."""
-    langs = [*sorted(evalset.passages), *([POOL] if len(evalset.passages) > 1 else [])]
-    return [(q, d) for q in evalset.queries for d in langs if any(_judgements(evalset, q, d))]
+def _stored(cell: Cell, task: Task) -> dict[tuple[str, str, str], trec.Values] | None:
+    """Of every set, query language and passage language: measure -> query in the files -> value; None: not scored."""
+    from bench.evaluation.trec import trec_id
 
-
-def _judgements(evalset: EvalSet, q_lang: str, d_lang: str) -> Iterator[tuple[str, str, int]]:
-    """Query, passage and grade, of the queries of one language and the passages of one, or of the pool."""
-    there = evalset.passages[d_lang] if d_lang != POOL else None
-    for q in evalset.queries[q_lang]:
-        for d, grade in evalset.relevant.get(q, {}).items():
-            if there is None or d in there or evalset.absent.get(d) == d_lang:
-                yield q, d, grade
-
-
-def _stem(evalset: EvalSet, q_lang: str, d_lang: str) -> str:
-    named = f"{evalset.name}.{q_lang}-{'all' if d_lang == POOL else d_lang}"
-    file_name(f"{named}.qrels", "a set with its languages")
-    return named
+    path = score_path(cell.path, task.name, task.version)
+    if not path.is_file():
+        return None
+    about = read_about(path)
+    found: dict[tuple[str, str, str], dict[str, dict[str, float]]] = {}
+    for name in about["sets"]:
+        rows = rows_of(path, about, name)
+        keys, values = rows.keys(), {m: column.tolist() for m, column in rows.values(MEASURES).items()}
+        both = zip(*(keys[key].to_pylist() for key in ("q_lang", "d_lang", "query_id")), strict=True)
+        for i, (q_lang, d_lang, query) in enumerate(both):
+            of = found.setdefault((name, q_lang, d_lang), {m: {} for m in MEASURES})
+            for measure, column in values.items():
+                of[measure][trec_id(query)] = column[i]
+    return dict(found)
 
 
 def _as_scored(cell: Cell, trust_remote_code: bool) -> Ranker:
@@ -105,53 +129,6 @@ def _as_scored(cell: Cell, trust_remote_code: bool) -> Ranker:
     if cell.done is None or weights != cell.done.weights_sha256:
         raise BenchError(f"{cell.path}: the model is not the one that was scored (another hash of its weights)")
     return ranker
-
-
-def _runs(evalset: EvalSet, ranker: Ranker, tag: str, depth: int) -> Iterator[tuple[list[str], list[str]]]:
-    """Run lines and qrels lines of ``_pairs``."""
-    from bench.data.corpus import build_corpus
-
-    corpus = build_corpus(evalset.passages)
-    column = {d: i for i, d in enumerate(corpus.doc_id)} if evalset.itself else {}
-    passages, place = ranker.passages(corpus)
-    segments = {
-        lang: slice(int(a), int(b))
-        for lang, a, b in zip(corpus.langs, corpus.segment, corpus.segment[1:], strict=False)
-    }
-    segments[POOL] = slice(0, len(corpus.doc_id))
-    for lang, pairs in groupby(_pairs(evalset), lambda pair: pair[0]):
-        ids = [q for q in evalset.queries[lang] if evalset.relevant.get(q)]
-        leaving = np.array([column.get(evalset.itself.get(q, ""), -1) for q in ids], np.int64)
-        queries = ranker.queries([evalset.queries[lang][q] for q in ids], [lang] * len(ids))
-        for _, d_lang in pairs:
-            judged = list(_judgements(evalset, lang, d_lang))
-            part = segments[d_lang]
-            inside = (leaving >= part.start) & (leaving < part.stop)
-            gone = np.where(inside, leaving - part.start, -1)
-            found = _found(queries, passages[place[part]], _cut(corpus, part), gone, depth)
-            asked = {q for q, _, _ in judged}
-            lines = [
-                f"{trec_id(q)} Q0 {trec_id(d)} {rank} {score!r} {tag}\n"
-                for q, best in zip(ids, found, strict=True) if q in asked
-                for rank, (d, score) in enumerate(best, start=1)
-            ]  # fmt: skip
-            yield lines, [f"{trec_id(q)} 0 {trec_id(d)} {grade}\n" for q, d, grade in judged]
-
-
-def _found(
-    queries: Vectors, passages: Vectors, corpus: Corpus, leaving: Ints, depth: int
-) -> Iterator[list[tuple[str, float]]]:
-    """The passages that are retrieved for each query, at most ``depth``, best first, with their scores."""
-    from bench.evaluation import ranks
-
-    for rows, block in ranks.similarity_blocks(queries, passages):
-        ranks.leave(block, leaving[rows])
-        for scores, columns in zip(block, ranks.top_columns(block, depth, corpus), strict=True):
-            yield [(corpus.doc_id[c], float(scores[c])) for c in columns if c >= 0]
-
-
-def _cut(corpus: Corpus, part: slice) -> Corpus:
-    return corpus._replace(doc_id=corpus.doc_id[part], tie=np.asarray(corpus.tie[part]))
 
 
 def export_mteb(experiment: Path, out: Path) -> list[Path]:

@@ -119,9 +119,9 @@ def draw_case(
     absent: dict[str, str] = {}
     for lang in () if parallel else docs:
         gone = [q for q in relevant if rng.integers(0, 4) == 0]
-        absent |= {f"gone {lang}": lang} if gone else {}
+        absent |= {f"gone-{lang}": lang} if gone else {}
         for q in gone:
-            relevant[q][f"gone {lang}"] = int(rng.integers(0, 3))
+            relevant[q][f"gone-{lang}"] = int(rng.integers(0, 3))
     every = sorted({t for side in (passages, queries) for part in side.values() for t in part.values()})
     vectors = {t: rng.integers(-largest, largest + 1, 3) for t in every}
     itself = {q: str(rng.choice(pool)) for q in relevant if not parallel and pool and rng.integers(0, 3) == 0}

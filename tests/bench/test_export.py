@@ -1,5 +1,6 @@
 """What others read back: TREC files by ir_measures, result files by mteb."""
 
+import re
 from pathlib import Path
 
 import ir_measures
@@ -7,10 +8,14 @@ import numpy as np
 import pytest
 from ir_measures import AP, RR, R, nDCG
 
+from bench import export
 from bench.analysis.means import read_means
 from bench.cli import main
+from bench.evaluation.measures import MEASURES
 from bench.store import cells
+from bench.store.cells import Cell
 from bench.store.scores import POOL
+from tasks import Task
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +49,13 @@ def trec(folder: Path, cell: str, *more: str) -> int:
 
 
 @pytest.mark.parametrize("cell", ["mono", "char-tfidf"])
-def test_ir_measures_reads_what_is_stored(folder: Path, cell: str) -> None:
+def test_ir_measures_reads_what_is_stored(folder: Path, capsys: pytest.CaptureFixture[str], cell: str) -> None:
     assert trec(folder, cell, "--depth", "100000") == 0
+    told = re.search(r": scored by ir_measures, all (\S+) values of queries are those stored", capsys.readouterr().err)
+    judged = [p.read_text().splitlines() for p in (folder / cell).glob("*.qrels")]
+    queries = sum(len({line.split()[0] for line in lines}) for lines in judged)
+    assert told is not None
+    assert told[1] == f"{len(MEASURES) * queries:,}"
     means = {m.cell.path.name.split("-")[0]: m for m in read_means(cells.read_cells(folder / "results" / "small"))}
     stored = means[cell.split("-")[0]].pairs
     for q_lang, d_lang in (("en", "en"), ("de", "zh"), ("vi", POOL)):
@@ -55,6 +65,35 @@ def test_ir_measures_reads_what_is_stored(folder: Path, cell: str) -> None:
         theirs = ir_measures.calc_aggregate([AP, nDCG @ 10, R @ 100, RR @ 10], qrels, run)
         for measure, value in theirs.items():
             assert stored[q_lang, d_lang][str(measure)] == pytest.approx(value, abs=1e-6), (measure, stem)
+
+
+def test_scores_that_are_not_those_of_the_files_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    inner = export._stored
+
+    def planted(cell: Cell, task: Task) -> dict[tuple[str, str, str], dict[str, dict[str, float]]]:
+        values = inner(cell, task)
+        assert values is not None
+        found = {key: {m: dict(of) for m, of in part.items()} for key, part in values.items()}
+        query = min(found["demo-dev", "en", "de"]["nDCG@10"])
+        found["demo-dev", "en", "de"]["nDCG@10"][query] -= 1e-4
+        return found
+
+    monkeypatch.setattr(export, "_stored", planted)
+    asked = ["export", "trec", "small", "mono", "--task", "demo-dev", "--out", str(tmp_path / "out"), *places(folder)]
+    assert main(asked) == 2
+    assert "demo-dev.en-de.run: nDCG@10 of query " in capsys.readouterr().err
+    assert (tmp_path / "out" / "demo-dev.en-ar.run").is_file()
+    assert not list((tmp_path / "out").glob("*demo-dev.en-de.*"))
+
+
+def test_a_task_that_a_cell_was_not_scored_on_is_exported_and_said_to_be_so(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.demo.DemoDev.version", "0", raising=False)
+    assert trec(folder, "char-tfidf", "--depth", "5") == 0
+    assert "not compared, the cell has no exact scores of demo-dev@0" in capsys.readouterr().err
 
 
 def test_the_depth_cuts_runs_and_no_file_is_without_relevant_passages(folder: Path) -> None:
