@@ -106,7 +106,7 @@ def _stored(cell: Cell, task: Task) -> dict[tuple[str, str, str], trec.Values] |
         return None
     about = read_about(path)
     found: dict[tuple[str, str, str], dict[str, dict[str, float]]] = {}
-    for name in about["sets"]:
+    for name in about.sets:
         rows = rows_of(path, about, name)
         keys, values = rows.keys(), {m: column.tolist() for m, column in rows.values(MEASURES).items()}
         both = zip(*(keys[key].to_pylist() for key in ("q_lang", "d_lang", "query_id")), strict=True)
