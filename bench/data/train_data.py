@@ -65,13 +65,15 @@ def _rows(texts: dict[str, list[str | None]], langs: tuple[str, ...], item: np.n
 
 
 def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = ()) -> TrainData:
-    """One pool of all items of ``sets`` in ``languages``; items and languages left with nothing drop out.
+    """One pool of all items of ``sets`` in ``languages`` (all that they have, where none is given).
+
+    Items and languages left with nothing drop out.
 
     With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
     share a group, so they never meet in a batch.
     """
     offered = {lang for s in sets for lang in s.langs}
-    langs = tuple(lang for lang in languages if lang in offered)
+    langs = tuple(lang for lang in languages or sorted(offered) if lang in offered)
     if not langs:
         raise BenchError(f"no source has a training language of {list(languages)}; they have {sorted(offered)}")
     query: dict[str, list[str | None]] = {lang: [] for lang in langs}

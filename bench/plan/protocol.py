@@ -250,16 +250,25 @@ def require_in_order(experiment: Path, seeds: Sequence[int]) -> None:
 
 
 def keep_protocol(experiment: Path, stated: Protocol | None, sets: Sequence[JudgedSet]) -> None:
-    """Write the protocol with the first run; afterwards it stands, and so do its sets.
+    """Write the protocol with the first run; afterwards it stands.
+
+    Where trainings are run until claims are settled, so do its sets; else changed data are scored again, and recorded.
 
     Raises:
-        BenchError: it would be another one, or data of one of its sets are others now.
+        BenchError: it would be another one, or data of one of its fixed sets are others now.
     """
     require_same_protocol(experiment, stated)
     if not (experiment / PROTOCOL).is_file():
         json_files.write_json(experiment / PROTOCOL, dataclasses.asdict((stated or Protocol()).fixed(sets)))
         return
-    kept = {of.name: of for of in read_protocol(experiment).sets}
+    before = read_protocol(experiment)
+    kept = {of.name: of for of in before.sets}
+    if before.looks is None:
+        now = {of.name: of for of in sets if of.name in kept}
+        if any(kept[name] != of for name, of in now.items()):
+            renewed = dataclasses.replace(before, sets=tuple(now.get(of.name, of) for of in before.sets))
+            json_files.write_json(experiment / PROTOCOL, dataclasses.asdict(renewed))
+        return
     for of in sets:
         if of.name in kept and (of.data, of.measure) != (kept[of.name].data, kept[of.name].measure):
             raise BenchError(

@@ -51,7 +51,9 @@ def test_refusals(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     run = ["run", "--strategy", "mono", "--task", "held-out:demo", "--dry-run", "--results", str(tmp_path)]
     assert main(run) == 2
     assert "add --hold-out" in capsys.readouterr().err
-    assert main([*run, "--hold-out"]) == 0
+    assert main([*run, "--hold-out"]) == 2  # its few wordings come back in the items that are trained on
+    assert "--overlap drop" in capsys.readouterr().err
+    assert main([*run, "--hold-out", "--overlap", "drop"]) == 0
     with pytest.raises(TaskError, match="names one of demo, lo-help"):
         resolve.task("held-out:nothing")
 

@@ -82,13 +82,21 @@ def test_it_stands_once_it_was_written(tmp_path: Path) -> None:
     assert digest_of(tmp_path) == before
 
 
-def test_other_data_and_other_measures_of_its_sets_are_refused(tmp_path: Path) -> None:
-    keep_protocol(tmp_path, None, [NEAR])
-    keep_protocol(tmp_path, None, [FAR])
+def test_where_trainings_are_run_until_settled_other_data_and_measures_of_its_sets_are_refused(tmp_path: Path) -> None:
+    stated = Protocol(looks=Looks())
+    keep_protocol(tmp_path, stated, [NEAR])
+    keep_protocol(tmp_path, stated, [FAR])
     for change in ({"data": "near@2 1"}, {"measure": "nDCG@10"}):
         with pytest.raises(BenchError, match="fixes near as near@1 0, AP; here it is"):
-            keep_protocol(tmp_path, None, [dataclasses.replace(NEAR, **change)])
+            keep_protocol(tmp_path, stated, [dataclasses.replace(NEAR, **change)])
     assert [s.name for s in read_protocol(tmp_path).sets] == ["near"], "what comes later is exploratory"
+
+
+def test_elsewhere_changed_data_are_recorded_with_their_set(tmp_path: Path) -> None:
+    keep_protocol(tmp_path, None, [NEAR])
+    other = dataclasses.replace(NEAR, data="near@2 1")
+    keep_protocol(tmp_path, None, [other, FAR])
+    assert read_protocol(tmp_path).sets == (other,)
 
 
 def test_the_default_where_nothing_was_written(tmp_path: Path) -> None:
