@@ -131,13 +131,8 @@ class HubQA(Source):
             raise TaskError(f"{self.repo} ({config}): no column {', '.join(sorted(absent))}; it has "
                             f"{', '.join(data.column_names)}")  # fmt: skip
         for row in data:
-            asked = _Question(
-                str(row["id"]), row["question"], row["context"], f"{self.repo} ({config}), {row['id']!r:.80}"
-            )
-            if _is_answerable(row):
-                yield asked
-            else:
-                notes.left_out(UNANSWERABLE, asked.where)
+            where = f"{self.repo} ({config}), {row['id']!r:.80}"
+            yield from _answerable(row, _Question(str(row["id"]), row["question"], row["context"], where), notes)
 
 
 MMARCO_LANGUAGES = {
@@ -244,13 +239,9 @@ def _squad(path: Path, notes: Notes) -> Iterator[_Question]:
         for article in articles:  # type: ignore[attr-defined]
             for paragraph in article["paragraphs"]:
                 for asked in paragraph["qas"]:
-                    row = _Question(
-                        str(asked["id"]), asked["question"], paragraph["context"], f"{path}, {asked['id']!r}"
-                    )
-                    if _is_answerable(asked):
-                        yield row
-                    else:
-                        notes.left_out(UNANSWERABLE, row.where)
+                    where = f"{path}, {asked['id']!r}"
+                    question = _Question(str(asked["id"]), asked["question"], paragraph["context"], where)
+                    yield from _answerable(asked, question, notes)
     except (TypeError, KeyError, IndexError) as error:
         raise TaskError(f"{path}: not in SQuAD's layout ({type(error).__name__}: {error}); correct it") from None
 
@@ -258,11 +249,14 @@ def _squad(path: Path, notes: Notes) -> Iterator[_Question]:
 UNANSWERABLE = "questions that their paragraph does not answer"
 
 
-def _is_answerable(asked: Mapping[str, object]) -> bool:
-    """Whether SQuAD 2 does not say otherwise: by ``is_impossible``, or by a list of answers that is empty."""
-    answers = asked.get("answers", [True])
+def _answerable(record: Mapping[str, object], question: _Question, notes: Notes) -> Iterator[_Question]:
+    """The question, unless SQuAD 2 says that it has none: by ``is_impossible``, or by an empty list of answers."""
+    answers = record.get("answers", [True])
     texts = answers.get("text") if isinstance(answers, Mapping) else answers
-    return asked.get("is_impossible") is not True and texts is not None and len(texts) > 0  # type: ignore[arg-type]
+    if record.get("is_impossible") is not True and texts is not None and len(texts) > 0:  # type: ignore[arg-type]
+        yield question
+    else:
+        notes.left_out(UNANSWERABLE, question.where)
 
 
 def _language_of(path: Path) -> str:

@@ -158,10 +158,10 @@ def _form(value: object, hint: object) -> object:
             return float(value)
         if option is int and isinstance(value, int | float) and value == int(value):
             return int(value)
-        if option is tuple or (typing.get_origin(option) is tuple and isinstance(value, list | tuple)):
+        if (option is tuple or typing.get_origin(option) is tuple) and isinstance(value, list | tuple):
             inner = [x for x in typing.get_args(option) if x is not Ellipsis]
             of = inner[0] if len(inner) == 1 else None
-            return tuple(_form(x, of) for x in value) if isinstance(value, list | tuple) else value
+            return tuple(_form(x, of) for x in value)
     return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -168,13 +168,17 @@ def explain(grid: Grid) -> list[str]:
     return [f"{label}: {explained(how, parents)}" for label, (how, parents) in made.items()]
 
 
-def changed(grid: Grid) -> list[str]:
-    """What a run makes anew because what it is made of changed, a line each: scores, and cells beside older ones."""
-    lines = [line for job in grid.jobs for line in _scored_again(job, grid)]
-    if is_folder(grid.folder):
+def changed(grid: Grid, todo: Collection[str]) -> list[str]:
+    """What a run makes anew because what it is made of changed, a line each: scores, and cells beside older ones.
+
+    ``todo`` names the cells that have work left: of the others nothing changed.
+    """
+    jobs = [job for job in grid.jobs if job.name in todo]
+    lines = [line for job in jobs for line in _scored_again(job, grid)]
+    if jobs and is_folder(grid.folder):
         stored = [cell for cell in read_cells(grid.folder) if cell.config.identity is not None]
         made = {cell.path.name for cell in stored}
-        told = (_beside_older(job, stored) for job in grid.jobs if job.name not in made)
+        told = (_beside_older(job, stored) for job in jobs if job.name not in made)
         lines += dict.fromkeys(line for line in told if line)
     return lines
 

@@ -28,10 +28,6 @@ LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_lang
 """Settings that came after the first cells: their defaults must not rename these."""
 
 
-RULES = {"bm25": 2}
-"""Edition of what is built in and has no weights; 2: a passage without a matching term is not retrieved."""
-
-
 DEFAULTS = Settings()
 
 
@@ -143,8 +139,6 @@ def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -
         "settings": how,
         "model": model["files"] if model else None,
     }
-    if label in RULES:
-        identity["rules"] = RULES[label]
     return Job(label, None, 0, settings, identity, {}, model or {})
 
 

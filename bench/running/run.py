@@ -191,7 +191,7 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
     for name in found:
         if name not in todo:
             say(f"{name}: finished before, skipped (--overwrite runs it again)")
-    for line in [] if overwrite else changed(grid):
+    for line in [] if overwrite else changed(grid, todo):
         say(line)
     for name in sorted(task for task, content in grid.contents.items() if content is None):
         say(f"{name}: its files are not here, so finished scores are kept unchecked")
