@@ -116,6 +116,15 @@ def leave() -> None:
 
         if distributed.is_initialized():
             distributed.barrier()
+            part()
+
+
+def part() -> None:
+    """Part from the others without waiting; a process that ends with the group's threads running may be aborted."""
+    if count() > 1 and "torch" in sys.modules:
+        from torch import distributed
+
+        if distributed.is_initialized():
             distributed.destroy_process_group()
 
 
