@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from bench.data.corpus import Corpus, Floats, Ints, Passages, Vectors
 from bench.evaluation import ranks, tiles
-from bench.evaluation.ranks import Ranking
+from bench.evaluation.device_search import OnDevice
+from bench.evaluation.ranks import Ranking, Searcher
 from bench.evaluation.tiles import Best, Tiles
 from bench.store.shards import Shards
 
 TOGETHER = 64
 """Queries whose similarities are laid out and ranked at once, so that they stay in the processor's cache."""
+
+
+def exact(passages: Passages, place: Ints, corpus: Corpus, used: set[str] | None = None) -> Searcher:
+    """What ranks a corpus exactly: the GPU where there is one, but for words and for what goes by tiles.
+
+    The kind of device that does is added to ``used``.
+    """
+    fits = isinstance(passages, np.ndarray) and passages.shape[0] <= tiles.WIDE
+    on = "cuda" if fits and torch.cuda.is_available() else "cpu"
+    if used is not None:
+        used.add(on)
+    if on == "cpu" or not isinstance(passages, np.ndarray):
+        return Exact(passages, place, corpus)
+    return OnDevice(passages, place, corpus, torch.device(on))
 
 
 class Exact:

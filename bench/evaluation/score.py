@@ -12,7 +12,7 @@ from scipy import sparse
 from bench.data.corpus import Corpus, Ints, Ranker, Vectors, build_corpus
 from bench.errors import BenchError
 from bench.evaluation.bias import BIAS, IN_POOL, all_columns
-from bench.evaluation.exact_search import Exact
+from bench.evaluation.exact_search import exact
 from bench.evaluation.measures import LOST, MEASURES, MISSED, TOP, Observed, pairs
 from bench.evaluation.ranks import Ranking, Search, Searcher, language_of
 from bench.store.scores import POOL
@@ -52,7 +52,7 @@ class _Language(NamedTuple):
     leaving: Ints
 
 
-def score(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list[Rows]:
+def score(evalset: EvalSet, ranker: Ranker, search_with: Search = exact) -> list[Rows]:
     """Every measure of every language pair, and of the pool where there are several passage languages.
 
     Only queries with a judged passage in the pool (for a pair: in its passage language) are counted: as 0 where none
@@ -76,7 +76,7 @@ def _rows(query_id: list[str], of: Observed, values: dict[str, NDArray[np.float6
         yield Rows(of.q_lang, d_lang, [query_id[q] for q in query], {name: v[rows] for name, v in values.items()})
 
 
-def observe(evalset: EvalSet, ranker: Ranker, search_with: Search = Exact) -> list[tuple[list[str], Observed]]:
+def observe(evalset: EvalSet, ranker: Ranker, search_with: Search = exact) -> list[tuple[list[str], Observed]]:
     """What every measure derives from: of each query language its judged queries, and what was seen of them."""
     corpus = build_corpus(evalset.passages)
     those = _judged(evalset, corpus)

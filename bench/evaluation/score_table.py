@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,13 +84,14 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
     """What is observed of a model on every set of a task, as ``bench.store.scores`` describes it."""
     import pyarrow as pa
 
-    from bench.evaluation.exact_search import Exact
+    from bench.evaluation.exact_search import exact
     from bench.evaluation.faiss_search import Faiss
     from bench.evaluation.score import observe
 
     remembering = Remembering(ranker)
     faiss = None if plan.index == "exact" else Faiss(plan.index, plan.depth)
-    search_with: Search = faiss or Exact
+    used = set[str]()
+    search_with: Search = faiss or partial(exact, used=used)
     parts, matching = [], set[int]()
     for pool, evalset in enumerate(loaded.sets):
         group = evalset.group or {}
@@ -98,16 +100,20 @@ def score_table(loaded: LoadedTask, ranker: Ranker, weights: str, plan: Plan) ->
             matching |= {pool} if of.matching else set()
             texts = {"set": [evalset.name + suffix(plan)] * n, "q_lang": [of.q_lang] * n, "query_id": query_id}
             parts.append(texts | {"group": [group.get(q, q) for q in query_id], "pool": [pool] * n} | _columns(of))
-    about = {
-        "schema": scores.SCHEMA,
-        "task": loaded.task.name,
-        "version": loaded.task.version,
-        "files": dict(loaded.content.files),
-        "content": loaded.content.stored(),
-        "weights_sha256": weights,
-        "sets": _about_sets(loaded.sets, suffix(plan), _rounded_note(plan), _cut_note(faiss)),
-        "pools": [{lang: len(passages) for lang, passages in s.passages.items()} for s in loaded.sets],
-    } | ({"matching": sorted(matching)} if matching else {})
+    about = (
+        {
+            "schema": scores.SCHEMA,
+            "task": loaded.task.name,
+            "version": loaded.task.version,
+            "files": dict(loaded.content.files),
+            "content": loaded.content.stored(),
+            "weights_sha256": weights,
+            "sets": _about_sets(loaded.sets, suffix(plan), _rounded_note(plan), _cut_note(faiss)),
+            "pools": [{lang: len(passages) for lang, passages in s.passages.items()} for s in loaded.sets],
+        }
+        | ({"matching": sorted(matching)} if matching else {})
+        | ({"ranked_on": "cuda"} if "cuda" in used else {})
+    )
     schema = scores.observed_schema().with_metadata({"bench": json.dumps(about, sort_keys=True)})
     return pa.concat_tables([schema.empty_table(), *(pa.table(part, schema) for part in parts)]).combine_chunks()
 

@@ -16,7 +16,7 @@ from bench.data.corpus import Kind, build_corpus
 from bench.data.loading import LoadedTask, load_task, load_training
 from bench.data.train_data import TrainData
 from bench.errors import BenchError, one_line
-from bench.evaluation.exact_search import Exact
+from bench.evaluation.exact_search import exact
 from bench.evaluation.tiles import WIDE
 from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder, load_to_train
@@ -174,7 +174,7 @@ def _rank(passages: Texts, asked: int) -> float:
     queries = rng.standard_normal((RANKED_QUERIES, 64), np.float32)
     relevant = rng.integers(0, len(corpus.doc_id), (RANKED_QUERIES, len(corpus.langs)))
     start = time.perf_counter()
-    Exact(vectors, np.arange(len(corpus.doc_id)), corpus).rank(queries, relevant, 20)
+    exact(vectors, np.arange(len(corpus.doc_id)), corpus).rank(queries, relevant, 20)
     return (time.perf_counter() - start) / RANKED_QUERIES * asked / share
 
 

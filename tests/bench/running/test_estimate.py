@@ -55,13 +55,13 @@ def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
 
 def test_a_large_corpus_is_timed_by_a_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    whole = module.Exact
+    whole = module.exact
 
     def noted(vectors: np.ndarray, place: np.ndarray, corpus: object) -> object:
         sizes.append(len(vectors))
         return whole(vectors, place, corpus)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "Exact", noted)
+    monkeypatch.setattr(module, "exact", noted)
     monkeypatch.setattr(module, "WIDE", 300)
     passages = {lang: {f"{lang}{i}": "" for i in range(n)} for lang, n in (("de", 200), ("en", 99), ("zh", 1))}
     assert module._rank(passages, 10) > 0
