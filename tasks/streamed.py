@@ -1,4 +1,4 @@
-"""Passages that stay on disk: only their ids are held, and the texts are read anew each time they are walked."""
+"""Passages that stay on disk, but for few: only ids are held, and the texts are read anew each time they are walked."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ class Row(NamedTuple):
     line: int
 
 
+HELD = 1 << 24
+"""Characters of a file's texts that are held in memory, at most; where there are more, none are."""
+
+
 Walk = Callable[[Notes], Iterator[Row]]
 """Reads from the start, and notes what it repairs."""
 
@@ -24,7 +28,8 @@ Walk = Callable[[Notes], Iterator[Row]]
 class Streamed(Mapping[str, str]):
     """doc_id -> text, in the order of the file.
 
-    ``items()`` walks the file once and is the way to read; a single text is found by walking to it.
+    ``items()`` walks the file once and is the way to read; a single text is found by walking to it. The texts of a
+    file of at most ``HELD`` characters are those of its first walk.
 
     Args:
         walk: reads the file.
@@ -43,12 +48,18 @@ class Streamed(Mapping[str, str]):
         self._notes = notes if notes is not None else Notes()
         self._ids: dict[str, None] = {}
         self._twice: set[str] = set()
-        empty = 0
+        self._held: dict[str, str] | None = {}
+        empty = held = 0
         for row in walk(self._notes):
             if row.doc_id in self._ids:
                 self._twice.add(row.doc_id)
                 continue
             self._ids[row.doc_id] = None
+            held += len(row.text)
+            if held > HELD:
+                self._held = None
+            if self._held is not None:
+                self._held[row.doc_id] = row.text
             if not row.text.strip():
                 empty += 1
                 self._notes.repaired("passages without text", self._place(row))
@@ -62,8 +73,8 @@ class Streamed(Mapping[str, str]):
             self._require_equal()
 
     def items(self) -> ItemsView[str, str]:
-        """Every (doc_id, text); iterating reads the file."""
-        return _Items(self)
+        """Every (doc_id, text); iterating reads the file, unless its texts are held."""
+        return self._held.items() if self._held is not None else _Items(self)
 
     def walk(self) -> Iterator[tuple[str, str]]:
         """Every passage as it is read now, each once."""
@@ -103,6 +114,8 @@ class Streamed(Mapping[str, str]):
         return identity in self._ids
 
     def __getitem__(self, identity: str) -> str:
+        if self._held is not None:
+            return self._held[identity]
         if identity in self._ids:
             for found, text in self.walk():
                 if found == identity:

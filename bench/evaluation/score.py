@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from bench.evaluation.bias import BIAS, IN_POOL, all_columns
 from bench.evaluation.exact_search import exact
 from bench.evaluation.measures import LOST, MEASURES, MISSED, TOP, Observed, pairs
 from bench.evaluation.ranks import Ranking, Search, Searcher, language_of
+from bench.evaluation.tiles import WIDE
 from bench.store.scores import POOL
 from tasks.contract import EvalSet
 
@@ -78,9 +80,7 @@ def _rows(query_id: list[str], of: Observed, values: dict[str, NDArray[np.float6
 
 def observe(evalset: EvalSet, ranker: Ranker, search_with: Search = exact) -> list[tuple[list[str], Observed]]:
     """What every measure derives from: of each query language its judged queries, and what was seen of them."""
-    corpus = build_corpus(evalset.passages)
-    those = _judged(evalset, corpus)
-    languages = [part for lang in sorted(evalset.queries) if (part := _language(evalset, lang, those)).query_id]
+    corpus, languages = _laid_out(evalset)
     vectors, place = ranker.passages(corpus)
     searcher, matching = search_with(vectors, place, corpus), sparse.issparse(vectors)
     asked = [(evalset.queries[part.name][q], part.name) for part in languages for q in part.query_id]
@@ -96,6 +96,22 @@ def observe(evalset: EvalSet, ranker: Ranker, search_with: Search = exact) -> li
         question = np.array([number[group.get(q, q)] for q in part.query_id])
         found.append((part.query_id, _observed(part, question, ranking, corpus)._replace(matching=matching)))
     return found
+
+
+_LAID_OUT: WeakKeyDictionary[EvalSet, tuple[Corpus, list[_Language]]] = WeakKeyDictionary()
+"""Of the sets that are loaded: all cells of a process are scored on the same ones."""
+
+
+def _laid_out(evalset: EvalSet) -> tuple[Corpus, list[_Language]]:
+    """The corpus, and the judged queries of every language that has any; kept as long as a set that is not large."""
+    if evalset in _LAID_OUT:
+        return _LAID_OUT[evalset]
+    corpus = build_corpus(evalset.passages)
+    those = _judged(evalset, corpus)
+    languages = [part for lang in sorted(evalset.queries) if (part := _language(evalset, lang, those)).query_id]
+    if len(corpus.doc_id) <= WIDE:
+        _LAID_OUT[evalset] = (corpus, languages)
+    return corpus, languages
 
 
 def _ranking(searcher: Searcher, queries: Vectors, part: _Language) -> Ranking:

@@ -211,7 +211,7 @@ class Encoder:
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)  # not copied
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:

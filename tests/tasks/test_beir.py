@@ -1,12 +1,14 @@
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tasks import TASKS, TaskError, named
+from tasks import TASKS, TaskError, named, streamed
 from tasks.beir import BeirFolder, miracl_lite
 from tasks.check import check_task
+from tasks.notes import Notes
 from tasks.streamed import Row, Streamed
 
 
@@ -80,7 +82,8 @@ def test_what_only_carries_the_name_of_a_beir_data_set_is_refused(tmp_path: Path
         list(named.beir("scifact").load(tmp_path))
 
 
-def test_a_corpus_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+def test_a_corpus_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "HELD", 0)
     folder = write(tmp_path / "mine")
     (found,) = named.beir(str(folder)).load(None)
     (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "a"}\n', encoding="utf-8")
@@ -88,9 +91,21 @@ def test_a_corpus_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> No
         dict(found.passages["en"].items())
 
 
-def test_streamed_passages_are_a_mapping() -> None:
-    passages = Streamed(lambda notes: iter([Row("a", "A", 1), Row("b", "B", 2)]), "here")
-    assert (len(passages), list(passages), passages["b"], "c" in passages) == (2, ["a", "b"], "B", False)
+@pytest.mark.parametrize(("held", "walks"), [(4, 1), (3, 3)])
+def test_streamed_passages_are_a_mapping(monkeypatch: pytest.MonkeyPatch, held: int, walks: int) -> None:
+    """Held in memory or read anew: the same passages, those that come up again once."""
+    monkeypatch.setattr(streamed, "HELD", held)
+    walked = []
+
+    def walk(notes: Notes) -> Iterator[Row]:
+        walked.append(notes)
+        yield from (Row("a", "A", 1), Row("b", "Bcd", 2), Row("a", "A", 3))
+
+    passages = Streamed(walk, "here")
+    checked = len(walked) - 1  # whether what comes up again is equal
+    assert (len(passages), list(passages), passages["b"], "c" in passages) == (2, ["a", "b"], "Bcd", False)
+    assert list(passages.items()) == [("a", "A"), ("b", "Bcd")]
+    assert len(walked) - checked == walks
     with pytest.raises(KeyError):
         passages["c"]
 

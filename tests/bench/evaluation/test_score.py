@@ -1,6 +1,8 @@
 """The whole scoring against ir_measures, scikit-learn and plain loops over dictionaries, with many equal scores."""
 
+import gc
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +13,13 @@ from sklearn.metrics import average_precision_score
 from bench.data.corpus import Corpus, build_corpus, distinct_texts, first_appearances
 from bench.errors import BenchError
 from bench.evaluation import exact_search, ranks
+from bench.evaluation import score as module
 from bench.evaluation.score import COLUMNS, score
 from bench.evaluation.score_table import Remembering
 from bench.models.lexical import CharTfidf
 from bench.store.scores import POOL
 from tasks import EvalSet
+from tasks.contract import Texts
 from tests.bench import oracles
 
 LANGS = ("ar", "de", "en")
@@ -219,3 +223,27 @@ def test_distinct_texts_are_identified_by_their_order_and_letters() -> None:
 
     assert identity("a", "b", "a") == identity("a", "b")
     assert len({identity("a", "b"), identity("b", "a"), identity("a", "b", "c"), identity("a", "B")}) == 4
+
+
+def test_a_set_is_laid_out_once_and_given_up_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid: list[object] = []
+
+    def noted(passages: Texts) -> Corpus:
+        laid.append(passages)
+        return build_corpus(passages)
+
+    monkeypatch.setattr(module, "build_corpus", noted)
+    case = oracles.draw_case(7, {"ar": 30, "de": 25}, {"ar": 9, "en": 4}, 2, parallel=False)
+    first, second = score(case.evalset, case), score(case.evalset, case)
+    assert len(laid) == 1
+    for a, b in zip(first, second, strict=True):
+        assert a[:3] == b[:3]
+        np.testing.assert_equal(a.values, b.values)
+    monkeypatch.setattr(module, "WIDE", 54)  # too large to be kept
+    another = replace(case, evalset=replace(case.evalset))
+    assert len(score(another.evalset, another)) == len(score(another.evalset, another)) == len(first)
+    assert len(laid) == 3
+    kept = len(module._LAID_OUT)
+    del case, another
+    gc.collect()
+    assert len(module._LAID_OUT) < kept
