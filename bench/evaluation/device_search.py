@@ -38,7 +38,7 @@ class OnDevice:
         self._lang = self._moved(np.repeat(np.arange(len(corpus.langs)), np.diff(corpus.segment)))
 
     def _moved(self, values: Floats | Ints, dtype: torch.dtype = torch.int64) -> Tensor:
-        return torch.tensor(values, dtype=dtype, device=self._device)
+        return torch.tensor(values, dtype=dtype).to(self._device)
 
     @torch.inference_mode()
     def rank(self, queries: Vectors, relevant: Ints, k: int, leaving: Ints | None = None) -> Ranking:
