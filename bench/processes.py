@@ -93,6 +93,12 @@ class Progress:
             self._tell()
 
 
+def tell(text: str) -> None:
+    """A line on stderr, above a bar."""
+    if is_first():
+        tqdm.write(text, file=sys.stderr)
+
+
 def join() -> None:
     """Meet the other processes: NCCL where there are GPUs (each process takes its own), else gloo."""
     if count() > 1:

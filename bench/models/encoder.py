@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,12 +17,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from bench import accelerator
 from bench.data.corpus import Kind, distinct_texts, first_appearances
-from bench.data.tokens import SHARED, Reader, Store
+from bench.data.tokens import SHARED, Features, Reader, Store
+from bench.errors import BenchError
 from bench.models import sides
-from bench.models.passes import Pass, Work, filled, pack, padded_right, passes, prepare
+from bench.models.passes import (
+    WASTE,
+    Pass,
+    Work,
+    can_pack,
+    filled,
+    for_kernels,
+    joined,
+    pack,
+    padded_right,
+    passes,
+    prepare,
+    total,
+)
 from bench.plan.settings import Settings
-from bench.processes import Progress
+from bench.processes import Progress, tell
 from bench.store import shards
 
 if TYPE_CHECKING:
@@ -33,8 +49,18 @@ POSITIONS = {"cpu": 1 << 11, "cuda": 1 << 16}
 """Positions, padding included, that pass the model together in encoding: on a CPU few enough to stay in its cache."""
 
 
-TRAINED_TOGETHER = 1 << 12
-"""Tokens that pass without padding together in training, about: sums over many more are less exact in float32."""
+TRAINED_TOGETHER = {"cpu": 1 << 12, "cuda": 1 << 18}
+"""Tokens that pass without padding together in training, about: on a CPU sums over many more are less exact in float32,
+and a GPU waits for the launches of every pass."""
+
+
+READ_AHEAD = 1 << 11
+"""Texts that are read while as many pass a GPU."""
+
+
+TOO_LONG = (
+    "one text at a time does not fit into the GPU's memory; a smaller --query-length and --passage-length needs less"
+)
 
 
 ENCODED_TOGETHER = 64
@@ -75,7 +101,6 @@ class Encoder:
         prompt: in front of every text of a kind.
         length: tokens kept of a text of a kind, at most.
         notes: what there was to decide, a line each.
-        packs: whether texts pass the model without padding.
         apart: whether a batch may pass the model in several parts in training.
         half: precision of the layers; None is float32.
         parity: the comparisons with sentence-transformers, ``opened`` and ``saved``, as far as they were made.
@@ -89,18 +114,19 @@ class Encoder:
         self.apart = True
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
         self.parity: dict[str, Parity] = {}
-        self.packs = prepare(model)
+        self._prepared = prepare(model)
+        self._at_once = POSITIONS.get(model.device.type, 1 << 16)
         known = {kind: all(map(sides.is_known, sides.modules_of(model, kind))) for kind in sides.TASK}
         self._cut = {kind: known[kind] and sides.transformer_of(model, kind) is not None for kind in sides.TASK}
 
     def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
-        """Token ids (and mask) of ``texts``, cut to the length limit of their kind."""
+        """Token ids (and mask) of ``texts``, cut to the length limit of their kind; on the CPU."""
         features = self._read(texts, kind)
         mask = features.get("attention_mask")
         if mask is not None and not mask.shape[-1]:  # no text has a token: models take no batch without any
             more = self._read([*texts, "a"], kind)
             features = {k: v[:-1] if isinstance(v, Tensor) else v for k, v in more.items()}
-        return {k: v.to(self.model.device) if isinstance(v, Tensor) else v for k, v in features.items()}
+        return features
 
     def _read(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
         """Features as the tokenizer gives them, which reads new texts alone."""
@@ -116,8 +142,9 @@ class Encoder:
 
     def embed(self, features: dict[str, Tensor], kind: Kind) -> Tensor:
         """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
+        here = accelerator.moved(features, self.model.device)
         with self.layers():
-            vectors = self.model(features, task=sides.TASK[kind])["sentence_embedding"]
+            vectors = self.model(here, task=sides.TASK[kind])["sentence_embedding"]
         return functional.normalize(vectors[..., : self.model.truncate_dim].float(), dim=-1)
 
     def layers(self) -> AbstractContextManager[None]:
@@ -136,15 +163,57 @@ class Encoder:
             return self.embed(features, kind), Work(len(texts), tokens, tokens, 0)
         tokens, packs = int(mask.sum()), self._packs(mask)
         if packs:
-            parts = list(filled(mask, TRAINED_TOGETHER if self.apart else tokens, packs=True))
+            together = TRAINED_TOGETHER.get(self.model.device.type, tokens) if self.apart else tokens
+            parts = list(filled(mask, together, packs=True))
             work = Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
         else:
-            parts = passes(mask) if self.apart and self._cut[kind] else [Pass(torch.arange(len(texts)), None)]
+            waste = (
+                WASTE if self.model.device.type == "cpu" else mask.numel()
+            )  # a GPU waits for a pass, not for padding
+            parts = passes(mask, waste) if self.apart and self._cut[kind] else [Pass(torch.arange(len(texts)), None)]
             shapes = [part.of(features)["attention_mask"].shape for part in parts]
             work = Work(len(texts), tokens, sum(n * w for n, w in shapes), sum(n * w**2 for n, w in shapes))
         vectors = torch.cat([self.embed(self._own(part, features, packs), kind) for part in parts])
         order = torch.cat([part.rows for part in parts])
-        return vectors[torch.argsort(order).to(vectors.device)], work
+        return vectors[accelerator.sent(torch.argsort(order), vectors.device)], work
+
+    def represent_both(self, queries: Sequence[str], passages: Sequence[str]) -> tuple[Tensor, Tensor, Work]:
+        """The same of queries (n, dim) and passages (m, dim); on a GPU they pass together where the model packs."""
+        if self.model.device.type == "cuda" and self.apart and (found := self._together(queries, passages)):
+            return found
+        q, work_q = self.represent(queries, "query")
+        p, work_p = self.represent(passages, "passage")
+        return q, p, total(work_q, work_p)
+
+    def _together(self, queries: Sequence[str], passages: Sequence[str]) -> tuple[Tensor, Tensor, Work] | None:
+        """Both in one row of tokens; None where they are not to be had so."""
+        parts: list[dict[str, Any]] = []
+        kinds: tuple[tuple[Kind, Sequence[str]], ...] = (("query", queries), ("passage", passages))
+        for kind, texts in kinds:
+            features = self.features(texts, kind)
+            mask = features.get("attention_mask")
+            if mask is None or not self._packs(mask):
+                return None
+            parts.append(pack(self.model, features, torch.arange(len(texts))))
+        both = joined(self.model, parts)
+        if both is None:
+            return None
+        lengths = both["cu_seq_lens_q"].diff()
+        tokens = int(lengths.sum())
+        if tokens > TRAINED_TOGETHER["cuda"]:
+            return None
+        vectors = self.embed(for_kernels(both), "passage")
+        work = Work(len(lengths), tokens, tokens, int(lengths.square().sum()))
+        return vectors[: len(queries)], vectors[len(queries) :], work
+
+    @property
+    def packs(self) -> bool:
+        """Whether texts pass the model without padding."""
+        return self._prepared and can_pack(self.model, self.model.device, self.half)
+
+    @packs.setter
+    def packs(self, value: bool) -> None:
+        self._prepared = value
 
     def _packs(self, mask: Tensor) -> bool:
         """Whether a batch passes without padding: of a text without a token nothing would be left."""
@@ -152,7 +221,10 @@ class Encoder:
 
     def _own(self, part: Pass, features: dict[str, Tensor], packs: bool) -> dict[str, Tensor]:
         """What passes the model of a batch's features."""
-        return pack(self.model, features, part.rows) if packs else part.of(features)
+        if not packs:
+            return part.of(features)
+        found = pack(self.model, features, part.rows)
+        return for_kernels(found) if self.model.device.type == "cuda" else found
 
     def passages(self, corpus: Corpus) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Float32, (n_distinct, dim), unit length, and for each column of the corpus its row; texts are streamed."""
@@ -172,33 +244,72 @@ class Encoder:
         """Encode a stream of at most ``at_most`` texts; only ``shards.CHUNK`` of them are held at once."""
         out = np.empty((0, 0), np.float32)
         done = 0
+        self.model.eval()
         with progress(at_most, kind) as bar:
-            while chunk := list(islice(texts, shards.CHUNK)):
-                vectors = self.encode_chunk(chunk, kind, bar)
+            for chunk, features in self._read_ahead(texts, kind):
+                vectors = self.encode_chunk(chunk, kind, bar, features)
                 if not out.size:
                     out = np.empty((at_most, vectors.shape[1]), np.float32)
                 out[done : done + len(chunk)] = vectors
                 done += len(chunk)
         return out[:done]
 
-    def encode_chunk(self, texts: list[str], kind: Kind, bar: Counter) -> NDArray[np.float32]:
-        """Float32, (n, dim), unit length, of at most ``shards.CHUNK`` texts, which decides the last bits."""
+    def _read_ahead(self, texts: Iterator[str], kind: Kind) -> Iterator[tuple[list[str], Features | None]]:
+        """Chunks of a stream; for a GPU with their features, which are read while the chunk before passes."""
+        ahead = self.model.device.type == "cuda" and self._cut[kind]
+        chunks = iter(lambda: list(islice(texts, READ_AHEAD if ahead else shards.CHUNK)), [])
+        if not ahead:
+            yield from ((chunk, None) for chunk in chunks)
+            return
+        with ThreadPoolExecutor(1) as reading:
+            waiting: list[tuple[list[str], Future[Features]]] = []
+            for chunk in chunks:
+                waiting.append((chunk, reading.submit(self.features, chunk, kind)))
+                if len(waiting) > 1:
+                    first, features = waiting.pop(0)
+                    yield first, features.result()
+            yield from ((chunk, features.result()) for chunk, features in waiting)
+
+    def encode_chunk(
+        self, texts: list[str], kind: Kind, bar: Counter, features: Features | None = None
+    ) -> NDArray[np.float32]:
+        """Float32, (n, dim), unit length, of at most ``shards.CHUNK`` texts, which decides the last bits.
+
+        ``features`` are theirs, where they were read before. Where they do not fit into the memory of a GPU, half as
+        many pass together from there on.
+
+        Raises:
+            BenchError: the longest does not fit alone.
+        """
+        while True:
+            try:
+                return self._vectors(texts, kind, bar, features)
+            except torch.cuda.OutOfMemoryError:
+                pass
+            if self._at_once < max(self.length.values()):
+                raise BenchError(TOO_LONG)
+            self._at_once //= 2
+            tell(f"the GPU's memory is full; from here on {self._at_once} tokens pass at a time")
+
+    def _vectors(self, texts: list[str], kind: Kind, bar: Counter, features: Features | None) -> NDArray[np.float32]:
         out = np.empty((0, 0), np.float32)
         self.model.eval()
         with torch.inference_mode(), self.layers():
-            for rows, vectors in self._passes(texts, kind):
+            for rows, vectors in self._passes(texts, kind, features):
                 if not out.size:
                     out = np.empty((len(texts), vectors.shape[1]), np.float32)
                 out[rows] = vectors
                 bar.update(len(rows))
         return out
 
-    def _passes(self, texts: list[str], kind: Kind) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def _passes(
+        self, texts: list[str], kind: Kind, read: Features | None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
-        features = self.features(texts, kind) if self._cut[kind] else {}
+        features = read or (self.features(texts, kind) if self._cut[kind] else {})
         packs = bool(features) and self._packs(features["attention_mask"])
         if features and (packs or padded_right(features["attention_mask"])):
-            for part in filled(features["attention_mask"], POSITIONS.get(self.model.device.type, 1 << 16), packs):
+            for part in filled(features["attention_mask"], self._at_once, packs):
                 yield part.rows.numpy(), self.embed(self._own(part, features, packs), kind).cpu().numpy()
             return
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), texts[i]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bench import randomness
+from bench import accelerator, randomness
 from bench.errors import BenchError, did_you_mean, told
 from bench.models.encoder import Encoder
 from bench.models.folder import ADAPTER, base_of, files_of, folder_hash, module_folders, require_safe
@@ -116,7 +116,7 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
         raise BenchError(f"model {settings.model!r} is not here")
     notes: list[str] = []
     if settings.model == "demo-transformer":
-        model = _transformer_from_scratch()
+        model = _transformer_from_scratch().to(accelerator.device())
     else:
         model, notes = opened(folder, trust_remote_code)
     try:
@@ -127,7 +127,8 @@ def load_encoder(settings: Settings, seed: int) -> Encoder:
         raise BenchError(
             f"{settings.model}: the model cannot be set up for queries and passages ({told(error)})"
         ) from None
-    encoder.notes = [*notes, *encoder.notes]
+    refusal = accelerator.refusal()
+    encoder.notes = [*notes, *encoder.notes, *([f"the GPU is not used: {refusal}"] if refusal else [])]
     encoder.parity["opened"] = compare(encoder, model, settings.model)
     return encoder
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from bench import accelerator
 from bench.errors import BenchError, told
 from bench.models.folder import ADAPTER, FLAG, configuration, module_folders
 from bench.store.environment import is_out_of_memory
@@ -131,10 +132,10 @@ def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, 
 def _open(folder: Path, trust_remote_code: bool, heard: Heard) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return SentenceTransformer(
-            str(folder), device=device, trust_remote_code=trust_remote_code, local_files_only=not trust_remote_code,
+            str(folder), device=str(accelerator.device()), trust_remote_code=trust_remote_code,
+            local_files_only=not trust_remote_code,
             model_kwargs={"use_safetensors": True, "dtype": torch.float32},
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):

@@ -1,13 +1,13 @@
 """Which texts pass the model together, how much work that is, and how all of them pass in one row, without padding.
 
-In one row, only attention needs to know where a text ends. sentence-transformers packs texts so for FlashAttention, on
-GPUs; here its pooling and these features are used with an attention of plain matrix products, for CPUs. Equal to padded
-passes up to rounding.
+In one row, only attention needs to know where a text ends. sentence-transformers packs texts so for the package
+flash-attn; here its pooling and these features are used with torch's own kernels on CUDA (``varlen``), and with plain
+matrix products on CPUs. Equal to padded passes up to rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from bench.models import varlen
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -67,10 +69,11 @@ class Pass(NamedTuple):
         }
 
 
-def passes(mask: Tensor) -> list[Pass]:
+def passes(mask: Tensor, waste_at_most: int = WASTE) -> list[Pass]:
     """Split a batch, padded on the right, into passes of rows of like length; ``mask`` is (n, length).
 
-    Rows are taken in order of their length; a pass ends where another row would bring its padding above ``WASTE``.
+    Rows are taken in order of their length; a pass ends where another row would bring its padding above
+    ``waste_at_most``.
     """
     lengths = mask.sum(dim=1).cpu()
     whole = torch.arange(len(mask))
@@ -82,7 +85,7 @@ def passes(mask: Tensor) -> list[Pass]:
     start = waste = 0
     for i in range(1, len(sizes)):
         waste += (sizes[i] - sizes[i - 1]) * (i - start)
-        if waste > WASTE:
+        if waste > waste_at_most:
             found.append(Pass(order[start:i], sizes[i - 1]))
             start, waste = i, 0
     return [*found, Pass(order[start:], sizes[-1])]
@@ -128,8 +131,8 @@ MODULES = ("Transformer", "Pooling", "Dense", "Normalize", "Dropout")
 
 
 def prepare(model: SentenceTransformer) -> bool:
-    """Have ``model`` take packed features on a CPU, and padded ones as before; False where it can only be padded."""
-    if model.device.type != "cpu" or any(type(m).__name__ not in MODULES for m in model):
+    """Have ``model`` take packed features, and padded ones as before; False where it can only be padded."""
+    if any(type(m).__name__ not in MODULES for m in model):
         return False
     first = model[0]
     if type(first).__name__ != "Transformer" or first.transformer_task != "feature-extraction":
@@ -149,6 +152,14 @@ def prepare(model: SentenceTransformer) -> bool:
     return True
 
 
+def can_pack(model: SentenceTransformer, device: torch.device, half: torch.dtype | None) -> bool:
+    """Whether a model that was prepared takes packed features on this device, with layers of this precision."""
+    if device.type != "cuda":
+        return device.type == "cpu"
+    config = model[0].model.config
+    return varlen.works(device, half or torch.float32, config.hidden_size // config.num_attention_heads)
+
+
 @contextmanager
 def suspended(model: SentenceTransformer) -> Iterator[None]:
     """The attention that ``model`` was opened with, in the block."""
@@ -164,7 +175,7 @@ def suspended(model: SentenceTransformer) -> Iterator[None]:
         first.model.set_attn_implementation(NAME)
 
 
-def pack(model: SentenceTransformer, features: dict[str, Tensor], rows: Tensor) -> dict[str, Any]:
+def pack(model: SentenceTransformer, features: Mapping[str, Any], rows: Tensor) -> dict[str, Any]:
     """The texts ``rows`` of a padded batch in one row of tokens (1, sum of lengths), in the order of ``rows``."""
     mask = features["attention_mask"][rows].bool()
     ends = functional.pad(mask.sum(dim=1).cumsum(0), (1, 0))
@@ -172,6 +183,33 @@ def pack(model: SentenceTransformer, features: dict[str, Tensor], rows: Tensor) 
     tokens = {name: features[name][rows][mask][None] for name in ("input_ids", "token_type_ids") if name in features}
     rest = {name: value for name, value in features.items() if name not in (*tokens, "attention_mask")}
     return rest | tokens | {"position_ids": position[None], "cu_seq_lens_q": ends}
+
+
+def joined(model: SentenceTransformer, parts: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Packed features of several batches as those of one; None where they differ in more than their texts.
+
+    How long their prompts are matters only where the pooling leaves these out.
+    """
+    shared = ("input_ids", "token_type_ids", "position_ids", "cu_seq_lens_q")
+    alike = ("prompt_length",) if all(getattr(module, "include_prompt", True) for module in model) else ()
+    rests = [{name: value for name, value in part.items() if name not in (*shared, *alike)} for part in parts]
+    if any(rest != rests[0] for rest in rests):
+        return None
+    ends = torch.cat([part["cu_seq_lens_q"].diff() for part in parts]).cumsum(0)
+    tokens = {name: torch.cat([part[name] for part in parts], dim=1) for name in shared[:3] if name in parts[0]}
+    return rests[0] | tokens | {"cu_seq_lens_q": functional.pad(ends, (1, 0))}
+
+
+def for_kernels(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Packed features, on a CPU still, with what would else be asked of the GPU: longest text, each token's text."""
+    ends = features["cu_seq_lens_q"]
+    lengths = ends.diff()
+    return {
+        **features,
+        "cu_seq_lens_k": ends.int(),
+        "max_length_q": int(lengths.max()),
+        "seq_idx": torch.repeat_interleave(torch.arange(len(lengths)), lengths)[None],
+    }
 
 
 def _positions(model: SentenceTransformer, tokens: Tensor, mask: Tensor) -> Tensor:
@@ -192,6 +230,8 @@ def attend(
     dropout: float = 0.0,
     scaling: float | None = None,
     cu_seq_lens_q: Tensor | None = None,
+    cu_seq_lens_k: Tensor | None = None,
+    max_length_q: int = 0,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention within each text, of (1, heads, tokens, dim), to (1, tokens, heads, dim).
@@ -207,6 +247,8 @@ def attend(
         dropout: share of the attention weights that are dropped.
         scaling: of the products; None is one over the root of ``dim``.
         cu_seq_lens_q: where texts begin, and the end, (texts + 1,); None for padded texts.
+        cu_seq_lens_k: the same as int32, for kernels; None where plain products are to be taken.
+        max_length_q: tokens of the longest text, for kernels.
         kwargs: what else transformers passes.
     """
     if cu_seq_lens_q is None:
@@ -216,6 +258,9 @@ def attend(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
         return padded
+    if cu_seq_lens_k is not None:
+        ends = varlen.Ends(cu_seq_lens_k, max_length_q)
+        return varlen.attention(query, key, value, ends, dropout, scaling), None
     runs = [(len(list(same)), length) for length, same in groupby(cu_seq_lens_q.diff().tolist())]
     sizes = [texts * length for texts, length in runs]
     parts = [t[0].transpose(0, 1).split(sizes) for t in (query, key, value)]

@@ -1,4 +1,4 @@
-"""float32 or bf16: measured on this machine."""
+"""float32 or bf16: measured on a CPU; on a GPU, whose products of a batch are no measure, by what it can."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
+from bench import accelerator
 from bench.errors import BenchError
 
 FASTER = 1.2
@@ -19,15 +20,16 @@ def resolve(asked: str, small: bool) -> str:
     """What ``auto`` stands for here: float32 for ``small`` models, whose time is not spent in products, else measured.
 
     Raises:
-        BenchError: fp16 was asked for and there is no GPU.
+        BenchError: fp16 was asked for and there is no GPU; bf16, and the GPU does not have it.
     """
-    if asked == "fp16":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise BenchError("--precision fp16 needs a GPU, and there is none here; take bf16, float32 or auto")
+    if asked == "fp16" and not accelerator.is_cuda():
+        raise BenchError("--precision fp16 needs a GPU, and there is none here; take bf16, float32 or auto")
+    if asked == "bf16" and accelerator.is_cuda() and not accelerator.has_bf16():
+        raise BenchError("--precision bf16 needs a GPU of compute capability 8.0 or more; take fp16, float32 or auto")
     if asked != "auto":
         return asked
+    if accelerator.is_cuda():
+        return "bf16" if not small and accelerator.has_bf16() else "float32"
     return "bf16" if not small and speedup() > FASTER else "float32"
 
 
@@ -39,8 +41,7 @@ def speedup() -> float:
     """
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    a, b = torch.ones(2048, 384, device=device), torch.ones(384, 1536, device=device)
+    a, b = torch.ones(2048, 384), torch.ones(384, 1536)
     halves = a.bfloat16(), b.bfloat16()
     return times_faster(lambda: (halves[0] @ halves[1]).sum().item(), lambda: (a @ b).sum().item())
 

@@ -272,6 +272,10 @@ class Plan:
     threads: Annotated[
         int, Asked(MACHINE, "CPU threads; recorded, not part of a cell's identity", said="0, torch's choice")
     ] = 0
+    deterministic: Annotated[
+        bool,
+        Asked(MACHINE, "on a GPU too, the same bits at every run: slower; needed by --checkpoint-every", said="no"),
+    ] = False
     protocol: Protocol | None = None
     settings: Settings = dataclasses.field(default_factory=Settings)
 

@@ -26,6 +26,10 @@ COST_HEADER = ("cell", "threads", "load s", "train s", "score s", "rows/s", "tok
                "GFLOP/s", "peak MB, training", "peak MB, scoring")  # fmt: skip
 
 
+GPU = ", GPU"
+"""Behind what a peak is of, where it is that of a GPU's memory."""
+
+
 def cost_section(logs: Mapping[str, Sequence[Logged]], cells: Sequence[Cell]) -> list[Block]:
     """``logs`` holds the logged steps of the cells (by folder name) that were trained; [] where none was."""
     rows = [_row(cell, logs[cell.path.name]) for cell in cells if cell.path.name in logs]
@@ -34,7 +38,17 @@ def cost_section(logs: Mapping[str, Sequence[Logged]], cells: Sequence[Cell]) ->
     formulas = {cost.flops for cell in cells if (cost := _cost(cell)) is not None}
     said = "Medians over the steps; padding and operations are means. Speed is of the machine and what else it did."
     counted = [f"Operations of a step, counted: {formula}." for formula in sorted(formulas)]
-    return [Heading(2, "Cost"), Text(" ".join([said, *counted])), Table(COST_HEADER, rows)]
+    gpu = [_gpu_peak(cell) for cell in cells if cell.path.name in logs]
+    header = [*COST_HEADER, "peak MB, GPU"] if any(gpu) else [*COST_HEADER]
+    shown = [[*row, peak or "-"] for row, peak in zip(rows, gpu, strict=True)] if any(gpu) else rows
+    return [Heading(2, "Cost"), Text(" ".join([said, *counted])), Table(header, shown)]
+
+
+def _gpu_peak(cell: Cell) -> str:
+    """Megabytes, over training and scoring; empty without a GPU."""
+    peaks = cell.done.peak_memory_mb if cell.done else {}
+    found = [value for name, value in peaks.items() if name.endswith(GPU)]
+    return f"{max(found):,.0f}" if found else ""
 
 
 def _cost(cell: Cell) -> Cost | None:
@@ -46,7 +60,8 @@ def _row(cell: Cell, steps: Sequence[Logged]) -> list[str]:
     done, cost = cell.done or Done("", {}), _cost(cell)
     seconds, peaks = done.seconds | (cost.seconds if cost else {}), done.peak_memory_mb
     scored, scoring = (
-        [value for name, value in part.items() if name.startswith("score ")] for part in (seconds, peaks)
+        [value for name, value in part.items() if name.startswith("score ") and not name.endswith(GPU)]
+        for part in (seconds, peaks)
     )
     rate = float(np.median([step.rows_per_s for step in steps]))
     tokens = [step.tokens_per_s for step in steps if step.tokens_per_s is not None]

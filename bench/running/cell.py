@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import processes
+from bench import accelerator, processes
 from bench.data.content import digest_of
 from bench.data.loading import LoadedTask
 from bench.data.train_data import TrainData
@@ -32,7 +32,7 @@ def run_cell(job: Job, folder: Path, data: TrainData | None, tasks: Sequence[Loa
     """
     path = folder / job.name
     with enough_memory(job.name):
-        restart_peak()
+        _restart_peaks()
         start = time.perf_counter()
         made = make(job, path, data, request)
         if made is not None:
@@ -58,9 +58,9 @@ def _score(
             help_first(ranker, left)
         return
     first = "train" if job.steps else "load"
-    seconds, peaks = {first: making}, {first: peak_mb()}
+    seconds, peaks = {first: making}, _peaks(first)
     for loaded in left:
-        restart_peak()
+        _restart_peaks()
         start = time.perf_counter()
         target = scores_of(path, loaded.task, request.plan)
         table = score_table(loaded, ranker, weights, request.plan)
@@ -68,12 +68,24 @@ def _score(
         scores.keep_former(target, digest_of)
         scores.write_scores(target, table)
         name = f"score {loaded.task.name}"
-        seconds[name], peaks[name] = time.perf_counter() - start, peak_mb()
+        seconds[name] = time.perf_counter() - start
+        peaks |= _peaks(name)
     before = cells.read_done(path) or Done(weights, {})
     rounded = {name: round(value, 2) for name, value in seconds.items()}
     done = Done(weights, before.seconds | rounded, before.peak_memory_mb | peaks)
     request.require_held()
     json_files.write_json(path / cells.DONE, done._asdict() | ({"parity": compared} if compared else {}))
+
+
+def _restart_peaks() -> None:
+    restart_peak()
+    accelerator.restart_peak()
+
+
+def _peaks(what: str) -> dict[str, int]:
+    """Megabytes of the host's memory, and of the GPU's where there is one."""
+    gpu = accelerator.peak_mb()
+    return {what: peak_mb()} | ({} if gpu is None else {f"{what}, GPU": gpu})
 
 
 def _there(target: Path, loaded: LoadedTask, weights: str) -> bool:

@@ -23,7 +23,7 @@ from bench.models.loading import load_encoder, load_to_train
 from bench.plan.settings import Settings
 from bench.running.grid import Grid, describe, explain
 from bench.running.jobs import Job
-from bench.running.run import set_threads
+from bench.running.run import set_up
 from bench.store.cells import MODEL
 from bench.training.loop import Hooks, Step, train
 from strategies import Batch
@@ -93,7 +93,7 @@ def estimate(grid: Grid) -> Estimate:
         raise NotHere(f"model {grid.plan.settings.model!r} is not here yet")
     if not any(job.model for job in grid.jobs):
         raise NotHere("no encoder takes part")
-    set_threads(grid.plan.threads)
+    set_up(grid.plan)
     todo = grid.unfinished()
     trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
     start = time.perf_counter()

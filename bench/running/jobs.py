@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import processes
+from bench import accelerator, processes
 from bench.data.train_data import TrainData
 from bench.models.lexical import EDITION, LEXICAL
 from bench.plan import precision
@@ -111,7 +111,7 @@ def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     for name in LATER:
         if settings[name] == getattr(DEFAULTS, name):
             del settings[name]
-    settings |= _order_of(of.sources)
+    settings |= _order_of(of.sources) | accelerator.identity()
     if plan.overlap == "drop":
         settings["dropped_for"] = of.dropped_for
     if plan.settings.model == "demo-transformer":
@@ -131,6 +131,8 @@ def plain_job(label: str, settings: Settings, model: dict[str, object] | None) -
     """A row without training: the base model as it is, or a lexical baseline (``model`` is None)."""
     kept = ("query_length", "passage_length", "query_prompt", "passage_prompt", "precision") if model else ()
     how = {name: getattr(settings, name) for name in kept} if model else {"edition": EDITION}
+    if model:
+        how |= accelerator.identity()
     if model and settings.trust_remote_code:
         how["trust_remote_code"] = True
     identity = {
@@ -189,7 +191,7 @@ def config_of(
         "note": plan.note,
         "protocol": request.protocol,
         "command": request.command,
-        "environment": environment.environment(),
+        "environment": environment.environment() | accelerator.described(),
     }
     if (derivation := derivation_of(job, languages)) is not None:
         how, parents = derivation
@@ -205,9 +207,10 @@ def computed_with() -> dict[str, object]:
     versions = environment.versions()
     names = ("batch-strategy-bench", "torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
     cpu = torch.backends.cpu.get_cpu_capability()
+    gpu = accelerator.described().get("device")
     return {
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU {cpu}",
+        "device": gpu or f"CPU {cpu}",
         **{name: versions[name] for name in names},
     }
 

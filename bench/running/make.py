@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import processes
+from bench import accelerator, processes
 from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
@@ -108,6 +108,8 @@ class Training(NamedTuple):
 
 def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
     """The checkpoint to go on from; where none is asked for, what is there is discarded."""
+    if request.resume and accelerator.is_cuda() and not request.plan.deterministic:
+        raise BenchError("--resume gives the same bits or nothing, and on a GPU that takes --deterministic; add it")
     if not request.resume:
         if kept.is_dir():
             request.say(f"{job.name}: the checkpoint of an unfinished run is discarded (--resume goes on from it)")

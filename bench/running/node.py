@@ -14,7 +14,7 @@ from bench.plan.settings import Plan
 from bench.running.dispatch import Outcome
 from bench.running.grid import Grid, build_grid
 from bench.running.jobs import Job, Request
-from bench.running.run import Loaded, run_job, set_threads
+from bench.running.run import Loaded, run_job, set_up
 from bench.store import copies, environment, locks
 from bench.store.copies import Parcel
 from bench.store.locks import Owner, Watch
@@ -133,7 +133,7 @@ def _run(spec: Spec, grid: Grid, job: Job, loaded: Loaded, held: locks.Lock | No
     left = grid.left(job)
     if left is None:
         return Outcome("elsewhere")
-    set_threads(spec.plan.threads)
+    set_up(spec.plan)
     clear_unfinished(grid.folder / job.name)
     request = Request(spec.plan, spec.command, spec.resume, _say, protocol=spec.protocol)
     if held is not None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench import processes
+from bench import accelerator, processes
 from bench.data.batches import Audit, schedule
 from bench.data.loading import LoadedTask, Say, judged_sets, load_task, load_training
 from bench.data.train_data import TrainData
@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.evaluation.score_table import suffix
 from bench.plan.derived import Shift
 from bench.plan.protocol import digest_of, keep_protocol, require_in_order, require_same_protocol
+from bench.plan.settings import Plan
 from bench.running.cell import run_cell
 from bench.running.grid import Grid, changed
 from bench.running.jobs import Job, Left, Request
@@ -125,7 +126,7 @@ def run_grid(
     todo = processes.agreed(lambda: _prepared(grid, overwrite, say))
     ran = 0
     if todo:
-        set_threads(grid.plan.threads)
+        set_up(grid.plan)
         loaded = Loaded(grid, say)
         loaded.require_fit([job for job in grid.jobs if job.name in todo], todo)
         protocol = processes.agreed(lambda: _fixed(grid, loaded, say))
@@ -255,10 +256,21 @@ def try_first_batch(jobs: Sequence[Job], data: TrainData) -> None:
             parallel_passages(data, job.derived.source)
 
 
-def set_threads(threads: int) -> None:
-    """Fix torch's and OpenMP's threads (0 leaves them)."""
-    if threads:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+def set_up(plan: Plan) -> None:
+    """Fix torch's and OpenMP's threads (0 leaves them), and how a GPU computes.
+
+    Raises:
+        BenchError: checkpoints are asked for that a GPU could not go on from to the bit.
+    """
+    if plan.threads:
+        os.environ["OMP_NUM_THREADS"] = str(plan.threads)
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(plan.threads)
+    if plan.deterministic:
+        accelerator.repeat()
+    elif plan.checkpoint_every and accelerator.is_cuda():
+        raise BenchError(
+            "a GPU gives other bits at every run, and what --resume goes on with are the same; add --deterministic, or "
+            "leave --checkpoint-every out"
+        )

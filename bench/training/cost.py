@@ -11,6 +11,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench import accelerator
 from bench.models.passes import Work
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Clock:
     @contextmanager
     def running(self, phase: str) -> Iterator[None]:
         """Time a phase."""
+        accelerator.wait()
         start = time.perf_counter()
         yield
+        accelerator.wait()
         self.seconds[phase] = round(time.perf_counter() - start, 2)

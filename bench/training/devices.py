@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,7 @@ from accelerate import PartialState
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
-from bench import processes
+from bench import accelerator, processes
 from bench.errors import BenchError
 from bench.models.encoder import Encoder
 from bench.models.passes import Work
@@ -33,9 +33,9 @@ class Devices:
 
     def __init__(self, batch_size: int) -> None:
         processes.join()
-        state = PartialState()
-        self.device: torch.device = state.device
-        self.world, self.number = int(state.num_processes), int(state.process_index)
+        self.device, self.world, self.number = accelerator.device(), processes.count(), processes.number()
+        if self.world > 1:
+            self.device = PartialState().device
         self.sharded = self.world > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
         self._whole: nn.Module | None = None
         if batch_size < self.world:
@@ -112,17 +112,16 @@ class Devices:
         parts[self.number] = own
         return torch.cat(parts)
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Make every process's gradients the sum over all of them."""
         if self.world == 1:
             return
         for parameter in parameters:
-            if parameter.grad is None:
-                continue
-            if self.sharded:
+            if parameter.grad is not None and self.sharded:
                 parameter.grad.mul_(self.world)  # FSDP has averaged
-            else:
-                distributed.all_reduce(parameter.grad)
+        if not self.sharded:
+            for bucket in _buckets([p.grad for p in parameters if p.grad is not None]):
+                _sum_over_processes(bucket)
 
     def sum_work(self, own: Work) -> Work:
         """Over all processes."""
@@ -131,6 +130,32 @@ class Devices:
         both = torch.tensor(own, device=self.device)
         distributed.all_reduce(both)
         return Work(*both.tolist())
+
+
+BUCKET = 1 << 25
+"""Numbers, about, that are summed over the processes at once: a message for each tensor would cost its latency."""
+
+
+def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Neighbours of one type, ``BUCKET`` numbers together or one tensor."""
+    held: list[Tensor] = []
+    for gradient in gradients:
+        if held and (held[0].dtype != gradient.dtype or sum(t.numel() for t in held) + gradient.numel() > BUCKET):
+            yield held
+            held = []
+        held.append(gradient)
+    if held:
+        yield held
+
+
+def _sum_over_processes(gradients: list[Tensor]) -> None:
+    if len(gradients) == 1:
+        distributed.all_reduce(gradients[0])
+        return
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def require_equal(batch: NDArray[np.int64], held: NDArray[np.int64], step: int) -> None:

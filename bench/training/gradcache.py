@@ -13,9 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from bench import processes
 from bench.data.corpus import Kind
+from bench.errors import BenchError
 from bench.models.passes import Work, total
 from bench.randomness import States, random_states, set_random_states
 
@@ -28,6 +30,66 @@ class Represents(Protocol):
 
     def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
         """Vectors (n, dim), differentiable, and how much passed the model."""
+
+    def represent_both(self, queries: Sequence[str], passages: Sequence[str]) -> tuple[Tensor, Tensor, Work]:
+        """The same of both kinds."""
+        q, work_q = self.represent(queries, "query")
+        p, work_p = self.represent(passages, "passage")
+        return q, p, total(work_q, work_p)
+
+
+TOO_LONG = (
+    "one text at a time does not fit into the GPU's memory; a smaller --query-length and --passage-length, a smaller "
+    "model, or --lora needs less. Finished cells are kept"
+)
+
+
+class Gradients:
+    """Gradients of a batch by as large parts as the memory of a GPU takes; on a CPU, by those that were asked for.
+
+    Args:
+        encoder: represents texts.
+        weights: get the gradients.
+        micro_batch: as below.
+        device: of the weights.
+
+    Attributes:
+        micro_batch: rows that have a graph at a moment; 0 is all of them.
+    """
+
+    def __init__(
+        self, encoder: Represents, weights: Sequence[nn.Parameter], micro_batch: int, device: torch.device
+    ) -> None:
+        self.micro_batch, self._encoder, self._weights, self._device = micro_batch, encoder, weights, device
+
+    def __call__(self, queries: Sequence[str], passages: Sequence[str], objective: Objective) -> tuple[Tensor, Work]:
+        """Add the gradients of the whole batch to the weights'; returns the loss and what passed the encoder.
+
+        Where a batch does not fit into the memory of a GPU, half as many rows have a graph from there on, and so on.
+
+        Raises:
+            BenchError: one text does not fit.
+        """
+        if self._device.type != "cuda" or processes.count() > 1:  # other processes would wait for this one's part
+            return self._once(queries, passages, objective)
+        while True:
+            states = random_states(self._device)
+            try:
+                return self._once(queries, passages, objective)
+            except torch.cuda.OutOfMemoryError:
+                rows = self.micro_batch or max(len(queries), len(passages))
+            if rows == 1:
+                raise BenchError(TOO_LONG)
+            self.micro_batch = rows // 2
+            processes.tell(f"{rows} texts do not fit into the GPU's memory; from here on {self.micro_batch} at a time")
+            set_random_states(states, self._device)
+            for weight in self._weights:
+                weight.grad = None
+
+    def _once(self, queries: Sequence[str], passages: Sequence[str], objective: Objective) -> tuple[Tensor, Work]:
+        if self.micro_batch:
+            return cached_gradients(self._encoder, queries, passages, objective, self.micro_batch, self._device)
+        return plain_gradients(self._encoder, queries, passages, objective)
 
 
 class Micro(NamedTuple):
@@ -43,11 +105,10 @@ def plain_gradients(
     encoder: Represents, queries: Sequence[str], passages: Sequence[str], objective: Objective
 ) -> tuple[Tensor, Work]:
     """Add the gradients of the whole batch to the weights'; returns the loss and what passed the encoder."""
-    q, work_q = encoder.represent(queries, "query")  # (B, dim)
-    p, work_p = encoder.represent(passages, "passage")  # (B, dim)
+    q, p, work = encoder.represent_both(queries, passages)  # (B, dim) each
     loss = objective(q, p)
     loss.backward()
-    return loss.detach(), total(work_q, work_p)
+    return loss.detach(), work
 
 
 def cached_gradients(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from bench import randomness
+from bench import accelerator, randomness
 from bench.data.negatives import Drawn, Negatives
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
@@ -22,7 +22,7 @@ from bench.models.parity import require_usable
 from bench.plan.settings import Settings
 from bench.training.cost import Flops, count
 from bench.training.devices import Devices
-from bench.training.gradcache import cached_gradients, plain_gradients
+from bench.training.gradcache import Gradients
 from bench.training.loss import info_nce
 from bench.training.optimizer import Optimizers
 from bench.training.resume import Keeper, Parts
@@ -117,7 +117,8 @@ def _require_plain(settings: Settings, hooks: Hooks) -> None:
 
 def _parts(encoder: Encoder, settings: Settings, devices: Devices, validator: Validator | None) -> Parts:
     rate, decay, scaled = settings.learning_rate, settings.weight_decay, settings.precision == "fp16"
-    optimizer = Optimizers(encoder.model, rate, decay, by_rows=devices.world == 1, scaled=scaled)
+    by_rows = devices.world == 1 and devices.device.type == "cpu"  # a GPU updates all rows sooner than it finds some
+    optimizer = Optimizers(encoder.model, rate, decay, by_rows=by_rows, scaled=scaled)
     scheduler = LambdaLR(optimizer.whole, lambda step: learning_rate_share(step, settings.steps, settings.warmup))
     encoder.model.train()
     return Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
@@ -141,9 +142,7 @@ class Updates:
         self._encoder, self._data, self._settings = encoder, data, settings
         self._devices, self._optimizer, self._scheduler = devices, parts.optimizer, parts.scheduler
         self._negatives = Negatives(data, settings.negatives, settings.negative_language, seed)
-        self._gradients = plain_gradients
-        if settings.micro_batch:
-            self._gradients = partial(cached_gradients, micro_batch=settings.micro_batch, device=devices.device)
+        self._gradients = Gradients(encoder, parts.optimizer.weights, settings.micro_batch, devices.device)
 
     def step(self, step: int, batch: Batch, flops: Flops) -> Step:
         """Update the weights from a batch; what is logged of it, with operations counted by ``flops``."""
@@ -152,22 +151,22 @@ class Updates:
         own = devices.own_rows(batch)
         devices.require_whole(batch, own, step)
         drawn = self._negatives.draw(step, batch)
-        group = torch.from_numpy(self._data.pool.group[batch.item])
+        group = accelerator.sent(torch.from_numpy(self._data.pool.group[batch.item]), devices.device)
         objective = partial(contrast, devices, settings.temperature, group, drawn, scale)
         hard = [text for row in drawn.texts[devices.own] for text in row]
         passages = self._data.passages(own) + hard
-        loss, work = self._gradients(self._encoder, self._data.queries(own), passages, objective)
-        loss /= scale
-        _require_number("the loss", loss.item(), settings, step)
+        loss, work = self._gradients(self._data.queries(own), passages, objective)
         devices.sum_gradients(self._optimizer.weights)
         norm = self._optimizer.step(settings.max_grad_norm)
-        _require_number("the norm of the gradients", norm, settings, step)
+        said, size = torch.stack([loss / scale, loss if norm is None else norm]).tolist()  # one wait for the device
+        _require_number("the loss", said, settings, step)
+        _require_number("the norm of the gradients", None if norm is None else size, settings, step)
         rate = float(self._scheduler.get_last_lr()[0])
         self._scheduler.step()
         work, seconds = devices.sum_work(work), time.perf_counter() - start
         return Step(
-            step, loss.item(), rate, len(batch.item) / seconds, work.tokens / seconds, work.padding,
-            drawn.positive.shape[1], flops.step(work, settings.micro_batch), pair_counts(batch, self._data.pool.langs),
+            step, said, rate, len(batch.item) / seconds, work.tokens / seconds, work.padding, drawn.positive.shape[1],
+            flops.step(work, self._gradients.micro_batch), pair_counts(batch, self._data.pool.langs),
         )  # fmt: skip
 
 
@@ -204,7 +203,7 @@ def contrast(
     Args:
         devices: the processes.
         temperature: of InfoNCE.
-        group: int64, (B,), of the whole batch.
+        group: int64, (B,), of the whole batch, on its device.
         drawn: the hard negatives of the whole batch, N of them.
         scale: of the loss.
         queries: (b, dim), this process's.
@@ -214,8 +213,8 @@ def contrast(
     every = devices.gather(own)  # (B, dim)
     if drawn.positive.shape[1]:
         every = torch.cat([every, devices.gather(hard, devices.counts([len(row) for row in drawn.texts]))])
-    positive = torch.from_numpy(drawn.positive).to(every.device)
-    return info_nce(devices.gather(queries), every, temperature, group.to(every.device), positive) * scale
+    positive = accelerator.sent(torch.from_numpy(drawn.positive), every.device)
+    return info_nce(devices.gather(queries), every, temperature, group, positive) * scale
 
 
 def learning_rate_share(step: int, steps: int, warmup: float) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from torch.optim import AdamW
 
 from bench.training.row_adamw import BETAS, EPSILON, RowAdamW, large_embeddings
@@ -34,11 +35,10 @@ class LossScale:
         """Divide gradients in place; False where one of them overflowed, and no update is to be made of them."""
         if not self._needed:
             return True
-        if not all(bool(torch.isfinite(g).all()) for g in gradients):
+        if not torch.isfinite(get_total_norm(gradients, float("inf"))):  # one answer to wait for, not one a tensor
             self.value, self._calm = max(self.value / 2, 1.0), 0
             return False
-        for gradient in gradients:
-            gradient.div_(self.value)
+        torch._foreach_div_(list(gradients), self.value)
         self._calm += 1
         if self._calm == CALM_UPDATES:
             self.value, self._calm = self.value * 2, 0
@@ -76,7 +76,7 @@ class Optimizers:
         assert isinstance(module, nn.Embedding)
         self.rows.catch_up(module.weight, torch.unique(arguments[0]))
 
-    def step(self, max_norm: float) -> float | None:
+    def step(self, max_norm: float) -> Tensor | None:
         """Clip all gradients to their common norm, update, and forget them; no update where one overflowed.
 
         Returns:
@@ -87,7 +87,7 @@ class Optimizers:
             weight.grad = None
         return norm
 
-    def _update(self, max_norm: float) -> float:
+    def _update(self, max_norm: float) -> Tensor:
         if self.rows is None:
             norm = torch.nn.utils.clip_grad_norm_(self.weights, max_norm)
         else:
@@ -95,7 +95,7 @@ class Optimizers:
             self.rows.param_groups[0]["lr"] = self.whole.param_groups[0]["lr"]
             self.rows.step()
         self.whole.step()
-        return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)  # FSDP's is spread over processes
+        return norm.full_tensor() if hasattr(norm, "full_tensor") else norm  # FSDP's is spread over processes
 
     def settle(self) -> None:
         """Bring the whole model up to date."""
@@ -138,8 +138,6 @@ def values(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
 def clip(parameters: Iterable[nn.Parameter], max_norm: float) -> Tensor:
     """Scale all gradients, also sparse ones, so that their common norm, which is returned, is at most ``max_norm``."""
     found = values(parameters)
-    norm = torch.nn.utils.get_total_norm(found)
-    scale = torch.clamp(max_norm / (norm + 1e-6), max=1.0)
-    for value in found:
-        value.mul_(scale)
+    norm = get_total_norm(found)
+    torch._foreach_mul_(found, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
     return norm

@@ -136,7 +136,7 @@ class RowAdamW(torch.optim.Optimizer):
     def finish(self) -> None:
         """Bring every row up to date; nothing waits any more."""
         for weight in self.param_groups[0]["params"]:
-            self.catch_up(weight, torch.arange(len(weight)))
+            self.catch_up(weight, torch.arange(len(weight), device=weight.device))
 
 
 def _untouched(weight: Tensor) -> Tensor:

@@ -11,7 +11,9 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer, WeightedLayerPooling
 from transformers import BertConfig, DistilBertConfig, PretrainedConfig, XLMRobertaConfig
 
-from bench.models import passes
+from bench.data.corpus import Kind
+from bench.errors import BenchError
+from bench.models import passes, varlen
 from bench.models.encoder import Encoder
 from bench.models.loading import STATIC
 from bench.models.passes import Work, filled
@@ -123,3 +125,75 @@ def test_dropout_of_attention_keeps_the_mean() -> None:
 def test_passes_are_filled_with_the_longest_texts_first(packs: bool, expected: list[list[int]]) -> None:
     mask = torch.arange(9) < torch.tensor([[4], [2], [3], [9]])
     assert [part.rows.tolist() for part in filled(mask, 9, packs)] == expected
+
+
+def by_products(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    ends: varlen.Ends,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """What the kernels of a GPU compute."""
+    assert ends.at.dtype == torch.int32
+    lengths = ends.at.diff().tolist()
+    assert ends.longest == max(lengths)
+    assert dropout == 0
+    parts = zip(*(t.split(lengths, dim=2) for t in (query, key, value)), strict=True)
+    found = [torch.softmax(q @ k.transpose(2, 3) * q.shape[-1] ** -0.5, -1) @ v for q, k, v in parts]
+    return torch.cat(found, dim=2).transpose(1, 2)
+
+
+@pytest.mark.parametrize("config", [BERT, XLM_R], ids=["bert", "xlm-roberta"])
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_queries_and_passages_that_pass_together_have_their_vectors(
+    config: PretrainedConfig, pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(opened(config, pooling), Settings(query_prompt="a b ", passage_length=7))
+    encoder.model.eval()
+    queries, passages = TEXTS[:2], TEXTS[1:]
+    q, p, work = encoder.represent_both(queries, passages)
+    monkeypatch.setattr(varlen, "attention", by_products)
+    found = encoder._together(queries, passages)
+    assert found is not None
+    torch.testing.assert_close(found[0], q, rtol=0, atol=1e-5)
+    torch.testing.assert_close(found[1], p, rtol=0, atol=1e-5)
+    assert found[2] == work
+
+
+def test_kinds_whose_prompts_are_left_out_of_the_pooling_pass_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = opened(BERT)
+    model[1].include_prompt = False
+    encoder = Encoder(model, Settings(query_prompt="a b "))
+    monkeypatch.setattr(varlen, "attention", by_products)
+    assert encoder._together(TEXTS, TEXTS) is None
+
+
+def test_texts_without_a_token_do_not_pass_together() -> None:
+    static = Encoder(SentenceTransformer(str(STATIC), device="cpu"), Settings())
+    assert static._together(["a"], ["b"]) is None
+
+
+def test_texts_that_do_not_fit_a_gpu_together_pass_apart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = Encoder(opened(BERT), Settings(query_length=12, passage_length=12))
+    expected, embed, seen = encoder.encode(TEXTS * 9, "passage"), encoder.embed, []
+
+    def full(features: dict[str, torch.Tensor], kind: Kind) -> torch.Tensor:
+        seen.append(features["input_ids"].numel())
+        if seen[-1] > 20:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return embed(features, kind)
+
+    monkeypatch.setattr(encoder, "embed", full)
+    texts = [f"{text} {i}" for i, text in enumerate(TEXTS * 9)]
+    assert max(seen, default=0) == 0
+    np.testing.assert_allclose(encoder.encode(TEXTS * 9, "passage"), expected, rtol=0, atol=1e-5)
+    encoder.encode(texts, "passage")
+    assert max(seen) > 20 >= seen[-1]
+    assert "the GPU's memory is full" in capsys.readouterr().err
+    monkeypatch.setattr(encoder, "embed", lambda features, kind: full({"input_ids": torch.zeros(99)}, kind))
+    with pytest.raises(BenchError, match="one text at a time does not fit"):
+        encoder.encode(texts, "passage")

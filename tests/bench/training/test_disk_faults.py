@@ -132,7 +132,7 @@ def test_a_cell_that_needs_too_much_memory(
             torch.empty(2**55)
         return plain_gradients(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("bench.training.loop.plain_gradients", hungry)
+    monkeypatch.setattr("bench.training.gradcache.plain_gradients", hungry)
     assert run(tmp_path) == 2
     require_one_line(capsys, "cross-", "not enough memory", "--micro-batch N", "Finished cells are kept")
     assert [name.split("-")[0] for name in bits(tmp_path)] == ["mono"]

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from bench.data.corpus import Kind
 from bench.data.train_data import TrainData, combine
+from bench.errors import BenchError
 from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.models.passes import Work
 from bench.plan.settings import Settings
-from bench.training.gradcache import Represents, cached_gradients, plain_gradients
+from bench.training import gradcache
+from bench.training.gradcache import Gradients, Represents, cached_gradients, plain_gradients
 from bench.training.loss import info_nce
 from tasks.demo import DemoSource
 
@@ -24,7 +26,7 @@ PASSAGES = [f"passage {i} {'y' * (i * 5 % 13)}" for i in range(22)]
 GROUP = torch.tensor([*range(20), 0, 1])
 
 
-class Toy:
+class Toy(Represents):
     """A float64 network over character counts, with dropout."""
 
     def __init__(self, dropout: float) -> None:
@@ -37,7 +39,7 @@ class Toy:
         return nn.functional.normalize(self.model(counts), dim=-1), Work(len(texts), 1, len(texts), 0)
 
 
-class InMicroBatches:
+class InMicroBatches(Represents):
     """Calls an encoder as GradCache does, but keeps the whole graph: what GradCache must equal."""
 
     def __init__(self, inner: Represents, micro_batch: int) -> None:
@@ -148,3 +150,37 @@ def test_a_real_encoder_against_all_at_once(data: TrainData, dropout: float, apa
     assert relative(gradient(encoder.model), expected) < 1e-6
     assert float(cached) == pytest.approx(float(plain), rel=1e-6)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("fits", [1, 3, 7, 40])
+def test_a_batch_that_does_not_fit_a_gpu_passes_in_parts(
+    fits: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toy, plain = Toy(0.0), Toy(0.0)
+    plain_gradients(plain, QUERIES, PASSAGES, objective)
+
+    class Full(Toy):
+        def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
+            if len(texts) > fits:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return toy.represent(texts, kind)
+
+    monkeypatch.setattr(gradcache, "random_states", lambda device: {"cpu": torch.get_rng_state()})
+    monkeypatch.setattr(gradcache, "set_random_states", lambda states, device: torch.set_rng_state(states["cpu"]))
+    gradients = Gradients(Full(0.0), list(toy.model.parameters()), 0, torch.device("cuda"))
+    gradients(QUERIES, PASSAGES, objective)
+    assert relative(gradient(toy.model), gradient(plain.model)) < 1e-12
+    expected = {1: 1, 3: 2, 7: 5, 40: 0}[fits]
+    assert gradients.micro_batch == expected
+    assert ("do not fit into the GPU's memory" in capsys.readouterr().err) == bool(expected)
+
+
+def test_a_text_that_does_not_fit_a_gpu_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(Toy):
+        def represent(self, texts: Sequence[str], kind: Kind) -> tuple[Tensor, Work]:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(gradcache, "random_states", lambda device: {})
+    monkeypatch.setattr(gradcache, "set_random_states", lambda states, device: None)
+    with pytest.raises(BenchError, match=r"one text at a time does not fit into the GPU's memory; a smaller"):
+        Gradients(Full(0.0), [], 0, torch.device("cuda"))(QUERIES, PASSAGES, objective)
