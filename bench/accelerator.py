@@ -160,6 +160,6 @@ def moved(features: Mapping[str, Any], to: torch.device) -> dict[str, Any]:
 
 def sent(value: torch.Tensor, to: torch.device) -> torch.Tensor:
     """A tensor on the device."""
-    if to.type != "cuda" or value.device.type != "cpu":
+    if to.type != "cuda" or value.device.type != "cpu" or not value.numel():
         return value.to(to)
     return value.pin_memory().to(to, non_blocking=True)
