@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,17 +51,40 @@ class Audit:
         }
 
 
-def schedule(strategy: Strategy, pool: Pool, batch_size: int, steps: int, seed: int, audit: Audit) -> Iterator[Batch]:
-    """The strategy's batches, each checked before it is used: a plugin's mistake ends the run, not the comparison."""
+def schedule(
+    strategy: Strategy, pool: Pool, batch_size: int, steps: int, seed: int, audit: Audit,
+    early: Callable[[Batch], object] | None = None,
+) -> Iterator[Batch]:  # fmt: skip
+    """The strategy's batches, each checked before it is used: a plugin's mistake ends the run, not the comparison.
+
+    ``audit`` has seen a batch when it is yielded; ``early`` is told of it one batch before.
+    """
     rng = randomness.generator(seed, "batches")
-    for batch in strategy.batches(pool, batch_size, steps, rng):
-        if audit.steps == steps:
-            break
-        _check(strategy, batch, pool, batch_size, audit.steps)
+    drawn = _checked(strategy, pool, batch_size, steps, strategy.batches(pool, batch_size, steps, rng))
+    for batch in drawn if early is None else _one_ahead(drawn, early):
         audit.add(batch, pool)
         yield batch
     if audit.steps != steps:
         raise BenchError(f"{strategy!r} ended after {audit.steps} batches; a strategy yields exactly {steps}")
+
+
+def _checked(strategy: Strategy, pool: Pool, batch_size: int, steps: int, batches: Iterator[Batch]) -> Iterator[Batch]:
+    for step, batch in enumerate(batches):
+        if step == steps:
+            return
+        _check(strategy, batch, pool, batch_size, step)
+        yield batch
+
+
+def _one_ahead(batches: Iterator[Batch], early: Callable[[Batch], object]) -> Iterator[Batch]:
+    before: Batch | None = None
+    for batch in batches:
+        early(batch)
+        if before is not None:
+            yield before
+        before = batch
+    if before is not None:
+        yield before
 
 
 def _check(strategy: Strategy, batch: Batch, pool: Pool, batch_size: int, step: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,14 +64,21 @@ class Layout(NamedTuple):
 class Kept:
     """The ids of texts by one reader, as long as its batches are made of nothing but their texts."""
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Lock) -> None:
         self.bytes = 0
         self.readable = True
+        self._reading = reading
         self._ids: dict[str, bytes] = {}  # int32; a list takes ten times as much
         self._layout: Layout | None = None
 
     def features(self, texts: Sequence[str], read: Read, keep: bool, count: bool) -> Features:
         """What ``read`` gives for these texts, to the bit; new ones are kept where ``keep``, and ``count`` as bytes."""
+        if self._layout is not None and self.readable and all(text in self._ids for text in texts):
+            return put_together([self._ids[text] for text in texts], self._layout)
+        with self._reading:  # a tokenizer reads for one thread at a time
+            return self._read(texts, read, keep, count)
+
+    def _read(self, texts: Sequence[str], read: Read, keep: bool, count: bool) -> Features:
         new = [text for text in dict.fromkeys(texts) if text not in self._ids]
         if not self.readable or (new and not keep):
             return dict(read(list(texts)))
@@ -110,6 +118,7 @@ class Store:
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
         self._kept: dict[Reader, Kept] = {}
+        self._reading = Lock()
 
     @property
     def bytes(self) -> int:
@@ -118,7 +127,7 @@ class Store:
 
     def features(self, texts: Sequence[str], reader: Reader, read: Read, training: bool) -> Features:
         """What ``read`` gives for these texts, to the bit; of ``training`` where they lie in memory anyway."""
-        kept = self._kept.setdefault(reader, Kept())
+        kept = self._kept.setdefault(reader, Kept(self._reading))
         return kept.features(texts, read, training or self._has_room(reader), not training)
 
     def _has_room(self, reader: Reader) -> bool:

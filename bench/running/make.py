@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,7 @@ from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, ST
 from bench.store.checkpoints import Checkpoint
 from bench.store.writing import written_aside
 from bench.training.cost import Clock
-from strategies import Strategy
+from strategies import Batch, Strategy
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
@@ -158,7 +159,6 @@ def _train(of: Training, folder: Path, found: Checkpoint | None, clock: Clock) -
 
     job, settings, request, pool = of.job, of.job.settings, of.request, of.data.pool
     audit = Audit(pool.langs)
-    batches = schedule(of.strategy, pool, settings.batch_size, settings.steps, job.seed, audit)
     kept, every = checkpoints.folder_of(folder.with_name(job.name)), request.plan.checkpoint_every
     keeper = Keeper(kept, every, _owner(job), folder / STEPS, audit, found, request.require_held)
     validator = None
@@ -167,13 +167,29 @@ def _train(of: Training, folder: Path, found: Checkpoint | None, clock: Clock) -
         validator = Validator(of.data.held_out, settings.validate_every, best, folder / VALIDATION)
     if processes.is_first():
         json_files.write_json(folder / CONFIG, config_of(job, request, of.data) | {"resumed_at": keeper.resumed_at})
-    with _logged(job, request, folder, found) as log, clock.running("train"):
+    with _logged(job, request, folder, found) as log, clock.running("train"), _read_early(of) as early:
+        batches = schedule(of.strategy, pool, settings.batch_size, settings.steps, job.seed, audit, early)
         train(of.encoder, of.data, batches, settings, job.seed, Hooks(log, keeper, validator))
     if processes.is_first():
         json_files.write_json(folder / BATCHES, audit.summary())
         with clock.running("save"):
             save(of.encoder, folder / MODEL, settings.trust_remote_code)
         json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
+
+
+@contextmanager
+def _read_early(of: Training) -> Iterator[Callable[[Batch], object] | None]:
+    """What has the tokenizer read a batch while a GPU is at the one before; None where a CPU does both."""
+    if of.encoder.model.device.type != "cuda" or processes.count() > 1:
+        yield None
+        return
+
+    def read(batch: Batch) -> None:
+        of.encoder.features(of.data.queries(batch), "query")
+        of.encoder.features(of.data.passages(batch), "passage")
+
+    with ThreadPoolExecutor(1) as reading:
+        yield lambda batch: reading.submit(read, batch)
 
 
 @contextmanager

@@ -98,3 +98,17 @@ def test_a_source_without_items_in_the_training_languages_can_have_no_weight() -
     other = TrainSet(("fr",), {"fr": ["q"]}, {"fr": ["p"]}, [0])
     with pytest.raises(BenchError, match="source number 2 has no item in the training languages"):
         combine([source(3, 0), other], ("en",), (1.0, 1.0))
+
+
+def test_what_is_told_early_changes_no_batch_and_no_audit() -> None:
+    pool = parallel_pool()
+    plain, early = Audit(pool.langs), Audit(pool.langs)
+    told: list[Batch] = []
+    batches = schedule(Hybrid(), pool, 8, 6, 3, plain)
+    others = schedule(Hybrid(), pool, 8, 6, 3, early, told.append)
+    for step, (batch, other) in enumerate(zip(batches, others, strict=True), start=1):
+        np.testing.assert_array_equal(np.stack(batch), np.stack(other))
+        assert early.steps == step
+        assert early.summary() == plain.summary()
+        assert len(told) == min(step + 1, 6)
+        np.testing.assert_array_equal(np.stack(told[-1]) if step == 6 else np.stack(told[-2]), np.stack(other))
