@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.data.content import Content, content_of
-from bench.data.overlap import Overlap, find_overlaps
+from bench.data.overlap import Overlap, find_overlaps, tested_texts, texts_digest
 from bench.data.train_data import TrainData, combine, without
 from bench.errors import BenchError
 from bench.plan.protocol import JudgedSet
 from bench.plan.settings import TRAINED_IN_PAPER, Plan
-from bench.store.json_files import file_name, hash8
+from bench.store.json_files import file_name, hash8, hash64
 from bench.store.scores import POOL, SETTINGS, setting_of
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.contract import Noticed
@@ -124,10 +124,15 @@ def guard(
     plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet], tasks: Sequence[LoadedTask], say: Say
 ) -> list[Overlap]:
     """What the sources share with the test sets; refused unless the plan allows it."""
-    found: list[Overlap] = []
+    alike: dict[tuple[str, ...], list[tuple[str, TrainSet]]] = {}
     for source, train in zip(sources, sets, strict=True):
-        tested = [s for t in tasks if t.task.name not in source.apart_from for s in t.sets]
-        found += find_overlaps([(source.name, train)], tested) if tested else []
+        alike.setdefault(source.apart_from, []).append((source.name, train))
+    found: list[Overlap] = []
+    for apart_from, named in alike.items():
+        held = [(s, of) for t in tasks if t.task.name not in apart_from for s, of in _named_contents(t)]
+        found += find_overlaps(named, [s for s, _ in held], [of for _, of in held]) if held else []
+    order = [source.name for source in sources]
+    found.sort(key=lambda o: order.index(o.source))
     for o in found:
         seen = f"{len(o.items):,} of {o.of:,} items of {o.source} share a run of words with {o.set_name}"
         if plan.overlap == "refuse":
@@ -137,6 +142,15 @@ def guard(
             )
         say(f"{seen}: {'left out' if plan.overlap == 'drop' else 'kept'}")
     return found
+
+
+def _named_contents(loaded: LoadedTask) -> Iterator[tuple[EvalSet, str]]:
+    """Sets, and what names their content: that of the task's files; where it names none, of the texts themselves."""
+    for number, evalset in enumerate(loaded.sets):
+        if loaded.content.files:
+            yield evalset, hash64([loaded.content.stored(), number, evalset.name])
+        else:
+            yield evalset, texts_digest(enumerate(tested_texts(evalset)))
 
 
 def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTask:

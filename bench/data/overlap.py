@@ -1,16 +1,33 @@
-"""Never train on what is tested: shared runs of 13 words."""
+"""Never train on what is tested: shared runs of 13 words, looked for once and kept by checksums.
+
+What a source shares with a test set is kept in the folder ``overlaps`` of the cache (``tasks.files.cache``), under the
+content of both and of the code that compared them, so that it is found again by other processes, elsewhere, and on
+other machines that the folder is copied to. It holds numbers of items and no text.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.words import HAN, THAI, units
-from tasks import EvalSet, TrainSet
+import tasks
+from bench.data import words
+from bench.data.words import HAN, THAI, RunNumbers, units
+from bench.errors import BenchError
+from bench.store.json_files import hash64, read_as, write_json
+from tasks import EvalSet, TrainSet, files
+from tasks.checksums import VERIFY
 
 RUN = 13
 """Words of a run."""
@@ -22,6 +39,10 @@ PHRASE = 8
 
 CHARACTERS = ((re.compile(f"[{HAN}]"), 2), (re.compile(f"[{THAI}]"), 4))
 """Scripts without blanks, and how many of their characters stand for a word here."""
+
+
+AT_ONCE = 1 << 18
+"""Words that are compared in one go, about."""
 
 
 class Overlap(NamedTuple):
@@ -38,49 +59,64 @@ class Overlap(NamedTuple):
         return {"source": self.source, "set": self.set_name, "items": len(self.items), "of": self.of}
 
 
-class _Hasher:
-    """Words to random 64-bit numbers, runs of them to one number; equal runs always, others never in practice."""
+class Shared(NamedTuple):
+    """What a source shares with a set.
 
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._random = np.random.default_rng(13)
-        self._table = np.empty(0, np.uint64)
+    Attributes:
+        items: in order.
+        first: the place of the first such text among those of the source; 0 where there is none.
+    """
 
-    def runs(self, text: str) -> NDArray[np.uint64]:
-        """One number per run of the text; of a short text one for the whole; of a phrase none."""
-        found = units(text)
-        per_word = next((n for script, n in CHARACTERS if script.search(text)), 1)
-        length = RUN * per_word
-        if len(found) < PHRASE * per_word:
-            return np.empty(0, np.uint64)
-        codes = self._codes(found)
-        n = min(length, len(codes))
-        power = np.cumprod(np.full(n, 0x9E3779B97F4A7C15, np.uint64))
-        windows = np.lib.stride_tricks.sliding_window_view(codes, n)
-        return (windows * power).sum(axis=1, dtype=np.uint64)
-
-    def _codes(self, words: list[str]) -> NDArray[np.uint64]:
-        at = [self._ids.setdefault(unit, len(self._ids)) for unit in words]
-        missing = len(self._ids) - len(self._table)
-        if missing > 0:
-            more = self._random.integers(0, 2**64, max(missing, len(self._table), 1024), np.uint64)
-            self._table = np.concatenate([self._table, more])
-        return self._table[at]
+    items: tuple[int, ...]
+    first: int
 
 
-def find_overlaps(sources: Sequence[tuple[str, TrainSet]], sets: Iterable[EvalSet]) -> list[Overlap]:
-    """Every pair of a source and an evaluation set that share a run; about 0.1 ms per text."""
-    hasher = _Hasher()
-    tested: dict[str, NDArray[np.uint64]] = {}
-    for evalset in sets:
-        found = [hasher.runs(text) for text in _tested_texts(evalset)]
-        runs = np.concatenate([tested.get(evalset.name, np.empty(0, np.uint64)), *found])
-        tested[evalset.name] = _distinct(runs)
-    every = _distinct(np.concatenate([np.empty(0, np.uint64), *tested.values()]))
-    return [o for name, train in sources for o in _overlaps(name, train, tested, every, hasher)]
+class _Kept(NamedTuple):
+    """A finding on disk; ``digest`` is that of the rest."""
+
+    key: str
+    shared: Shared
+    digest: str
 
 
-def _tested_texts(evalset: EvalSet) -> Iterator[str]:
+def find_overlaps(
+    sources: Sequence[tuple[str, TrainSet]], sets: Sequence[EvalSet], contents: Sequence[str] = ()
+) -> list[Overlap]:
+    """Every pair of a source and an evaluation set that share a run; some 20 seconds for a million texts.
+
+    Args:
+        sources: named; their texts are read once.
+        sets: those of one name are one.
+        contents: names the content of each set; where given, findings are kept.
+    """
+    keys = [[hash64([_edition(), digest, of]) for of in contents] for digest in _digests(sources, contents)]
+    kept = [[_read(key, train) for key in of] for of, (_, train) in zip(keys, sources, strict=True)]
+    known = kept if contents else [[None] * len(sets) for _ in sources]
+    numbers = RunNumbers()
+    left = {i for found in known for i, shared in enumerate(found) if shared is None}
+    tested = {i: _tested(sets[i], numbers) for i in sorted(left)}
+    overlaps = []
+    for s, (name, train) in enumerate(sources):
+        found = _compared(train, {i: tested[i] for i, shared in enumerate(known[s]) if shared is None}, numbers)
+        if contents:
+            for i, shared in found.items():
+                _keep(keys[s][i], shared)
+        every = [found[i] if shared is None else shared for i, shared in enumerate(known[s])]
+        overlaps += _told(name, train, [evalset.name for evalset in sets], every)
+    return overlaps
+
+
+def texts_digest(texts: Iterable[tuple[int, str]]) -> str:
+    """Names the content of numbered texts."""
+    digest = hashlib.blake2b(digest_size=32)
+    for i, text in texts:
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(b"%d %d\n" % (i, len(raw)) + raw)
+    return digest.hexdigest()
+
+
+def tested_texts(evalset: EvalSet) -> Iterator[str]:
+    """Queries and passages."""
     for part in (evalset.queries, evalset.passages):
         for by_id in part.values():
             for _, text in by_id.items():
@@ -96,21 +132,69 @@ def _trained_texts(train: TrainSet) -> Iterator[tuple[int, str]]:
         yield from ((i, text) for i, texts in enumerate(negatives) for text in texts)
 
 
-def _overlaps(
-    name: str, train: TrainSet, tested: dict[str, NDArray[np.uint64]], every: NDArray[np.uint64], hasher: _Hasher
-) -> Iterator[Overlap]:
-    items: dict[str, set[int]] = {}
-    example: dict[str, str] = {}
-    for i, text in _trained_texts(train):
-        runs = hasher.runs(text)
-        if not _among(runs, every).any():
+def _told(name: str, train: TrainSet, names: Sequence[str], every: Sequence[Shared]) -> Iterator[Overlap]:
+    """Those of a source that share something, in the order of the texts that show it."""
+    of_name: dict[str, list[Shared]] = {}
+    for set_name, shared in zip(names, every, strict=True):
+        of_name.setdefault(set_name, []).extend([shared] if shared.items else [])
+    first = {set_name: min(shared.first for shared in parts) for set_name, parts in of_name.items() if parts}
+    for set_name in sorted(first, key=first.__getitem__):
+        items = frozenset(i for shared in of_name[set_name] for i in shared.items)
+        yield Overlap(name, set_name, items, len(train.group), _text(train, first[set_name])[1])
+
+
+def _text(train: TrainSet, place: int) -> tuple[int, str]:
+    return next(islice(_trained_texts(train), place, None), (-1, ""))
+
+
+def _tested(evalset: EvalSet, numbers: RunNumbers) -> NDArray[np.uint64]:
+    """The runs of a set, sorted, each once."""
+    found = [_distinct(runs) for runs, _ in _runs(tested_texts(evalset), numbers)]
+    return _distinct(np.concatenate([np.empty(0, np.uint64), *found]))
+
+
+def _compared(train: TrainSet, tested: Mapping[int, NDArray[np.uint64]], numbers: RunNumbers) -> dict[int, Shared]:
+    """What a source shares with each of some sets."""
+    if not tested:
+        return {}
+    every = _distinct(np.concatenate([*tested.values()]))
+    places: dict[int, list[int]] = {i: [] for i in tested}
+    for runs, of in _runs((text for _, text in _trained_texts(train)), numbers):
+        ordered = np.sort(runs)  # looked up in order, they are found ten times as fast
+        seen = _among(runs, _distinct(ordered[_among(ordered, every)]))
+        runs, of = runs[seen], of[seen]
+        for i, known in tested.items():
+            places[i] += np.unique(of[_among(runs, known)]).tolist()
+    wanted = {place for found in places.values() for place in found}
+    item = {place: i for place, (i, _) in enumerate(_trained_texts(train)) if place in wanted} if wanted else {}
+    return {i: Shared(tuple(sorted({item[p] for p in found})), min(found, default=0)) for i, found in places.items()}
+
+
+def _runs(texts: Iterable[str], numbers: RunNumbers) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.intp]]]:
+    """Numbers of the runs of texts, and the places of the texts that they are of; many at once.
+
+    One for each run; of a short text one for the whole; of a phrase none.
+    """
+    held: list[list[str]] = []
+    lengths: list[int] = []
+    places: list[int] = []
+    waiting = 0
+    for place, text in enumerate(texts):
+        found = units(text)
+        per_word = 1 if text.isascii() else next((n for script, n in CHARACTERS if script.search(text)), 1)
+        if len(found) < PHRASE * per_word:
             continue
-        for set_name, known in tested.items():
-            if _among(runs, known).any():
-                items.setdefault(set_name, set()).add(i)
-                example.setdefault(set_name, text)
-    for set_name, found in items.items():
-        yield Overlap(name, set_name, frozenset(found), len(train.group), example[set_name])
+        held.append(found)
+        lengths.append(min(RUN * per_word, len(found)))
+        places.append(place)
+        waiting += len(found)
+        if waiting >= AT_ONCE:
+            runs, of = numbers.of(held, lengths)
+            yield runs, np.array(places)[of]
+            held, lengths, places, waiting = [], [], [], 0
+    if held:
+        runs, of = numbers.of(held, lengths)
+        yield runs, np.array(places)[of]
 
 
 def _distinct(runs: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -125,3 +209,45 @@ def _among(runs: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bo
         return np.zeros(len(runs), np.bool_)
     at = np.minimum(np.searchsorted(known, runs), len(known) - 1)
     return known[at] == runs
+
+
+def _digests(sources: Sequence[tuple[str, TrainSet]], contents: Sequence[str]) -> list[str]:
+    """Names the content of each source; nothing is read where nothing is kept."""
+    return [texts_digest(_trained_texts(train)) if contents else "" for _, train in sources]
+
+
+@cache
+def _edition() -> str:
+    """Names the code that reads and compares, and the edition of Unicode: with another one, all is compared anew."""
+    code = [Path(__file__), Path(words.__file__), *sorted(Path(tasks.__file__).parent.glob("*.py"))]
+    return hash64([unicodedata.unidata_version, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in code)])
+
+
+def _place(key: str) -> Path:
+    return files.cache() / "overlaps" / f"{key}.json"
+
+
+def _read(key: str, train: TrainSet) -> Shared | None:
+    """What is kept under a key; None where that is nothing, damaged, or of something else."""
+    if os.environ.get(VERIFY):
+        return None
+    try:
+        kept = read_as(_Kept, _place(key))
+    except BenchError:
+        return None
+    items, first = kept.shared
+    if kept.key != key or kept.digest != _digest(key, kept.shared):
+        return None
+    whole = list(items) == sorted({*items}) and all(0 <= i < len(train.group) for i in items)
+    return kept.shared if whole and (not items or (first >= 0 and _text(train, first)[0] in items)) else None
+
+
+def _keep(key: str, shared: Shared) -> None:
+    """Where the cache cannot be written, the next process compares again."""
+    kept = _Kept(key, shared, _digest(key, shared))._asdict() | {"shared": shared._asdict()}
+    with suppress(BenchError):
+        write_json(_place(key), kept)
+
+
+def _digest(key: str, shared: Shared) -> str:
+    return hash64([key, shared])
