@@ -95,7 +95,7 @@ def find_overlaps(
     numbers = RunNumbers()
     left = {i for found in known for i, shared in enumerate(found) if shared is None}
     tested = {i: _tested(sets[i], numbers) for i in sorted(left)}
-    overlaps = []
+    overlaps: list[Overlap] = []
     for s, (name, train) in enumerate(sources):
         found = _compared(train, {i: tested[i] for i, shared in enumerate(known[s]) if shared is None}, numbers)
         if contents:
