@@ -46,13 +46,13 @@ def sequential(plan: Plan, experiment: Path, seeds: Sequence[int], say: Callable
     stated = plan.protocol or Protocol()
     run = {repr(resolve.recipe(name)).split("(")[0] for name in plan.strategies}
     about = [c for c in stated.primary if {c.a.split("(")[0], c.b.split("(")[0]} <= run]
-    if not about:
+    if not about or (stated.claims and not {name.split("(")[0] for name in stated.strategies} <= run):
         raise BenchError(
             f"--until settled asks for strategies that claims are about: {', '.join(stated.strategies)}; run are "
             f"{', '.join(sorted(run))}. [protocol] in a preset states other claims"
         )
     left = [f"{c.a} against {c.b}" for c in stated.primary if c not in about]
-    if left:
+    if left and not stated.claims:
         say(f"no claim is made of {', '.join(left)}: not run")
     stops = Looks(tuple(seeds)) if seeds else stated.looks or Looks()
     protocol = dataclasses.replace(stated, primary=tuple(about), looks=stops)

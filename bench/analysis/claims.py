@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
     Attributes:
         a: a strategy.
         b: what it is compared with.
-        superior: whether it is claimed to be better; else at most the margin worse.
+        bound: what the effect is claimed to be above: 0 where it is to be better, else minus the margin.
         far: whether the sets are out of domain.
         effect: of the claim, with its error.
         said: effect, interval and the two facts: of this claim alone, or, where trainings were run until claims were
@@ -49,13 +49,18 @@ class Verdict(NamedTuple):
 
     a: str
     b: str
-    superior: bool
+    bound: float
     far: bool
     effect: Effect
     said: Comparison
     p: float = float("nan")
     end: str = ""
     overrun: int = 0
+
+    @property
+    def superior(self) -> bool:
+        """Whether it is claimed to be better; else at most a margin worse."""
+        return self.bound == 0
 
 
 def in_force(sets: Sequence[SetScores], protocol: Protocol) -> Protocol:
@@ -96,14 +101,19 @@ def verdicts(sets: Sequence[SetScores], protocol: Protocol) -> list[Verdict]:
             for f in found_on(sets, find(cells, claim.a), find(cells, claim.b), None, protocol.margin)
             if f.said.setting in (*claim.superior, *claim.non_inferior)
         ]
-        return judged(found, protocol.margin)
+        return judged(found)
     fixed = list(filter(run, protocol.claims))
-    return judged([of_claim(sets, protocol, c) for c in fixed], protocol.margin, [c.weight for c in fixed])
+    return judged([of_claim(sets, protocol, c) for c in fixed], [c.weight for c in fixed])
 
 
 def _of_setting(claim: Claim, found: Found, protocol: Protocol) -> Verdict:
-    superior, far = found.said.setting in claim.superior, found.of.name in protocol.out_of_domain
-    return Verdict(claim.a, claim.b, superior, far, found.effect, found.said)
+    bound = 0.0 if found.said.setting in claim.superior else -protocol.margin
+    return Verdict(claim.a, claim.b, bound, found.of.name in protocol.out_of_domain, found.effect, found.said)
+
+
+def margin_of(bound: float, protocol: Protocol) -> float:
+    """How much worse is still not worse, for a claim with this bound: its own margin where it has one."""
+    return -bound or protocol.margin
 
 
 def of_claim(
@@ -133,13 +143,13 @@ def of_claim(
     if effect is None or len(effect.parts) - (effect.trainings > 1) < len(places):
         raise BenchError(f"{claim.a} against {claim.b}: a comparison needs at least two parallel questions in each set")
     settings = [s for s in claim.settings if any(s in place.of.layout.settings() for place in places)]
-    said = compared(effect, protocol.margin)._replace(
+    said = compared(effect, margin_of(claim.bound, protocol))._replace(
         set_name=", ".join(claim.sets), setting=", ".join(settings),
         measure=", ".join(dict.fromkeys(place.measure for place in places)),
         a=float(np.mean(means[0])), b=float(np.mean(means[1])),
         clusters=sum(len(questions_of(*place, ours[0])) for place in places),
     )  # fmt: skip
-    return Verdict(claim.a, claim.b, claim.bound == 0, claim.domain == OUT, effect, said)
+    return Verdict(claim.a, claim.b, claim.bound, claim.domain == OUT, effect, said)
 
 
 def _place(sets: Sequence[SetScores], protocol: Protocol, claim: FixedClaim, name: str) -> Where:
@@ -160,18 +170,17 @@ def _mean(place: Where, cell: Cell) -> float:
     return float(questions_of(*place, cell).mean())
 
 
-def judged(claims: Sequence[Verdict], margin: float, weights: Sequence[float] = ()) -> list[Verdict]:
+def judged(claims: Sequence[Verdict], weights: Sequence[float] = ()) -> list[Verdict]:
     """The ends of the claims of one family, by Holm's procedure on both sides of each bound.
 
     Args:
         claims: yet without p and end.
-        margin: how much worse is still not worse.
         weights: what share of the error each claim has, one together with those that are not here; equal if ().
     """
     if not claims:
         return []
     shares = np.array(weights) if weights else np.full(len(claims), 1 / len(claims))
-    alone = [float(c.effect.p_value(0.0 if c.superior else -margin)) for c in claims]
+    alone = [float(c.effect.p_value(c.bound)) for c in claims]
     against = np.array([0.5 if c.effect.trainings < 2 else p for c, p in zip(claims, alone, strict=True)])
     shown, refuted = (_holm(p, shares) for p in (against, 1 - against))
     ends = [

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.analysis import claims
 from bench.analysis.boundaries import boundaries
-from bench.analysis.claims import ERROR, NOT_SETTLED, REFUTED, SHOWN, Verdict, of_claim
+from bench.analysis.claims import ERROR, NOT_SETTLED, REFUTED, SHOWN, Verdict, margin_of, of_claim
 from bench.analysis.compare import facts
 from bench.analysis.power import UNKNOWN, Limits, Planned, factors_of
 from bench.analysis.set_scores import SetScores, cells_of
@@ -89,20 +89,19 @@ def _looked(
         free = sum(w for w, v in zip(weights, now, strict=True) if v.end != SHOWN)
         fresh = [i for i, done in enumerate(ended) if not done and now[i].end != SHOWN]
         for i in fresh:
-            now[i] = _at_look(now[i], looks, n, ERROR * weights[i] / free, ERROR * weights[i], protocol.margin)
+            now[i] = _at_look(now[i], looks, n, ERROR * weights[i] / free, ERROR * weights[i], protocol)
         if not any(now[i].end == SHOWN for i in fresh):
             return [v._replace(overrun=n - v.effect.trainings) for v in now]
 
 
-def _at_look(claim: Verdict, looks: Looks, n: int, tail: float, own: float, margin: float) -> Verdict:
+def _at_look(claim: Verdict, looks: Looks, n: int, tail: float, own: float, protocol: Protocol) -> Verdict:
     """How a claim stands at a look: shown at the level ``tail``, refuted at its ``own``."""
-    bound = 0.0 if claim.superior else -margin
-    mean = float(claim.effect.mean)
+    bound, mean = claim.bound, float(claim.effect.mean)
     half, wide = (_half_width(claim.effect, looks, n, level) for level in (tail, own))
     last = n == len(looks.seeds)
     end = SHOWN if mean - half > bound else REFUTED if mean + wide < bound else NOT_SETTLED if last else ""
     interval = Interval(mean - half, mean + (wide if end == REFUTED else half))
-    zero, at_margin = facts(interval, margin)
+    zero, at_margin = facts(interval, margin_of(bound, protocol))
     return claim._replace(end=end, said=claim.said._replace(interval=interval, against_zero=zero, at_margin=at_margin))
 
 

@@ -80,7 +80,7 @@ class FixedClaim:
         domain: of the sets.
         sets: that are averaged.
         settings: that are averaged in each set, as far as it has them.
-        bound: 0, or minus the margin.
+        bound: 0, or minus the margin: the protocol's, or one of its own.
         weight: its share of the family's error; the shares sum to one.
     """
 
@@ -91,6 +91,16 @@ class FixedClaim:
     settings: tuple[str, ...]
     bound: float
     weight: float
+
+    def __post_init__(self) -> None:
+        known = self.domain in (IN, OUT) and set(self.settings) <= set(SETTINGS)
+        once = all(names and len(set(names)) == len(names) for names in (self.sets, self.settings))
+        if not known or not once or not -1 < self.bound <= 0:
+            raise BenchError(
+                f"a claim has the domain {IN} or {OUT}, names sets, and some of {', '.join(SETTINGS)}, each once, "
+                f"and a bound of 0 or minus its margin; got {self.domain!r:.80}, {self.sets}, {self.settings}, "
+                f"{self.bound:g}"
+            )
 
 
 @dataclass(frozen=True)
@@ -170,13 +180,18 @@ class Protocol:
         """With these sets, each in its domain, and the claims about them: one for each question and domain.
 
         A question is what is claimed of a pair: that one is better in some settings, or at most the margin worse in
-        others. Sets that repeat the questions of another one count in no claim.
+        others. Sets that repeat the questions of another one count in no claim. Claims that are given stand as they
+        are.
+
+        Raises:
+            BenchError: a given claim is about a set that is not here, or in another domain or setting.
         """
         placed = tuple(
             dataclasses.replace(of, domain=OUT if of.name in self.out_of_domain else IN)
             for of in sorted(sets, key=lambda of: of.name)
         )
         if self.claims:
+            _require_sets(self.claims, placed)
             return dataclasses.replace(self, sets=placed)
         found = [
             FixedClaim(question.a, question.b, domain, names, settings, bound, 1.0)
@@ -187,6 +202,20 @@ class Protocol:
         ]
         shared = tuple(dataclasses.replace(claim, weight=1 / len(found)) for claim in found)
         return dataclasses.replace(self, sets=placed, claims=shared)
+
+
+def _require_sets(claims: Sequence[FixedClaim], sets: Sequence[JudgedSet]) -> None:
+    there = {of.name: of for of in sets}
+    for claim, name in ((of, name) for of in claims for name in of.sets):
+        about = f"a claim of {claim.a} against {claim.b} is about {name} ({claim.domain})"
+        if name not in there:
+            raise BenchError(f"{about}; the tasks have {', '.join(there)}")
+        of = there[name]
+        if of.domain != claim.domain or not set(of.settings) & set(claim.settings):
+            raise BenchError(
+                f"{about}, {', '.join(claim.settings)}; by out_of_domain it is {of.domain}, and it has "
+                f"{', '.join(of.settings)}"
+            )
 
 
 def _counting(sets: Sequence[JudgedSet], domain: str, settings: Sequence[str]) -> tuple[str, ...]:

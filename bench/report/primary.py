@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.analysis import claims, compare, looks, power
 from bench.analysis.claims import Verdict
@@ -88,6 +89,12 @@ def _family(protocol: Protocol, n: int) -> str:
         return f"First edition of the protocol: each setting of each set a claim, {n} in all, fixed with the first run."
     if not protocol.claims:
         return "No protocol was fixed before the runs: claims are of the sets that are scored."
+    if protocol.claims != replace(protocol, claims=()).fixed(protocol.sets).claims:
+        shares = ", ".join(plain(claim.weight) for claim in protocol.claims)
+        return (
+            f"Second edition of the protocol: {many(n, 'claim')}, each of the mean of its sets, written one by one and "
+            f"fixed with the first run; shares of the error, in this order: {shares}."
+        )
     return (
         "Second edition of the protocol: one claim per question and domain, the mean of its sets, fixed with the first "
         "run."
@@ -99,9 +106,9 @@ def _answer(a: str, b: str, found: Sequence[Verdict], protocol: Protocol) -> str
     mine = [v for v in found if (v.a, v.b) == (a, b)]
     parts = []
     for far in (False, True):
-        of_domain = [v.said for v in mine if v.far == far]
-        settings = list(dict.fromkeys(c.setting for c in of_domain))
-        said = ". ".join(_range([c for c in of_domain if c.setting == s], protocol.margin) for s in settings)
+        of_domain = [v for v in mine if v.far == far]
+        settings = list(dict.fromkeys(v.said.setting for v in of_domain))
+        said = ". ".join(_range([v for v in of_domain if v.said.setting == s], protocol) for s in settings)
         parts += [f"**{'Out of' if far else 'In'} domain**: {said}."] if said else []
     if mine[0].effect.trainings == 1:
         warned = "What another training would give cannot be concluded (run --seeds 0,1,2 or more)."
@@ -114,23 +121,24 @@ def _answer(a: str, b: str, found: Sequence[Verdict], protocol: Protocol) -> str
 ENDS = (claims.SHOWN, claims.REFUTED, claims.NOT_SETTLED)
 
 
-def _range(found: Sequence[Comparison], margin: float) -> str:
+def _range(found: Sequence[Verdict], protocol: Protocol) -> str:
     """Least and largest effect in one setting over sets, with both facts."""
-    effects = sorted({f"{c.effect:+.3f}" for c in found}, key=float)
-    said = [compare.facts(c.interval, margin).sentence(margin) for c in found]
+    effects = sorted({f"{v.said.effect:+.3f}" for v in found}, key=float)
+    margins = [claims.margin_of(v.bound, protocol) for v in found]
+    said = [compare.facts(v.said.interval, m).sentence(m) for v, m in zip(found, margins, strict=True)]
     counted = "; ".join(f"{x} ({many(said.count(x), 'set')})" if len(found) > 1 else x for x in dict.fromkeys(said))
     shown = effects[0] if len(effects) == 1 else f"{effects[0]} to {effects[-1]}"
-    return f"{found[0].setting} {shown}: {counted}"
+    return f"{found[0].said.setting} {shown}: {counted}"
 
 
 def primary_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     """Every claim with effect, interval, the two facts, and how it ends."""
-    m = plain(protocol.margin)
-    header = ("", "sets", "setting", "A", "B", "A - B", "95 % interval", "against 0, alone", f"at {m}, alone",
+    at = _at(found, protocol)
+    header = ("", "sets", "setting", "A", "B", "A - B", "95 % interval", "against 0, alone", f"{at}, alone",
               "claim, in the family", "p", "ends")  # fmt: skip
     rows = [
         [f"{v.a} - {v.b}", c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
-         shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v, m), shown_p(v.p), v.end]
+         shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v), shown_p(v.p), v.end]
         for v in found for c in [v.said]
     ]  # fmt: skip
     clusters = sorted({v.said.clusters for v in found})
@@ -144,19 +152,26 @@ def primary_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     return Table(header, rows, 3, caption)
 
 
-def _claimed(v: Verdict, margin: str) -> str:
-    return "better" if v.superior else f"at most {margin} worse"
+def _claimed(v: Verdict) -> str:
+    return "better" if v.superior else f"at most {plain(-v.bound)} worse"
+
+
+def _at(found: Sequence[Verdict], protocol: Protocol) -> str:
+    """What the column of the margin is called: the margin where all claims have the same."""
+    margins = {claims.margin_of(v.bound, protocol) for v in found}
+    return f"at {plain(margins.pop())}" if len(margins) == 1 else "at the margin"
 
 
 def sequential_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     """Every claim as it stood at its last look."""
-    m, stops = plain(protocol.margin), protocol.looks
+    stops = protocol.looks
     assert stops is not None
-    header = ("", "sets", "setting", "trainings", "A - B", "interval", "against 0", f"at {m}", "claim", "ends")
+    at = _at(found, protocol)
+    header = ("", "sets", "setting", "trainings", "A - B", "interval", "against 0", at, "claim", "ends")
     rows = [
         [f"{v.a} - {v.b}", c.set_name, f"{c.setting} {c.measure}",
          f"{v.effect.trainings}{f' (+{v.overrun})' if v.overrun else ''}", f"{c.effect:+.4f}",
-         shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v, m), v.end]
+         shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v), v.end]
         for v in found for c in [v.said]
     ]  # fmt: skip
     caption = (

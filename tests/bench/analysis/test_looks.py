@@ -26,6 +26,11 @@ def begun(folder: Path, seeds: tuple[int, ...] = SEEDS, margin: float = 0.01) ->
     """hybrid and cross are alike, both are .15 better than mono where languages meet."""
     primary = (Claim("hybrid", "mono", ("multi",)), Claim("hybrid", "cross", ("multi",), ("mono",)))
     keep_protocol(folder, Protocol(margin, primary, looks=Looks(SEEDS)), [TOY])
+    return begun_under(folder, seeds)
+
+
+def begun_under(folder: Path, seeds: tuple[int, ...]) -> Path:
+    """The same strategies, by the protocol that stands there."""
     for seed in seeds:
         for label, gain in (("mono()", 0.0), ("cross()", 0.15), ("hybrid()", 0.15)):
             make_cell(folder, label, seed, gain, protocol=digest_of(folder))
@@ -97,6 +102,23 @@ def test_what_is_shown_gives_its_share_to_the_others_and_what_is_refuted_does_no
         assert look.claims[0].end == end
         wide = looks._half_width(look.claims[1].effect, Looks(SEEDS), 3, 0.025 * 0.5 / free)
         assert look.claims[1].said.interval.high == pytest.approx(look.claims[1].said.effect + wide)
+
+
+def test_a_claim_may_have_a_margin_of_its_own(tmp_path: Path) -> None:
+    wide, narrow, better = (
+        FixedClaim("mono", "hybrid", "in", ("toy",), ("multi",), bound, weight)
+        for bound, weight in ((-0.2, 0.5), (-0.1, 0.25), (0.0, 0.25))
+    )
+    folder = tmp_path / "made"
+    keep_protocol(folder, Protocol(claims=(wide, narrow, better), looks=Looks(SEEDS)), [TOY])
+    sets, found = of(begun_under(folder, SEEDS[:3]))
+    assert [(c.bound, c.said.at_margin) for c in found[0].claims] == [
+        (-0.2, "at most .2 worse: shown"), (-0.1, "by more than .1 worse: shown"),
+        (0.0, "by more than .01 worse: shown"),
+    ]  # fmt: skip
+    assert found[0].claims[0].end == "shown"
+    no_looks = dataclasses.replace(sets[0].protocol, looks=None)
+    assert [c.end for c in looks.verdicts(sets, no_looks)] == ["shown", "refuted", "refuted"], "judged together, too"
 
 
 @pytest.mark.parametrize(("more", "message"), [

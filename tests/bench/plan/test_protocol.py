@@ -138,6 +138,14 @@ def test_the_digest_is_that_of_what_stands_in_the_file(tmp_path: Path) -> None:
     ("looks = {seeds = [1, 2]}", "from the third on"), ('looks = {spending = "Pocock"}', "spent as O'Brien-Fleming"),
     ('claims = [{a = "x", b = "y", domain = "in", sets = ["s"], settings = ["mono"], bound = 0.0, weight = 0.5}]',
      "sum to one"),
+    ('claims = [{a = "x", b = "y", domain = "in", sets = ["s"], settings = ["mono"], bound = 0.01, weight = 1.0}]',
+     "a bound of 0 or minus its margin; got 'in'.* 0.01"),
+    ('claims = [{a = "x", b = "y", domain = "far", sets = ["s"], settings = ["mono"], bound = 0.0, weight = 1.0}]',
+     "the domain in or out.* got 'far'"),
+    ('claims = [{a = "x", b = "y", domain = "in", sets = [], settings = ["mono"], bound = 0.0, weight = 1.0}]',
+     "names sets"),
+    ('claims = [{a = "x", b = "y", domain = "in", sets = ["s"], settings = ["all"], bound = 0.0, weight = 1.0}]',
+     "some of mono, cross, multi"),
 ])  # fmt: skip
 def test_what_it_refuses(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
@@ -152,3 +160,16 @@ def test_claims_by_hand_are_not_made_from_questions() -> None:
     assert fixed.claims == (mine,)
     assert fixed.strategies == ("x", "y")
     assert Claim("hybrid", "mono", ("multi",)).non_inferior == ()
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"sets": ("near", "other")}, r"is about other \(in\); the tasks have far, near"),
+    ({"sets": ("far",)}, r"is about far \(in\), cross; by out_of_domain it is out, and it has mono"),
+    ({"sets": ("far",), "domain": "out"}, r"is about far \(out\), cross; .* it has mono"),
+])  # fmt: skip
+def test_claims_by_hand_are_about_what_the_tasks_have(change: dict[str, object], message: str) -> None:
+    mine = FixedClaim("x", "y", "in", ("near",), ("cross",), -0.02, 1.0)
+    stated = Protocol(claims=(mine,), out_of_domain=("far",))
+    assert stated.fixed([NEAR, FAR]).claims == (mine,)
+    with pytest.raises(BenchError, match=message):
+        dataclasses.replace(stated, claims=(dataclasses.replace(mine, **change),)).fixed([NEAR, FAR])
