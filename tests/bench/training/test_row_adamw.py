@@ -22,7 +22,7 @@ def batches(steps: int, rows: int) -> list[torch.Tensor]:
 
 
 def trained(table: nn.Embedding, by_rows: bool, steps: int = 60, stop: int = 0) -> torch.Tensor:
-    target = torch.linspace(-1, 1, table.embedding_dim)
+    target = torch.linspace(-1, 1, table.embedding_dim, dtype=table.weight.dtype)
     if by_rows:
         rows: RowAdamW | None = RowAdamW([table], 0.01, 0.1)
         step_of: torch.optim.Optimizer = rows  # type: ignore[assignment]
