@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 from asked import CARD, Asked, Found, Job, job, kept, restart_peak
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from bench import accelerator
@@ -164,7 +165,8 @@ def launches(work: Job) -> dict[str, float]:
         what = "launches" if launched else "copies" if event.key.startswith(("cudaMemcpy", "cudaMemset")) else ""
         what = "waits" if "Synchronize" in event.key else what
         count[what] += event.count
-        kernels += getattr(event, "self_device_time_total", 0.0)
+        if event.device_type == DeviceType.CUDA and not event.is_user_annotation:  # operations repeat their kernels'
+            kernels += event.self_device_time_total
     steps = last - first
     found = {f"{what} a step": count[what] / steps for what in ("launches", "copies", "waits")}
     return found | {"ms of kernels": kernels / 1e3 / steps}

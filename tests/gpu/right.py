@@ -54,8 +54,9 @@ def losses(asked: Asked, found: Found) -> None:
     here, probe = [step.loss for step in steps], encoder.encode(PROBE, "query")
     found.keep(losses=here, probe=probe.tolist(), device=str(encoder.model.device), seconds=taken)
     found.row(what=f"{len(here)} steps on {encoder.model.device.type}, s", value=taken)
-    if path := asked.reference("losses.json"):
-        there = kept(path)
+    path = asked.reference("losses.json")
+    there = kept(path) if path else {"losses": []}
+    if len(there["losses"]) == len(here):
         apart = [abs(a - b) for a, b in zip(here, there["losses"], strict=True)]
         found.row(what="first loss, from the CPU's", value=apart[0], aim=FIRST, met=apart[0] <= FIRST)
         found.row(what="largest difference of a loss", value=max(apart), aim=LARGEST, met=max(apart) <= LARGEST)
