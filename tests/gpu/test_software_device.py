@@ -21,7 +21,7 @@ LAYER, REST, WAITS = 90, 120, 4
 """The budget of a training step: launches of a transformer's layer, of all else, and waits for the device.
 
 Twelve layers, as of a small E5, may so take 1,200 launches, at any number of rows. With updates of single rows, and
-with queries and passages padded in passes of their own, they took up to 3,865 launches and 270 waits.
+with queries and passages padded in passes of their own, they took up to 3,849 launches and 269 waits.
 """
 
 LAYERS = {"demo-static": 0, "demo-transformer": 2, "xlm-roberta": 2, "12 layers": 12}
