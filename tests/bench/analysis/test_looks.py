@@ -107,16 +107,15 @@ def test_what_is_shown_gives_its_share_to_the_others_and_what_is_refuted_does_no
 def test_a_claim_may_have_a_margin_of_its_own(tmp_path: Path) -> None:
     wide, narrow, better = (
         FixedClaim("mono", "hybrid", "in", ("toy",), ("multi",), bound, weight)
-        for bound, weight in ((-0.2, 0.5), (-0.1, 0.25), (0.0, 0.25))
+        for bound, weight in ((-0.2, 0.5), (-0.02, 0.25), (0.0, 0.25))
     )
     folder = tmp_path / "made"
     keep_protocol(folder, Protocol(claims=(wide, narrow, better), looks=Looks(SEEDS)), [TOY])
     sets, found = of(begun_under(folder, SEEDS[:3]))
-    assert [(c.bound, c.said.at_margin) for c in found[0].claims] == [
-        (-0.2, "at most .2 worse: shown"), (-0.1, "by more than .1 worse: shown"),
-        (0.0, "by more than .01 worse: shown"),
+    assert [(c.end, c.bound, c.said.at_margin) for c in found[0].claims] == [
+        ("shown", -0.2, "at most .2 worse: shown"), ("refuted", -0.02, "by more than .02 worse: shown"),
+        ("refuted", 0.0, "by more than .01 worse: shown"),
     ]  # fmt: skip
-    assert found[0].claims[0].end == "shown"
     no_looks = dataclasses.replace(sets[0].protocol, looks=None)
     assert [c.end for c in looks.verdicts(sets, no_looks)] == ["shown", "refuted", "refuted"], "judged together, too"
 

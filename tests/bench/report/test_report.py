@@ -14,7 +14,7 @@ from bench.analysis.leaderboard import leaderboard, note_on_seeds
 from bench.analysis.means import means_of
 from bench.analysis.set_scores import read_sets
 from bench.cli import main
-from bench.plan.protocol import Protocol, keep_protocol
+from bench.plan.protocol import FixedClaim, Protocol, keep_protocol
 from bench.report import report
 from bench.report.document import Figure, HeatMaps, Table
 from bench.report.language_pairs import pair_figures
@@ -73,6 +73,21 @@ def test_languages_of_one_script_have_no_table_of_scripts(tmp_path: Path, monkey
     text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "## toy" in text
     assert "across scripts" not in text
+
+
+def test_claims_written_one_by_one_tell_margins_of_their_own_and_shares(tmp_path: Path) -> None:
+    wide = FixedClaim("hybrid", "cross", "in", ("toy",), ("cross", "multi"), -0.02, 0.75)
+    better = FixedClaim("hybrid", "mono", "in", ("toy",), ("multi",), 0.0, 0.25)
+    keep_protocol(tmp_path / "made", Protocol(claims=(wide, better)), [TOY])
+    make_experiment(tmp_path / "made")
+    report.write_report(tmp_path / "made", tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "2 claims, each of the mean of its sets, written one by one" in text
+    assert "shares of the error, in this order: .75, .25." in text
+    assert "at the margin, alone" in text
+    row = next(line for line in text.splitlines() if re.match(r"\| hybrid - cross +\| toy +\| cross, multi", line))
+    at, claim = (cell.strip() for cell in row.split("|")[9:11])
+    assert (at, claim) == ("at most .02 worse: shown", "at most .02 worse")
 
 
 def test_one_seed_gives_no_stars(tmp_path: Path) -> None:
