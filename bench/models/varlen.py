@@ -35,9 +35,9 @@ def attention(query: Tensor, key: Tensor, value: Tensor, ends: Ends, dropout: fl
         )[0]
         return found
     found = torch.ops.aten._flash_attention_forward(
-        q[0], k[0], v[0], at, at, longest, longest, dropout, False, False, scale=scaling
+        q.squeeze(0), k.squeeze(0), v.squeeze(0), at, at, longest, longest, dropout, False, False, scale=scaling
     )[0]
-    return found[None]
+    return found.unsqueeze(0)
 
 
 @lru_cache
