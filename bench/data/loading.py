@@ -113,8 +113,6 @@ def _validated(plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet]) 
     """What is scored while training: a few held-out groups of every source, in the training languages."""
     if not plan.settings.validate_every:
         return ()
-    pass
-
     whole = [evalset_of(train, source.name) for source, train in zip(sources, sets, strict=True)]
     few = [few_groups(evalset, plan.settings.languages or sorted(evalset.queries)) for evalset in whole]
     return tuple(evalset for evalset in few if evalset is not None)
