@@ -69,4 +69,7 @@ def _tried(device: torch.device, dtype: torch.dtype, dim: int) -> bool:
 
 
 def _close(found: Tensor, wanted: Tensor, tolerance: float) -> bool:
-    return bool((found.float() - wanted).abs().max() <= tolerance * max(1.0, float(wanted.abs().max())))
+    return bool(
+        (found.detach().float() - wanted.detach()).abs().max()
+        <= tolerance * max(1.0, float(wanted.detach().abs().max()))
+    )
