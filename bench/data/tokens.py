@@ -29,6 +29,13 @@ Read = Callable[[list[str]], Mapping[str, Any]]
 """The tokenizer's way from a batch of texts to its features."""
 
 
+Quick = Callable[[list[str]], list[bytes]]
+"""A shorter way to the ids of texts (int32): it is taken once it has given those of ``TRIED`` texts, all right."""
+
+
+TRIED = 64
+
+
 class Reader(NamedTuple):
     """All that decides the tokens of a text: equal readers give equal ones.
 
@@ -70,24 +77,32 @@ class Kept:
         self._reading = reading
         self._ids: dict[str, bytes] = {}  # int32; a list takes ten times as much
         self._layout: Layout | None = None
+        self._quick_is_right, self._tried = True, 0
 
-    def features(self, texts: Sequence[str], read: Read, keep: bool, count: bool) -> Features:
+    def features(
+        self, texts: Sequence[str], read: Read, keep: bool, count: bool, quick: Quick | None = None
+    ) -> Features:
         """What ``read`` gives for these texts, to the bit; new ones are kept where ``keep``, and ``count`` as bytes."""
         if self._layout is not None and self.readable and all(text in self._ids for text in texts):
             return put_together([self._ids[text] for text in texts], self._layout)
         with self._reading:  # a tokenizer reads for one thread at a time
-            return self._read(texts, read, keep, count)
+            return self._read(texts, read, keep, count, quick if self._quick_is_right else None)
 
-    def _read(self, texts: Sequence[str], read: Read, keep: bool, count: bool) -> Features:
+    def _read(self, texts: Sequence[str], read: Read, keep: bool, count: bool, quick: Quick | None) -> Features:
         new = [text for text in dict.fromkeys(texts) if text not in self._ids]
         if not self.readable or (new and not keep):
             return dict(read(list(texts)))
-        if self._layout is None or len(new) == len(texts):
+        if self._layout is not None and quick is not None and self._tried >= TRIED:
+            self._keep(new, quick(new) if new else [], count)
+        elif self._layout is None or len(new) == len(texts):
             found = dict(read(list(texts)))
-            self._add(texts, found, count)
+            if self._add(texts, found, count):
+                self._try(new, quick)
             return found
-        if new and not self._add(new, dict(read(new)), count):
+        elif new and not self._add(new, dict(read(new)), count):
             return dict(read(list(texts)))
+        else:
+            self._try(new, quick)
         return put_together([self._ids[text] for text in texts], self._layout)
 
     def _add(self, texts: Sequence[str], found: Features, count: bool) -> bool:
@@ -101,11 +116,20 @@ class Kept:
             self.readable, self.bytes = False, 0
             self._ids.clear()
         elif self._layout is not None:
-            added = dict(zip(texts, ids, strict=True))
-            self._ids |= added
-            self.bytes += sum(sys.getsizeof(t) + len(i) + OVERHEAD for t, i in added.items()) if count else 0
+            self._keep(texts, ids, count)
             return True
         return False
+
+    def _keep(self, texts: Sequence[str], ids: Sequence[bytes], count: bool) -> None:
+        added = dict(zip(texts, ids, strict=True))
+        self._ids |= added
+        self.bytes += sum(sys.getsizeof(t) + len(i) + OVERHEAD for t, i in added.items()) if count else 0
+
+    def _try(self, texts: list[str], quick: Quick | None) -> None:
+        """Hold the shorter way against what has just been read."""
+        if quick is not None and texts:
+            self._quick_is_right = quick(texts) == [self._ids[text] for text in texts]
+            self._tried += len(texts)
 
 
 class Store:
@@ -125,10 +149,12 @@ class Store:
         """What is kept of corpora."""
         return sum(kept.bytes for kept in self._kept.values())
 
-    def features(self, texts: Sequence[str], reader: Reader, read: Read, training: bool) -> Features:
+    def features(
+        self, texts: Sequence[str], reader: Reader, read: Read, training: bool, quick: Quick | None = None
+    ) -> Features:
         """What ``read`` gives for these texts, to the bit; of ``training`` where they lie in memory anyway."""
         kept = self._kept.setdefault(reader, Kept(self._reading))
-        return kept.features(texts, read, training or self._has_room(reader), not training)
+        return kept.features(texts, read, training or self._has_room(reader), not training, quick)
 
     def _has_room(self, reader: Reader) -> bool:
         """Whether more may be kept; what was kept for other models makes way, the oldest first."""

@@ -117,6 +117,7 @@ class Encoder:
         self._prepared = prepare(model)
         self._at_once = POSITIONS.get(model.device.type, 1 << 16)
         known = {kind: all(map(sides.is_known, sides.modules_of(model, kind))) for kind in sides.TASK}
+        self._quick = {kind: sides.quick_reader(model, kind, prompt) for kind, prompt in self.prompt.items()}
         self._cut = {kind: known[kind] and sides.transformer_of(model, kind) is not None for kind in sides.TASK}
 
     def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
@@ -131,7 +132,8 @@ class Encoder:
     def _read(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
         """Features as the tokenizer gives them, which reads new texts alone."""
         reader = Reader(self._files, kind, self.prompt[kind], self.length[kind])
-        return self._tokens.features(texts, reader, partial(self._preprocessed, kind=kind), self.model.training)
+        read, quick = partial(self._preprocessed, kind=kind), self._quick[kind]
+        return self._tokens.features(texts, reader, read, self.model.training, quick)
 
     def _preprocessed(self, texts: list[str], kind: Kind) -> dict[str, Tensor]:
         first = self.model[0]

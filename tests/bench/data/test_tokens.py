@@ -1,5 +1,6 @@
 """Kept token ids give the features that the tokenizer gives, to the bit, and are given up where they cannot."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,36 @@ def test_the_limit_holds_for_corpora_and_other_models_make_way() -> None:
     assert 0 < store.bytes < 300
     every = [f"trained {i}" for i in range(50)]
     assert equal(store.features(every, ours, lambda texts: pytest.fail("read again"), False), read(every))
+
+
+@pytest.mark.parametrize("name", ["padded right", "padded left", "cut in front"])
+def test_after_some_texts_the_shorter_way_gives_the_same(
+    models: dict[str, SentenceTransformer], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(models[name], Settings(query_length=12, query_prompt="ask: ", passage_length=20))
+    rng = random.Random(0)
+    words = ["a", "b", "the", "currency", "Peru", "北京", "عاصمة", "🙂", "\n", " ", "", "https://x.org/a.jpg"]
+    batches = [[" ".join(rng.choices(words, k=rng.randrange(40))) for _ in range(16)] for _ in range(12)]
+    read = noted(monkeypatch)
+    found = [(encoder.features(b, "query"), encoder.features(b, "passage")) for b in batches]
+    assert 2 * tokens.TRIED <= len(read) <= 2 * (tokens.TRIED + 32)
+    for batch, (query, passage) in zip(batches, found, strict=True):
+        assert equal(query, plain(encoder, batch, "query"))
+        assert equal(passage, plain(encoder, batch, "passage"))
+
+
+def test_a_shorter_way_that_is_wrong_is_not_taken() -> None:
+    store, asked = Store(), []
+
+    def read(texts: list[str]) -> dict[str, Any]:
+        ids = torch.tensor([ord(c) for text in texts for c in text])
+        return {"input_ids": ids, "offsets": torch.tensor([0, *map(len, texts)]).cumsum(0)[:-1]}
+
+    def wrong(texts: list[str]) -> list[bytes]:
+        asked.append(len(texts))
+        return [b"\\0\\0\\0\\0" for _ in texts]
+
+    for i in range(9):
+        batch = [f"text {i} {j}" for j in range(30)]
+        assert equal(store.features(batch, Reader("", "query", "", 8), read, True, wrong), read(batch))
+    assert asked == [30]
