@@ -77,7 +77,20 @@ class Parser(argparse.ArgumentParser):
 def option(where: Any, flag: str, meaning: str, default: object, said: str = "", **more: Any) -> None:
     """Add an option (or a positional argument) whose help ends with its default, in words if ``said`` has them."""
     text = f"{meaning} (default: {said or default})".replace("%", "%%")
-    where.add_argument(flag, default=default, help=text, **more)
+    named = {"action": Once} if flag.startswith("-") and "action" not in more else {}
+    where.add_argument(flag, default=default, help=text, **named, **more)
+
+
+class Once(argparse.Action):
+    """Keeps a value that is given once: of two, argparse would take the last and say nothing."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Refuse the second one."""
+        seen = vars(namespace).setdefault("_given", set())
+        if self.dest in seen:
+            raise argparse.ArgumentError(self, f"given twice, then as {values!r:.80}; separate values by commas")
+        seen.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 def switch(where: Any, flag: str, meaning: str) -> None:

@@ -189,6 +189,7 @@ def test_check_exits_by_what_it_finds(tmp_path: Path, capsys: pytest.CaptureFixt
     (["run", "--strategy", "mono", "--steps", "many"], "--steps: a whole number; got 'many'"),
     (["run", "--strategy", "mono", "--temperature", "warm"], "--temperature: a number; got 'warm'"),
     (["run", "--strategy", "mono", "--steps"], "--steps: expected one argument"),
+    (["run", "--strategy", "mono", "--strategy", "cross"], "--strategy: given twice, then as"),
     (["run", "mono"], "nothing more is expected; got 'mono'"),
     (["rnu"], "Did you mean 'run'?"),
     (["data", "fecth", "xquad-r"], "Did you mean 'fetch'?"),
