@@ -11,7 +11,8 @@ from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from bench import __version__, commands, processes
+from bench import __version__, processes
+from bench.door import commands
 from bench.errors import EXPECTED, one_line
 from bench.evaluation.measures import MEASURES
 from bench.plan import options, presets

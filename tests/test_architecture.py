@@ -16,19 +16,20 @@ LEVELS = (
     ("store",),
     ("plan",),
     ("data",),
-    ("models", "evaluation"),
+    ("encoding", "evaluation"),
+    ("models",),
     ("training",),
     ("running",),
     ("analysis",),
+    ("deciding",),
     ("report",),
-    ("export", "pretrain", "settle"),
-    ("commands",),
+    ("door",),
     ("cli",),
     ("__main__",),
 )
 """Rooms of bench from the ground up: each imports lower ones alone; those side by side do not know each other."""
 
-READERS, MAKERS = ("analysis", "report"), ("data", "models", "training", "running")
+READERS, MAKERS = ("analysis", "deciding", "report"), ("data", "encoding", "models", "training", "running")
 """What reads results knows nothing of what makes them: they meet in what is stored."""
 
 FORMULAS = {"bench.evaluation", "bench.evaluation.measures", "bench.evaluation.bias"}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench import accelerator, randomness
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError, did_you_mean, told
-from bench.models.encoder import Encoder
 from bench.models.folder import ADAPTER, base_of, files_of, folder_hash, module_folders, require_safe
 from bench.models.opening import adapted, adapters_saved, opened, require_peft
 from bench.models.parity import compare

@@ -246,7 +246,7 @@ def _numbers(key: str) -> str:
 
 def _used(model: SentenceTransformer, tensors: list[tuple[str, torch.Tensor]]) -> list[str]:
     """The names of the tensors that vectors depend on; all of them where that cannot be told."""
-    from bench.models.sides import TASK
+    from bench.encoding.sides import TASK
 
     weights = [tensor for _, tensor in tensors]
     if not all(isinstance(weight, nn.Parameter) for weight in weights):

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from bench.data.corpus import Kind
+from bench.encoding import sides
+from bench.encoding.encoder import Encoder, Parity
+from bench.encoding.passes import suspended
 from bench.errors import BenchError, told
-from bench.models import sides
-from bench.models.encoder import Encoder, Parity
 from bench.models.opening import require_finite
-from bench.models.passes import suspended
 from bench.randomness import random_states, set_random_states
 from bench.store.environment import is_out_of_memory
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench.analysis import claims, compare, looks, power
-from bench.analysis.claims import Verdict
+from bench.analysis import compare, power
 from bench.analysis.compare import Comparison, plain, shown_interval, shown_p
 from bench.analysis.power import Limits
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import many, strategies_of
+from bench.deciding import claims, looks
+from bench.deciding.claims import Verdict
 from bench.errors import BenchError
 from bench.plan.protocol import Protocol
 from bench.report.document import Block, Effect, Figure, Forest, Heading, Table, Text

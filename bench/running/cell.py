@@ -48,12 +48,12 @@ def _score(
     compared = {name: found._asdict() for name, found in getattr(ranker, "parity", {}).items()}
     left = [t for t in tasks if not _there(scores_of(path, t.task, request.plan), t, weights)]
     if request.plan.shards:
-        from bench.models.sharded import on_disk
+        from bench.encoding.sharded import on_disk
 
         ranker = on_disk(ranker, weights, {"model": job.model.get("files"), **computed_with()}, request.plan)
     if not processes.is_first():
         if request.plan.shards:
-            from bench.models.sharded import help_first
+            from bench.encoding.sharded import help_first
 
             help_first(ranker, left)
         return

@@ -15,10 +15,10 @@ from bench.data.batches import Audit, schedule
 from bench.data.corpus import Kind, build_corpus
 from bench.data.loading import LoadedTask, load_task, load_training
 from bench.data.train_data import TrainData
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError, one_line
 from bench.evaluation.exact_search import exact
 from bench.evaluation.tiles import WIDE
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder, load_to_train
 from bench.plan.settings import Settings
 from bench.running.grid import Grid, describe, explain

@@ -26,7 +26,7 @@ from strategies import Batch, Strategy
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
-    from bench.models.encoder import Encoder
+    from bench.encoding.encoder import Encoder
     from bench.training.loop import Step
 
 

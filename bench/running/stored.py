@@ -20,8 +20,8 @@ from bench.store.json_files import file_name, typed
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
+    from bench.encoding.encoder import Encoder
     from bench.models.derived import Removal
-    from bench.models.encoder import Encoder
 
 Floats = NDArray[np.float32]
 

@@ -12,10 +12,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import accelerator
-from bench.models.passes import Work
+from bench.encoding.passes import Work
 
 if TYPE_CHECKING:
-    from bench.models.encoder import Encoder
+    from bench.encoding.encoder import Encoder
 
 WORDS = (4, 12, 24)
 """Lengths of the texts that are counted."""

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 
 from bench import accelerator, processes
+from bench.encoding.encoder import Encoder
+from bench.encoding.passes import Work
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
-from bench.models.passes import Work
 from strategies.contract import Batch
 
 

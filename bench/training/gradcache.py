@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from bench import processes
 from bench.data.corpus import Kind
+from bench.encoding.passes import Work, total
 from bench.errors import BenchError
-from bench.models.passes import Work, total
 from bench.randomness import States, random_states, set_random_states
 
 Objective = Callable[[Tensor, Tensor], Tensor]

@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from bench import accelerator, randomness
 from bench.data.negatives import Drawn, Negatives
 from bench.data.train_data import TrainData
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
 from bench.models.parity import require_usable
 from bench.plan.settings import Settings
 from bench.training.cost import Flops, count

@@ -15,7 +15,7 @@ from bench.store.scores import setting_of
 from tasks.contract import EvalSet
 
 if TYPE_CHECKING:
-    from bench.models.encoder import Encoder
+    from bench.encoding.encoder import Encoder
 
 
 class Score(NamedTuple):

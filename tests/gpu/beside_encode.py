@@ -14,9 +14,9 @@ from sentence_transformers import SentenceTransformer
 
 from bench import accelerator
 from bench.data.corpus import build_corpus
+from bench.encoding.encoder import Encoder
 from bench.evaluation.device_search import OnDevice
 from bench.evaluation.exact_search import Exact
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan import resolve
 from bench.plan.settings import Settings

@@ -14,9 +14,9 @@ from asked import CARD, Asked, Found, Job, job, kept
 
 from bench import accelerator
 from bench.data.batches import Audit, schedule
+from bench.encoding.encoder import Encoder
 from bench.evaluation.score import score
 from bench.evaluation.score_table import Remembering
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan import resolve
 from bench.plan.settings import Settings

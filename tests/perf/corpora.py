@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from bench.data.corpus import Corpus, build_corpus
+from bench.encoding.sharded import Sharded
 from bench.evaluation.exact_search import Exact
 from bench.evaluation.faiss_search import SAMPLED_QUERIES, Faiss
 from bench.evaluation.measures import TOP
@@ -28,7 +29,6 @@ from bench.evaluation.ranks import Search
 from bench.evaluation.score import score
 from bench.evaluation.score_table import Remembering
 from bench.models.loading import load_encoder
-from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
 from bench.report import document, plots
 from bench.store.environment import peak_mb

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from bench.data.corpus import Corpus
+from bench.encoding.encoder import Encoder
 from bench.errors import EXPECTED
 from bench.evaluation.score import score
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan import resolve
 from bench.plan.precision import resolve as resolve_precision

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from bench.data.corpus import build_corpus, first_appearances
 from bench.data.overlap import CHARACTERS, PHRASE, RUN
 from bench.data.words import units
+from bench.encoding.passes import Work
 from bench.evaluation.score import COLUMNS
 from bench.evaluation.tiles import Tiles
-from bench.models.passes import Work
 from bench.plan.settings import Settings
 from bench.training.cost import Flops
 from tasks import facts

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from bench.models.encoder import Encoder
+from bench.encoding.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.store.environment import peak_mb, restart_peak

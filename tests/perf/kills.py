@@ -67,7 +67,7 @@ PHASES = [
     Phase("training", "bench.training.loop", "", "pair_counts"),
     Phase("training: checkpoint", "bench.store.checkpoints", "", "sync"),
     Phase("training: validation", "bench.training.validation", "", "mean_ap"),
-    Phase("encoding", "bench.models.encoder", "Encoder", "embed"),
+    Phase("encoding", "bench.encoding.encoder", "Encoder", "embed"),
     Phase("scoring", "bench.evaluation.score", "", "_observed"),
     Phase("locking", "os", "", "rename"),
     Phase("writing", "os", "", "replace"),

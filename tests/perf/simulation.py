@@ -16,11 +16,12 @@ from made_trainings import noise, scores
 from tabulate import tabulate
 from tqdm import tqdm
 
-from bench.analysis import looks, power, statistics
-from bench.analysis.boundaries import boundaries
+from bench.analysis import power, statistics
 from bench.analysis.leaderboard import pairs_of, ranges
 from bench.analysis.power import Planned
 from bench.analysis.statistics import Effect, benjamini_hochberg, quantile
+from bench.deciding import looks
+from bench.deciding.boundaries import boundaries
 from bench.plan.protocol import Looks
 
 FEWEST, MOST = 0.6, 1.3

@@ -16,7 +16,7 @@ from transformers import BertConfig, BertModel
 
 from bench.cli import parser
 from bench.data import catalogue
-from bench.models import passes
+from bench.encoding import passes
 from bench.models.loading import load_encoder
 from bench.plan import resolve
 from bench.plan.presets import load_plan

@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bench.analysis import claims, compare, leaderboard, statistics
+from bench.analysis import compare, leaderboard, statistics
 from bench.analysis.means import per_question
 from bench.analysis.rows import measured
 from bench.analysis.set_scores import read_sets
 from bench.cli import main
+from bench.deciding import claims
 from bench.plan.protocol import Protocol
 from bench.store.cells import read_cells
 from bench.store.scores import POOL

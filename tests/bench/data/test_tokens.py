@@ -19,8 +19,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from bench.data import tokens
 from bench.data.corpus import Kind
 from bench.data.tokens import Reader, Store
-from bench.models import sides
-from bench.models.encoder import Encoder
+from bench.encoding import sides
+from bench.encoding.encoder import Encoder
 from bench.models.folder import files_of
 from bench.models.loading import STATIC, load_encoder
 from bench.plan.settings import Settings

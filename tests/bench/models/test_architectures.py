@@ -18,7 +18,7 @@ from tabulate import tabulate
 from bench.data.batches import Audit, schedule
 from bench.data.corpus import Kind
 from bench.data.train_data import TrainData, combine
-from bench.models.encoder import Encoder
+from bench.encoding.encoder import Encoder
 from bench.models.loading import load_to_train, save
 from bench.plan.settings import Settings
 from bench.training.loop import Hooks, train

@@ -15,8 +15,8 @@ from tokenizers import processors
 from torch import Tensor
 
 from bench.cli import main
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError, told
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder, save
 from bench.plan.settings import Settings
 from bench.training.gradcache import cached_gradients, plain_gradients

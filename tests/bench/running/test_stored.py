@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
 from bench.models.lexical import LEXICAL
 from bench.models.loading import STATIC
 from bench.running.stored import encoder_of, ranker_of

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench import export
 from bench.cli import main
 from bench.data.catalogue import cite
+from bench.door import export
 from bench.errors import BenchError
 from bench.plan import presets, resolve
 from bench.plan.protocol import read_protocol

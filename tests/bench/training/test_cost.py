@@ -5,8 +5,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.encoding.passes import Work, total
 from bench.models.loading import load_encoder
-from bench.models.passes import Work, total
 from bench.plan.settings import Settings
 from bench.training.cost import Flops, count
 from bench.training.gradcache import cached_gradients, plain_gradients

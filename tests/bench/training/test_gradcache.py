@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from bench.data.corpus import Kind
 from bench.data.train_data import TrainData, combine
+from bench.encoding.encoder import Encoder
+from bench.encoding.passes import Work
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
-from bench.models.passes import Work
 from bench.plan.settings import Settings
 from bench.training import gradcache
 from bench.training.gradcache import Gradients, Represents, cached_gradients, plain_gradients

@@ -6,8 +6,8 @@ import torch
 
 from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData, combine
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.training.loop import Hooks, Step, learning_rate_share, train

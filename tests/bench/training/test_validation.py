@@ -12,8 +12,8 @@ from bench.cli import main
 from bench.data.batches import Audit, schedule
 from bench.data.loading import few_groups
 from bench.data.train_data import TrainData, combine
+from bench.encoding.encoder import Encoder
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
 from bench.store import checkpoints

@@ -8,8 +8,8 @@ import torch
 
 from bench import processes
 from bench.data.corpus import build_corpus
+from bench.encoding.sharded import Sharded
 from bench.models.loading import load_encoder
-from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
 from bench.store import shards
 from bench.store.shards import Shards

@@ -29,8 +29,8 @@ from bench.cli import main
 from bench.data.batches import Audit, schedule
 from bench.data.loading import few_groups
 from bench.data.train_data import combine
+from bench.encoding.encoder import Encoder
 from bench.evaluation.score import score
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder, save
 from bench.plan.settings import Settings
 from bench.store import checkpoints

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench import processes
 from bench.data.corpus import Corpus, Distinct, Ranker, build_corpus, first_appearances
 from bench.data.loading import LoadedTask
-from bench.models.encoder import Encoder, progress
+from bench.encoding.encoder import Encoder, progress
 from bench.plan.settings import Plan
 from bench.store import shards
 from bench.store.shards import Shards

@@ -20,9 +20,8 @@ from torch.nn import functional
 from bench import accelerator
 from bench.data.corpus import Kind, distinct_texts, first_appearances
 from bench.data.tokens import SHARED, Features, Reader, Store
-from bench.errors import BenchError
-from bench.models import sides
-from bench.models.passes import (
+from bench.encoding import sides
+from bench.encoding.passes import (
     WASTE,
     Pass,
     Work,
@@ -36,6 +35,7 @@ from bench.models.passes import (
     prepare,
     total,
 )
+from bench.errors import BenchError
 from bench.plan.settings import Settings
 from bench.processes import Progress, tell
 from bench.store import shards

@@ -89,7 +89,7 @@ def _ran(options: argparse.Namespace, grid: Grid, ran: int) -> int:
 
 
 def _run_until_settled(options: argparse.Namespace, plan: Plan) -> int:
-    from bench import settle
+    from bench.door import settle
     from bench.running.grid import build_grid
     from bench.running.run import run_grid
 
@@ -271,7 +271,7 @@ def data_cite(options: argparse.Namespace) -> int:
 
 def export_trec(options: argparse.Namespace) -> int:
     """Write runs and judgements in TREC form."""
-    from bench import export as export_
+    from bench.door import export as export_
 
     cell = export_.find_cell(options.results / options.experiment, options.cell)
     written = export_.export_trec(
@@ -283,7 +283,7 @@ def export_trec(options: argparse.Namespace) -> int:
 
 def export_mteb(options: argparse.Namespace) -> int:
     """Write scores as mteb does."""
-    from bench import export as export_
+    from bench.door import export as export_
 
     written = export_.export_mteb(options.results / options.experiment, options.out)
     _say(f"{len(written)} files in {options.out}")

@@ -13,10 +13,10 @@ import torch
 
 from bench.cli import main
 from bench.data.corpus import Corpus, build_corpus
+from bench.encoding.encoder import Encoder
+from bench.encoding.sharded import Sharded
 from bench.errors import BenchError
-from bench.models.encoder import Encoder
 from bench.models.loading import load_encoder
-from bench.models.sharded import Sharded
 from bench.plan.settings import Settings
 from bench.store import shards
 from tasks.demo import DemoDev

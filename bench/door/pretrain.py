@@ -1,4 +1,4 @@
-"""Rebuilds the demo base encoder: ``python -m bench.pretrain``. Same machine, same versions, same bits.
+"""Rebuilds the demo base encoder: ``python -m bench.door.pretrain``. Same machine, same versions, same bits.
 
 A StaticEmbedding (mean of token vectors), pre-trained to bring translations of a *name* together. Its tokenizer was
 trained on the names and on all wordings of the data set, those of the test questions included, as a real tokenizer
@@ -107,7 +107,7 @@ def main() -> None:
     """Rebuild the shipped folder, or another one."""
     from bench.models.loading import STATIC
 
-    parser = argparse.ArgumentParser(prog="python -m bench.pretrain", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.door.pretrain", description=__doc__)
     parser.add_argument("--out", type=Path, default=STATIC)
     out = parser.parse_args().out
     from bench.models.folder import folder_hash

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.analysis.boundaries import boundaries, spent
+from bench.deciding.boundaries import boundaries, spent
 
 
 def test_they_are_those_of_the_protocol() -> None:

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats as scipy_stats
 
-from bench.analysis import looks
-from bench.analysis.boundaries import boundaries
 from bench.analysis.power import Planned
 from bench.analysis.set_scores import SetScores, read_sets
+from bench.deciding import looks
+from bench.deciding.boundaries import boundaries
 from bench.errors import BenchError
 from bench.plan.protocol import Claim, FixedClaim, Looks, Protocol, digest_of, keep_protocol
 from bench.store.cells import LOOKS, PROTOCOL, read_cells

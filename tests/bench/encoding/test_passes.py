@@ -12,11 +12,11 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import BertConfig, DistilBertConfig, PretrainedConfig, XLMRobertaConfig
 
 from bench.data.corpus import Kind
+from bench.encoding import passes, varlen
+from bench.encoding.encoder import Encoder
+from bench.encoding.passes import Work, filled
 from bench.errors import BenchError
-from bench.models import passes, varlen
-from bench.models.encoder import Encoder
 from bench.models.loading import STATIC
-from bench.models.passes import Work, filled
 from bench.plan.settings import Settings
 
 TEXTS = [

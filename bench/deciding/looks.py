@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.analysis import claims
-from bench.analysis.boundaries import boundaries
-from bench.analysis.claims import ERROR, NOT_SETTLED, REFUTED, SHOWN, Verdict, margin_of, of_claim
 from bench.analysis.compare import facts
 from bench.analysis.power import UNKNOWN, Limits, Planned, factors_of
 from bench.analysis.set_scores import SetScores, cells_of
 from bench.analysis.statistics import Effect, Floats, Interval, pooled, quantile
 from bench.analysis.strategies import find, short
+from bench.deciding import claims
+from bench.deciding.boundaries import boundaries
+from bench.deciding.claims import ERROR, NOT_SETTLED, REFUTED, SHOWN, Verdict, margin_of, of_claim
 from bench.errors import BenchError
 from bench.plan.protocol import Looks, Protocol, digest_of
 from bench.store.cells import LOOKS, PROTOCOL, Cell

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from ir_measures import AP, RR, R, nDCG
 
-from bench import export
 from bench.analysis.means import read_means
 from bench.cli import main
+from bench.door import export
 from bench.evaluation.measures import MEASURES
 from bench.store import cells
 from bench.store.cells import Cell

@@ -11,12 +11,13 @@ from typing import NamedTuple
 from tabulate import tabulate
 
 from bench import processes
-from bench.analysis import claims, looks, power
-from bench.analysis.claims import Verdict
+from bench.analysis import power
 from bench.analysis.compare import plain, shown_interval
 from bench.analysis.power import Limits, Planned
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.data.loading import judged_sets, load_task
+from bench.deciding import claims, looks
+from bench.deciding.claims import Verdict
 from bench.errors import BenchError
 from bench.evaluation.score_table import suffix
 from bench.plan import resolve

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.models import varlen
+from bench.encoding import varlen
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -1,0 +1,1 @@
+"""What an experiment decides: its claims, looks at its trainings, when they end."""

@@ -1,0 +1,1 @@
+"""What the command line does: commands, exports, trainings until claims are settled, the demo base made anew."""
