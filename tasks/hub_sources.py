@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tasks.contract import Source, TaskError, TrainSet
 from tasks.files import find, is_file, listed, read_json, read_lines
-from tasks.groups import linked
+from tasks.groups import joined, linked
 from tasks.hub import kept_apart, mirror, mirrored, reading, turns_joined
 from tasks.languages import by_canonical, canonical, note_code
 from tasks.notes import Notes
@@ -157,7 +157,7 @@ class MMarco(Source):
     langs: tuple[str, ...] = ("ar", "de", "en", "es", "hi", "ru", "zh")
     limit: int | None = None
 
-    version = "2"
+    version = "2-linked"
     licence = "MS MARCO's terms: non-commercial research"
     citation = "Bonifacio et al. 2021, mMARCO, arXiv 2108.13897"
     repo = "unicamp-dl/mmarco"
@@ -197,7 +197,7 @@ class MMarco(Source):
             passage[lang] = [d if q is not None else None for q, d in both]
             lost = [pair for pair, texts in zip(pairs, both, strict=True) if None in texts]
             notes.left_out("pairs without a text in a language", f"{lang}: {lost[0] if lost else ''}", len(lost))
-        group = linked((("q", q), ("d", d)) for q, d in pairs)
+        group = joined(linked((("q", q), ("d", d)) for q, d in pairs), [*query.values(), *passage.values()])
         return TrainSet(self.langs, query, passage, group, noticed=notes.found())
 
     def _pairs(self, path: Path, notes: Notes) -> list[tuple[str, str]]:

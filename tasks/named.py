@@ -129,10 +129,10 @@ def beir(
 ) -> Task:
     """``beir:scifact``, ``beir:climate-fever-hard``, or ``beir:path/to/folder`` of a data set in BEIR's layout.
 
-    A folder is one data set, in English or in ``lang``; or it holds one for each language, in folders that are called
-    after them, ``path/to/folder/de/corpus.jsonl``, of which ``langs=('de', 'en')`` chooses some. Where its queries are
-    passages under the same ids, ``ignore_identical_ids=True`` takes each out of its own ranking, as mteb does for the
-    data sets of BEIR that are so.
+    A folder is one data set, in English or in ``lang``, which is then part of the name; or it holds one for each
+    language, in folders that are called after them, ``path/to/folder/de/corpus.jsonl``, of which
+    ``langs=('de', 'en')`` chooses some. Where its queries are passages under the same ids,
+    ``ignore_identical_ids=True`` takes each out of its own ranking, as mteb does for the data sets of BEIR that are so.
     """
     folder = Path(name)
     if folder.is_absolute() or "/" in name or name.startswith("."):
@@ -167,10 +167,11 @@ def _folder(
         raise TaskError(f"beir:{name}: langs is of a folder with a folder per language that has a corpus.jsonl; "
                         "lang='de' is of this one")  # fmt: skip
     chosen = tuple(there) if langs is None else _chosen(name, langs, there)
-    added = [*([split] if split is not None else []), *(chosen if chosen != tuple(there) else ())]
+    codes = chosen or (canonical("en" if lang is None else lang),)
+    of_one = codes if not there and codes != ("en",) else ()
+    added = [*([split] if split is not None else []), *of_one, *(chosen if chosen != tuple(there) else ())]
     called = "-".join((own.name, *added, *(["no-self"] if ignore_identical_ids else [])))
     place = own / there[chosen[0]] if len(chosen) == 1 else own
-    codes = chosen or (canonical("en" if lang is None else lang),)
     return BeirFolder(called, str(place), "test" if split is None else split, codes, ignore_identical_ids)
 
 

@@ -284,6 +284,8 @@ def boards(sets: Sequence[SetScores], wanted: Wanted) -> Iterator[str]:
         if wanted.format == "markdown":
             yield f"\n{title}\n"
         yield render(rows, measure, wanted.format, columns)
+        if wanted.format == "markdown" and of.noticed:
+            yield f"\nRead with: {'; '.join(map(str, of.noticed))}."
     if wanted.format == "markdown" and wanted.by == "setting":
         yield f"\n{RANKS}{next((said for of in shown if (said := note_on_seeds(of))), '')}"
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import tasks
+from bench.data import train_data
 from bench.data.content import Content, content_of
 from bench.data.overlap import Overlap, find_overlaps, tested_texts, texts_digest
-from bench.data.train_data import TrainData, combine, without
+from bench.data.train_data import TrainData, combine, groups_joined, without, without_held_out
 from bench.errors import BenchError
+from bench.plan.identity import code_of
 from bench.plan.protocol import JudgedSet
 from bench.plan.settings import TRAINED_IN_PAPER, Plan
-from bench.store.json_files import file_name, hash8, hash64
+from bench.store.json_files import file_name, hash8, hash64, read_as, write_json
 from bench.store.scores import POOL, SETTINGS, setting_of
 from tasks import EvalSet, Source, Task, TrainSet
+from tasks.checksums import VERIFY
 from tasks.contract import Noticed
+from tasks.files import cache
 from tasks.held_out import evalset_of, held_out
+from tasks.hub_sources import HubQA, MMarco
 from tasks.notes import together
 from tasks.scripts import noticed_languages
 
@@ -83,17 +92,19 @@ def load_training(
     noticed = {source.name: kinds for source, kinds in zip(sources, seen, strict=True) if kinds}
     for name, kinds in noticed.items():
         say_noticed(name, kinds, plan.strict, say)
+    if found := groups_joined(sets):
+        say(f"the training sources share texts: their groups are {found:,} fewer, so that none is another's negative")
     validated = _validated(plan, sources, sets)
     if plan.settings.hold_out:
-        sets = [without(t, held_out(t, s.name)) for s, t in zip(sources, sets, strict=True)]
+        sets = without_held_out(sets, [held_out(t, s.name) for s, t in zip(sources, sets, strict=True)])
     overlaps = guard(plan, sources, sets, tasks, say)
     if plan.overlap == "drop":
         shared = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
         sets = [without(train, items) for train, items in zip(sets, shared, strict=True)]
     offered = sorted({lang for train in sets for lang in train.langs})
     data = combine(sets, plan.settings.languages or offered, plan.settings.train_weights)
-    found = tuple(o.summary() for o in overlaps)
-    data = dataclasses.replace(data, overlaps=found, held_out=validated, noticed=noticed)
+    shared_with = tuple(o.summary() for o in overlaps)
+    data = dataclasses.replace(data, overlaps=shared_with, held_out=validated, noticed=noticed)
     counts = data.pool.has.sum(axis=0).tolist()
     listed = ", ".join(f"{lang} {n:,}" for lang, n in zip(data.pool.langs, counts, strict=True))
     say(f"training items: {data.pool.n_items:,} ({listed})")
@@ -107,6 +118,48 @@ def load_training(
     if absent:
         say(f"no training items in {', '.join(absent)}: not trained on")
     return data
+
+
+class _Joined(NamedTuple):
+    """A finding on disk: whether groups of what ``key`` names are joined; ``digest`` is that of the rest."""
+
+    key: str
+    joined: bool
+    digest: str
+
+
+def share_texts(sources: Sequence[Source], root: Path | None, contents: Mapping[str, object]) -> bool:
+    """Whether ``linked_groups`` of the sources are other than those that each gives.
+
+    Kept in the folder ``shared-texts`` of the cache under the content of the sources and the code that reads them.
+    Of the Hub's, whose texts may not be here, it is taken to be so where they are not alone.
+
+    Args:
+        sources: those of a plan.
+        root: the data root.
+        contents: what is recorded of each source.
+    """
+    if len(sources) < 2 and all(code_of(source) is None for source in sources):
+        return False  # built-in ones join the groups that share texts themselves
+    if any(isinstance(source, HubQA | MMarco) and not source.files(root) for source in sources):
+        return True
+    key = hash64([_edition(), contents])
+    place = cache() / "shared-texts" / f"{key}.json"
+    with suppress(BenchError):
+        kept = read_as(_Joined, place)
+        if not os.environ.get(VERIFY) and kept.key == key and kept.digest == hash64([key, kept.joined]):
+            return kept.joined
+    found = groups_joined([source.load(root) for source in sources]) > 0
+    with suppress(BenchError):  # where the cache cannot be written, the next process reads again
+        write_json(place, _Joined(key, found, hash64([key, found]))._asdict())
+    return found
+
+
+@functools.cache
+def _edition() -> str:
+    """Names the code that reads texts and links groups."""
+    code = [Path(train_data.__file__), *sorted(Path(tasks.__file__).parent.glob("*.py"))]
+    return hash64([hashlib.sha256(path.read_bytes()).hexdigest() for path in code])
 
 
 def _validated(plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet]) -> tuple[EvalSet, ...]:

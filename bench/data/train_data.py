@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from bench.plan.derived import LEAST, PARALLEL_TEXTS
 from strategies.contract import Batch, Pool
 from tasks import TrainSet
 from tasks.contract import EvalSet, Noticed
+from tasks.groups import joined
 
 
 def without(train: TrainSet, items: Collection[int]) -> TrainSet:
@@ -70,7 +72,7 @@ def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequenc
     Items and languages left with nothing drop out.
 
     With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
-    share a group, so they never meet in a batch.
+    share a group, so they never meet in a batch. Groups are those of ``linked_groups``.
     """
     offered = {lang for s in sets for lang in s.langs}
     langs = tuple(lang for lang in languages or sorted(offered) if lang in offered)
@@ -80,20 +82,52 @@ def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequenc
     passage: dict[str, list[str | None]] = {lang: [] for lang in langs}
     hard = any(texts for s in sets for column in s.negative.values() for texts in column)
     negative: dict[str, list[tuple[str, ...]]] = {lang: [] for lang in langs} if hard else {}
-    groups: list[np.ndarray] = []
-    first_group = 0
     for s in sets:
         for lang in langs:
             query[lang] += s.query.get(lang) or [None] * len(s.group)
             passage[lang] += s.passage.get(lang) or [None] * len(s.group)
             if hard:
                 negative[lang] += s.negative.get(lang) or [()] * len(s.group)
-        groups.append(np.asarray(s.group, dtype=np.int64) + first_group)
-        first_group += max(s.group, default=-1) + 1
     has = np.array([[t is not None for t in query[lang]] for lang in langs]).T
     source = np.repeat(np.arange(len(sets)), [len(s.group) for s in sets])
-    data = _drop_empty(TrainData(Pool(langs, has, np.concatenate(groups), source), query, passage, negative))
+    data = _drop_empty(
+        TrainData(Pool(langs, has, np.concatenate(linked_groups(sets)), source), query, passage, negative)
+    )
     return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
+
+
+def linked_groups(sets: Sequence[TrainSet]) -> list[NDArray[np.int64]]:
+    """The group of every item of each source, (n_items,), numbered over all of them.
+
+    Groups with an equal text, queries or passages in one language, are one, whichever sources they are of: either item
+    would be a false negative of the other. Where sources share nothing, each keeps its groups.
+    """
+    first = np.cumsum([0, *(max(s.group, default=-1) + 1 for s in sets)])
+    apart = [np.asarray(s.group, np.int64) + start for s, start in zip(sets, first[:-1], strict=True)]
+    found = np.array(joined(np.concatenate([np.empty(0, np.int64), *apart]).tolist(), _columns(sets)), np.int64)
+    return np.split(found, np.cumsum([len(s.group) for s in sets])[:-1])
+
+
+def _columns(sets: Sequence[TrainSet]) -> Iterator[Iterator[str | None]]:
+    """The queries, then the passages, of all sources in each language."""
+    for lang in sorted({lang for s in sets for lang in s.langs}):
+        for parts in ([s.query for s in sets], [s.passage for s in sets]):
+            yield chain.from_iterable(of.get(lang) or [None] * len(s.group) for s, of in zip(sets, parts, strict=True))
+
+
+def groups_joined(sets: Sequence[TrainSet]) -> int:
+    """By how many ``linked_groups`` are fewer than those that the sources give."""
+    return sum(len(set(s.group)) for s in sets) - len(np.unique(np.concatenate(linked_groups(sets))))
+
+
+def without_held_out(sets: Sequence[TrainSet], held: Sequence[Collection[int]]) -> list[TrainSet]:
+    """The sources without their held-out items, and without what is in a group with any, be it of another source."""
+    groups = linked_groups(sets)
+    tested = np.array([of[i] for of, items in zip(groups, held, strict=True) for i in items], np.int64)
+    return [
+        without(train, frozenset(np.flatnonzero(np.isin(of, tested)).tolist()))
+        for train, of in zip(sets, groups, strict=True)
+    ]
 
 
 def _weighted(source: np.ndarray, weights: Sequence[float]) -> np.ndarray:

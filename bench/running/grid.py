@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bench import processes
 from bench.data.content import Content, content_if_here
+from bench.data.loading import share_texts
 from bench.errors import BenchError, require_known
 from bench.evaluation.score_table import is_scored, scores_of
 from bench.plan import precision, resolve
@@ -102,7 +103,8 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True)
     _require_names(tasks, "task")
     contents = {t.name: content_if_here(t, root) for t in tasks}
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
-    made = Made(recorded, model or {}, _dropped_for(contents) if strategies and plan.overlap == "drop" else {})
+    dropped_for = _dropped_for(contents) if strategies and plan.overlap == "drop" else {}
+    made = Made(recorded, model or {}, dropped_for, processes.agreed(lambda: share_texts(sources, root, recorded)))
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
         jobs = [_as_it_is(plan, fetch)]

@@ -98,11 +98,17 @@ class Made(NamedTuple):
         sources: by name, in the order in which they are read.
         model: the base model.
         dropped_for: with ``--overlap drop``, the content of each task that items were held against.
+        linked: whether groups of the sources are joined by equal texts, which they were not at first.
     """
 
     sources: dict[str, object]
     model: dict[str, object]
     dropped_for: dict[str, object]
+    linked: bool = False
+
+
+LINKED: dict[str, object] = {"groups": "joined by texts over all sources"}
+"""Of cells whose sources share texts: those of one name, but without it, had these in one batch."""
 
 
 def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
@@ -111,7 +117,7 @@ def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     for name in LATER:
         if settings[name] == getattr(DEFAULTS, name):
             del settings[name]
-    settings |= _order_of(of.sources) | accelerator.identity()
+    settings |= _order_of(of.sources) | accelerator.identity() | (LINKED if of.linked else {})
     if plan.overlap == "drop":
         settings["dropped_for"] = of.dropped_for
     if plan.settings.model == "demo-transformer":
@@ -248,7 +254,8 @@ def _texts(plan: Plan, of: Made) -> dict[str, object]:
     s = plan.settings
     dropped: object = of.dropped_for if plan.overlap == "drop" else []
     texts = {"train": of.sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
-    return texts | _order_of(of.sources) | ({"hold_out": True} if s.hold_out else {})
+    held_out = {"hold_out": True} | (LINKED if of.linked else {})
+    return texts | _order_of(of.sources) | (held_out if s.hold_out else {})
 
 
 def seeds_of(recipe: Recipe, plan: Plan) -> tuple[int, ...]:

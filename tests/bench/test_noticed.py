@@ -31,13 +31,22 @@ def evaluate(folder: Path, *more: str) -> int:
 
 def test_it_is_said_stored_and_shown_under_the_table(noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate(noisy) == 0
-    assert f"noisy: {REPAIRED}; {LEFT_OUT}\n" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert f"noisy: {REPAIRED}; {LEFT_OUT}\n" in err
+    assert f"|\n\nRead with: {REPAIRED}; {LEFT_OUT}.\n" in out
     (cell,) = cells.read_cells(noisy.parent / "results" / "e")
     (path,) = (cell.path / "scores").glob("*.parquet")
     stored = scores.read_about(path).sets["noisy"].noticed
     assert [(n.count, n.dirty) for n in stored] == [(1, True), (1, False)]
     assert main(["report", "e", "--results", str(noisy.parent / "results"), "--reports", str(noisy.parent / "r")]) == 0
     assert f"Read with: {REPAIRED}; {LEFT_OUT}." in (noisy.parent / "r" / "e" / "report.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    show = ["leaderboard", "e", "--results", str(noisy.parent / "results")]
+    for form in ("csv", "json", "latex"):  # read by other programs
+        assert main([*show, "--format", form]) == 0
+        assert "Read with" not in capsys.readouterr().out
+    assert main([*show, "--by", "language"]) == 0
+    assert capsys.readouterr().out.count(f"\nRead with: {REPAIRED}; {LEFT_OUT}.\n") == 1
 
 
 def test_strict_refuses_what_is_repaired_and_not_what_is_left_out(

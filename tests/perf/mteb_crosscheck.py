@@ -1,6 +1,9 @@
 """Our measures beside mteb's, for one encoder on one task of one language, with the same vectors in both.
 
 python tests/perf/mteb_crosscheck.py --model <folder> --task scifact --data-root <folder>
+python tests/perf/mteb_crosscheck.py --model bm25 --task "beir:./arguana(ignore_identical_ids=True)"
+
+Where the task takes the query itself out of its ranking, so does mteb's, which is then marked ``ignore_identical_ids``.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ def mteb_scores(evalset: EvalSet, ranker: Ranker) -> dict[str, float]:
 
     class Wrapped(AbsTaskRetrieval):
         metadata = mteb.get_task("SciFact").metadata.model_copy(update={"name": f"Local{evalset.name}"})
-        ignore_identical_ids = False
+        ignore_identical_ids = bool(evalset.itself)
 
         def load_data(self, **kwargs: Any) -> None:
             corpus = [{"id": d, "title": "", "text": text} for d, text in passages.items()]

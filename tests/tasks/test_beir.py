@@ -46,6 +46,13 @@ def test_a_folder_is_read(tmp_path: Path, packed: bool) -> None:
     assert [r for r in check_task(task, None) if not r.passed] == []
 
 
+def test_a_folder_in_another_language_than_english_is_named_with_it(tmp_path: Path) -> None:
+    folder = str(write(tmp_path / "mine"))
+    names = [named.beir(folder, lang=lang).name for lang in (None, "en", "eng", "AR", "zh_Hans")]
+    assert names == ["mine", "mine", "mine", "mine-ar", "mine-zh"]
+    assert named.beir(folder, "test", "de", ignore_identical_ids=True).name == "mine-test-de-no-self"
+
+
 def test_several_languages_are_folders_with_ids_that_say_them(tmp_path: Path) -> None:
     for lang in ("de", "en"):
         write(tmp_path / "two" / lang)

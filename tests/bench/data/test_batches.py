@@ -3,14 +3,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.data.batches import Audit, schedule
-from bench.data.train_data import combine
+from bench.data.train_data import combine, groups_joined, linked_groups, without_held_out
 from bench.errors import BenchError
 from strategies import Batch, Pool, Strategy
 from strategies.check import parallel_pool
 from strategies.hybrid import Hybrid
+from strategies.mono import Mono
 from tasks import TrainSet
+from tasks.groups import linked
 
 
 def test_sets_are_joined_and_what_is_empty_drops_out() -> None:
@@ -78,7 +82,12 @@ def test_a_row_that_does_not_exist_is_refused() -> None:
 
 
 def source(n: int, first: int) -> TrainSet:
-    return TrainSet(("en",), {"en": [f"q{first + i}" for i in range(n)]}, {"en": ["p"] * n}, list(range(n)))
+    return TrainSet(
+        ("en",),
+        {"en": [f"q{first + i}" for i in range(n)]},
+        {"en": [f"p{first + i}" for i in range(n)]},
+        list(range(n)),
+    )
 
 
 def test_weights_are_the_shares_of_the_sources_and_leave_no_item_out() -> None:
@@ -92,6 +101,60 @@ def test_weights_are_the_shares_of_the_sources_and_leave_no_item_out() -> None:
     for text, group in zip(weighted.query["en"], weighted.pool.group.tolist(), strict=True):
         groups[str(text)].add(group)
     assert all(len(found) == 1 for found in groups.values())
+
+
+def test_an_equal_text_makes_one_group_over_all_sources_and_leaves_the_others_as_they_are() -> None:
+    one, two, three = source(4, 0), source(4, 100), source(4, 200)
+    apart = combine([one, two, three], ("en",)).pool.group.tolist()
+    assert apart == list(range(12))
+    two.query["en"][1] = " q2\n"  # a query of the first
+    three.passage["en"][0] = "p101"  # and through that item one of the third
+    linked = combine([one, two, three], ("en",)).pool.group.tolist()
+    assert linked == [2 if i in (2, 5, 8) else i for i in range(12)]
+    assert [of.tolist() for of in linked_groups([one, two, three])] == [linked[:4], linked[4:8], linked[8:]]
+    assert groups_joined([one, two, three]) == 2
+
+
+def test_a_query_that_is_a_passage_and_texts_of_two_languages_are_not_shared() -> None:
+    one, two = source(2, 0), source(2, 100)
+    two.passage["en"][0] = "q0"
+    german = TrainSet(("de",), {"de": ["q0"]}, {"de": ["p0"]}, [0])
+    assert groups_joined([one, two, german]) == 0
+
+
+def test_a_language_that_is_not_trained_on_links_as_within_a_source() -> None:
+    one = TrainSet(("de", "en"), {"de": ["same"], "en": ["a"]}, {"de": ["x"], "en": ["A"]}, [0])
+    two = TrainSet(("de", "en"), {"de": ["same"], "en": ["b"]}, {"de": ["y"], "en": ["B"]}, [0])
+    assert combine([one, two], ("en",)).pool.group.tolist() == [0, 0]
+
+
+@given(st.lists(st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=6), min_size=1, max_size=4))
+def test_groups_are_the_components_of_what_items_share(drawn: list[list[tuple[int, int, int]]]) -> None:
+    sets = [
+        TrainSet(
+            ("en",), {"en": [f"q{q}" for _, q, _ in of]}, {"en": [f"p{p}" for _, _, p in of]}, [g for g, _, _ in of]
+        )
+        for of in drawn
+    ]
+    keys = [(("g", s, g), ("q", q), ("p", p)) for s, of in enumerate(drawn) for g, q, p in of]
+    found = np.concatenate(linked_groups(sets)).tolist()
+    expected = linked(keys)
+    assert len(set(zip(found, expected, strict=True))) == len(set(found)) == len(set(expected))
+
+
+def test_no_batch_holds_a_text_of_two_sources_twice() -> None:
+    one, two = source(20, 0), source(20, 100)
+    two.passage["en"][:10] = one.passage["en"][:10]
+    data = combine([one, two], ("en",))
+    for batch in schedule(Mono(), data.pool, 24, 20, 0, Audit(data.pool.langs)):
+        assert len(set(data.passages(batch))) == 24
+
+
+def test_what_shares_a_group_with_held_out_items_of_another_source_is_not_trained_on() -> None:
+    one, two = source(4, 0), source(4, 100)
+    two.query["en"][3] = "q1"
+    left = without_held_out([one, two], [frozenset({1}), frozenset({0})])
+    assert [train.query["en"] for train in left] == [["q0", "q2", "q3"], ["q101", "q102"]]
 
 
 def test_a_source_without_items_in_the_training_languages_can_have_no_weight() -> None:

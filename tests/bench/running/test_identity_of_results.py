@@ -57,8 +57,10 @@ def train(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
 
     def run(strategies: str, *more: str) -> str:
-        small = ("--steps", "2", "--batch-size", "8", "--task", "demo-dev", "--baselines", "none", "--no-report")
-        assert main(["run", "--strategy", strategies, *small, "--experiment", "made", *more]) == 0
+        given = dict(zip(more[::2], more[1::2], strict=True))
+        small = {"--steps": "2", "--batch-size": "8", "--task": "demo-dev", "--baselines": "none"} | given
+        options = [text for pair in small.items() for text in pair]
+        assert main(["run", "--strategy", strategies, *options, "--experiment", "made", "--no-report"]) == 0
         return capsys.readouterr().err
 
     return run
@@ -182,14 +184,14 @@ def test_two_folders_of_one_name_in_one_command_are_refused_and_one_after_the_ot
 
 def test_other_parameters_of_a_task_are_not_its_old_scores(tmp_path: Path, evaluate: Run) -> None:
     write_set(tmp_path / "toy", RIGHT)
-    evaluate("beir:./toy(lang='en')")
-    evaluate("beir:./toy(lang='ar')")
+    evaluate("beir:./toy(lang='en'),beir:./toy(lang='ar')")  # other names, so both in one experiment
     langs = {
         lang
         for path in (tmp_path / "results").glob("evaluate/*/scores/toy*.parquet")
         for lang in read_scores(path).column("q_lang").to_pylist()
     }
-    assert "ar" in langs
+    assert langs == {"en", "ar"}
+    assert "finished before, skipped" in evaluate("beir:./toy(lang='eng'),beir:./toy(lang='ara')")
 
 
 def test_an_edited_plugin_task_is_scored_again(tmp_path: Path, evaluate: Run) -> None:
@@ -251,6 +253,37 @@ def test_verify_reads_what_times_and_sizes_hide(tmp_path: Path, evaluate: Run, m
     assert "finished before, skipped" in evaluate("beir:./toy")
     monkeypatch.setenv("BENCH_VERIFY", "")
     assert "is scored again" in evaluate("beir:./toy", "--verify")
+
+
+def test_sources_that_share_texts_are_new_cells_and_others_keep_their_names(
+    tmp_path: Path, train: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(name: str, first: str) -> None:
+        rows = [{"id": str(i), "query": {"en": f"{name} {i}?"}, "passage": {"en": f"{name} {i}"}} for i in range(40)]
+        rows[0]["passage"] = {"en": first}
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+
+    write("a", "one")
+    write("b", "another")
+    how = ("--train", "a.jsonl,b.jsonl", "--languages", "en")
+    assert "share texts" not in train("mono", *how)
+    (apart,) = cells(tmp_path)
+    assert "groups" not in identity(tmp_path, apart)
+    write("b", " one ")
+    assert "the training sources share texts: their groups are 1 fewer" in train("mono", *how)
+    (linked,) = (name for name in cells(tmp_path) if name != apart)
+    assert identity(tmp_path, linked)["groups"] == "joined by texts over all sources"
+    assert "finished before, skipped" in train("mono", *how)
+    monkeypatch.setattr("bench.data.loading.groups_joined", lambda sets: 0)  # as it was before
+    monkeypatch.setattr("bench.data.loading.cache", lambda: tmp_path / "another cache")
+    assert "groups is not set" in train("mono", *how)
+
+
+def identity(tmp_path: Path, cell: str) -> dict[str, object]:
+    """The settings in a cell's identity."""
+    found = json.loads((tmp_path / "results" / "made" / cell / "config.json").read_text(encoding="utf-8"))
+    settings: dict[str, object] = found["identity"]["settings"]
+    return settings
 
 
 def test_the_order_of_sources_is_part_of_a_cell_and_so_are_the_sets_that_items_were_dropped_for(
