@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -19,7 +16,7 @@ from torch.nn import functional
 
 from bench import accelerator
 from bench.data.corpus import Kind, distinct_texts, first_appearances
-from bench.data.tokens import SHARED, Features, Reader, Store
+from bench.data.tokens import Features
 from bench.encoding import sides
 from bench.encoding.passes import (
     WASTE,
@@ -35,10 +32,10 @@ from bench.encoding.passes import (
     prepare,
     total,
 )
+from bench.encoding.reading import Reading
 from bench.errors import BenchError
 from bench.plan.settings import Settings
 from bench.processes import Progress, tell
-from bench.store import shards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -52,10 +49,6 @@ POSITIONS = {"cpu": 1 << 11, "cuda": 1 << 16}
 TRAINED_TOGETHER = {"cpu": 1 << 12, "cuda": 1 << 18}
 """Tokens that pass without padding together in training, about: on a CPU sums over many more are less exact in float32,
 and a GPU waits for the launches of every pass."""
-
-
-READ_AHEAD = 1 << 11
-"""Texts that are read while as many pass a GPU."""
 
 
 TOO_LONG = (
@@ -109,38 +102,17 @@ class Encoder:
     def __init__(self, model: SentenceTransformer, settings: Settings, files: str = "") -> None:
         self.model = model
         self.prompt, self.notes = sides.set_up(model, settings)
-        self._files, self._tokens = files, SHARED if files else Store()
         self.length: dict[Kind, int] = {"query": settings.query_length, "passage": settings.passage_length}
         self.apart = True
         self.half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(settings.precision)
         self.parity: dict[str, Parity] = {}
         self._prepared = prepare(model)
         self._at_once = POSITIONS.get(model.device.type, 1 << 16)
-        known = {kind: all(map(sides.is_known, sides.modules_of(model, kind))) for kind in sides.TASK}
-        self._quick = {kind: sides.quick_reader(model, kind, prompt) for kind, prompt in self.prompt.items()}
-        self._cut = {kind: known[kind] and sides.transformer_of(model, kind) is not None for kind in sides.TASK}
+        self._reading = Reading(model, self.prompt, self.length, files)
 
-    def features(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
+    def features(self, texts: Sequence[str], kind: Kind) -> Features:
         """Token ids (and mask) of ``texts``, cut to the length limit of their kind; on the CPU."""
-        features = self._read(texts, kind)
-        mask = features.get("attention_mask")
-        if mask is not None and not mask.shape[-1]:  # no text has a token: models take no batch without any
-            more = self._read([*texts, "a"], kind)
-            features = {k: v[:-1] if isinstance(v, Tensor) else v for k, v in more.items()}
-        return features
-
-    def _read(self, texts: Sequence[str], kind: Kind) -> dict[str, Tensor]:
-        """Features as the tokenizer gives them, which reads new texts alone."""
-        reader = Reader(self._files, kind, self.prompt[kind], self.length[kind])
-        read, quick = partial(self._preprocessed, kind=kind), self._quick[kind]
-        return self._tokens.features(texts, reader, read, self.model.training, quick)
-
-    def _preprocessed(self, texts: list[str], kind: Kind) -> dict[str, Tensor]:
-        first = self.model[0]
-        looks = not sides.is_known(first) or self.model.modalities != ["text"]  # at each text: is it a picture's place?
-        read = self.model.preprocess if looks else first.preprocess
-        found: dict[str, Tensor] = read(texts, prompt=self.prompt[kind], task=sides.TASK[kind])
-        return found
+        return self._reading.features(self.model, texts, kind)
 
     def embed(self, features: dict[str, Tensor], kind: Kind) -> Tensor:
         """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
@@ -169,10 +141,10 @@ class Encoder:
             parts = list(filled(mask, together, packs=True))
             work = Work(len(texts), tokens, tokens, int(mask.sum(dim=1).square().sum()))
         else:
-            waste = (
-                WASTE if self.model.device.type == "cpu" else mask.numel()
-            )  # a GPU waits for a pass, not for padding
-            parts = passes(mask, waste) if self.apart and self._cut[kind] else [Pass(torch.arange(len(texts)), None)]
+            on_cpu = self.model.device.type == "cpu"  # a GPU waits for passes, not for padding
+            parts = [Pass(torch.arange(len(texts)), None)]
+            if self.apart and self._reading.cuts[kind]:
+                parts = passes(mask, WASTE if on_cpu else mask.numel())
             shapes = [part.of(features)["attention_mask"].shape for part in parts]
             work = Work(len(texts), tokens, sum(n * w for n, w in shapes), sum(n * w**2 for n, w in shapes))
         vectors = torch.cat([self.embed(self._own(part, features, packs), kind) for part in parts])
@@ -248,29 +220,13 @@ class Encoder:
         done = 0
         self.model.eval()
         with progress(at_most, kind) as bar:
-            for chunk, features in self._read_ahead(texts, kind):
+            for chunk, features in self._reading.chunks(self.model, texts, kind):
                 vectors = self.encode_chunk(chunk, kind, bar, features)
                 if not out.size:
                     out = np.empty((at_most, vectors.shape[1]), np.float32)
                 out[done : done + len(chunk)] = vectors
                 done += len(chunk)
         return out[:done]
-
-    def _read_ahead(self, texts: Iterator[str], kind: Kind) -> Iterator[tuple[list[str], Features | None]]:
-        """Chunks of a stream; for a GPU with their features, which are read while the chunk before passes."""
-        ahead = self.model.device.type == "cuda" and self._cut[kind]
-        chunks = iter(lambda: list(islice(texts, READ_AHEAD if ahead else shards.CHUNK)), [])
-        if not ahead:
-            yield from ((chunk, None) for chunk in chunks)
-            return
-        with ThreadPoolExecutor(1) as reading:
-            waiting: list[tuple[list[str], Future[Features]]] = []
-            for chunk in chunks:
-                waiting.append((chunk, reading.submit(self.features, chunk, kind)))
-                if len(waiting) > 1:
-                    first, features = waiting.pop(0)
-                    yield first, features.result()
-            yield from ((chunk, features.result()) for chunk, features in waiting)
 
     def encode_chunk(
         self, texts: list[str], kind: Kind, bar: Counter, features: Features | None = None
@@ -308,7 +264,7 @@ class Encoder:
         self, texts: list[str], kind: Kind, read: Features | None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Places among ``texts`` and their vectors, texts of like length together: most of padding is saved."""
-        features = read or (self.features(texts, kind) if self._cut[kind] else {})
+        features = read or (self.features(texts, kind) if self._reading.cuts[kind] else {})
         packs = bool(features) and self._packs(features["attention_mask"])
         if features and (packs or padded_right(features["attention_mask"])):
             for part in filled(features["attention_mask"], self._at_once, packs):

@@ -6,10 +6,9 @@ The model itself is set up so, under the names that sentence-transformers reads:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from torch import nn
 
 from bench.data.corpus import Kind
@@ -230,38 +229,3 @@ def forget_batch(model: SentenceTransformer, kind: Kind) -> None:
     if first is not None and first.tokenizer.is_fast:
         first.tokenizer.backend_tokenizer.no_truncation()
         first.tokenizer.backend_tokenizer.no_padding()
-
-
-class _QuickReader:
-    """Ids of texts, int32, straight from a fast tokenizer.
-
-    What transformers does around it (offsets, nested lists, lists to tensors) takes longer than the reading itself.
-    """
-
-    def __init__(self, tokenizer: Any, prompt: str, length: int) -> None:
-        self._backend, self._prompt = tokenizer.backend_tokenizer, prompt
-        self._length, self._side = length, tokenizer.truncation_side
-
-    def __call__(self, texts: list[str]) -> list[bytes]:
-        backend = self._backend
-        if self._length < VERY_LARGE_INTEGER:
-            backend.enable_truncation(self._length, stride=0, strategy="longest_first", direction=self._side)
-        else:
-            backend.no_truncation()
-        backend.no_padding()
-        found = backend.encode_batch_fast([self._prompt + text for text in texts])
-        return [np.array(encoding.ids, np.int32).tobytes() for encoding in found]
-
-
-VERY_LARGE_INTEGER = int(1e30)
-"""What transformers says of a tokenizer without a limit."""
-
-
-def quick_reader(model: SentenceTransformer, kind: Kind, prompt: str) -> Callable[[list[str]], list[bytes]] | None:
-    """A shorter way from texts to ids, where one transformer reads nothing but text; for one thread at a time."""
-    first = transformer_of(model, kind)
-    if first is None or type(first).__name__ != "Transformer" or not first.tokenizer.is_fast:
-        return None
-    plain = set(getattr(first, "modality_config", ())) == {"text"} and getattr(first, "query_expansion", None) is None
-    length = getattr(first, f"{TASK[kind]}_length", None) or first.tokenizer.model_max_length
-    return _QuickReader(first.tokenizer, prompt, int(length)) if plain else None

@@ -21,6 +21,7 @@ from bench.data.corpus import Kind
 from bench.data.tokens import Reader, Store
 from bench.encoding import sides
 from bench.encoding.encoder import Encoder
+from bench.encoding.reading import Reading
 from bench.models.folder import files_of
 from bench.models.loading import STATIC, load_encoder
 from bench.plan.settings import Settings
@@ -67,11 +68,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SentenceTransf
 def plain(encoder: Encoder, texts: list[str], kind: Kind) -> dict[str, Any]:
     """What sentence-transformers gives."""
 
-    def read(self: Encoder, batch: list[str], kind: Kind) -> dict[str, Any]:
-        return dict(self.model.preprocess(list(batch), prompt=self.prompt[kind], task=sides.TASK[kind]))
+    def read(self: Reading, model: SentenceTransformer, batch: list[str], kind: Kind) -> dict[str, Any]:
+        return dict(model.preprocess(list(batch), prompt=self._prompt[kind], task=sides.TASK[kind]))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Encoder, "_read", read)
+        patch.setattr(Reading, "_read", read)
         return encoder.features(texts, kind)
 
 
@@ -126,13 +127,13 @@ def test_encoders_of_equal_files_share_what_they_read(tmp_path: Path, monkeypatc
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Texts that reach a tokenizer from now on."""
     read: list[str] = []
-    whole: Callable[..., dict[str, Tensor]] = Encoder._preprocessed
+    whole: Callable[..., dict[str, Tensor]] = Reading._preprocessed
 
-    def reading(self: Encoder, texts: list[str], kind: Kind) -> dict[str, Tensor]:
+    def reading(self: Reading, model: SentenceTransformer, texts: list[str], kind: Kind) -> dict[str, Tensor]:
         read.extend(texts)
-        return whole(self, texts, kind)
+        return whole(self, model, texts, kind)
 
-    monkeypatch.setattr(Encoder, "_preprocessed", reading)
+    monkeypatch.setattr(Reading, "_preprocessed", reading)
     return read
 
 
