@@ -202,5 +202,8 @@ def test_a_cell_with_adapters(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert cell.settings["lora"] == "r=2,alpha=4,dropout=0,targets=all-linear"
     assert cell.done is not None
     assert encoder_of(cell.path, False).weights_hash() == cell.done.weights_sha256
+    stored = json.loads((cell.path / cells.DONE).read_text())["parity"]
+    assert stored.keys() == {"opened", "saved"}
+    assert all(0 <= found["distance"] < 1e-5 and found["seconds"] > 0 and found["text"] for found in stored.values())
     assert main([*run[:2], "merge(mono, cross)", *run[3:]]) == 2
     assert "averages whole weights, which adapters are not" in capsys.readouterr().err
