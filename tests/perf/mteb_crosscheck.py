@@ -1,7 +1,7 @@
 """Our measures beside mteb's, for one encoder on one task of one language, with the same vectors in both.
 
 python tests/perf/mteb_crosscheck.py --model <folder> --task scifact --data-root <folder>
-python tests/perf/mteb_crosscheck.py --model bm25 --task "beir:./arguana(ignore_identical_ids=True)"
+python tests/perf/mteb_crosscheck.py --model <folder> --task "beir:./arguana(ignore_identical_ids=True)"
 
 Where the task takes the query itself out of its ranking, so does mteb's, which is then marked ``ignore_identical_ids``.
 """
