@@ -1,5 +1,6 @@
 """What README and findings say of the study is what its stored results give, rounded."""
 
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,10 @@ from bench.store.cells import Cell, read_cells
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "results" / "study"
+SECOND = ROOT / "results" / "study-2"
 
-SETS = {"XQuAD-R": "xquad-r", "MLQA-R": "mlqa-r", "MIRACL-lite": "miracl-lite-ar-id-zh", "SciFact": "scifact",
-        "Climate-FEVER": "climate-fever-evidence"}  # fmt: skip
+SETS = {"XQuAD-R": "xquad-r-ar-de-el-en-th-zh", "MIRACL-lite": "miracl-lite", "SciFact": "scifact",
+        "NFCorpus": "nfcorpus", "Climate-FEVER": "climate-fever-evidence"}  # fmt: skip
 SETTINGS = {"one language": "mono", "across languages": "cross", "pool": "multi"}
 COLUMNS = {"before training": "untrained", "BM25": "bm25"}
 
@@ -24,8 +26,8 @@ Lines = list[list[str]]
 
 
 @cache
-def cells() -> tuple[Cell, ...]:
-    return tuple(read_cells(STUDY))
+def cells(folder: Path = STUDY) -> tuple[Cell, ...]:
+    return tuple(read_cells(folder))
 
 
 def tables(path: Path) -> list[Lines]:
@@ -41,8 +43,8 @@ def number(text: str) -> float:
 
 def test_the_headline_table_is_the_leaderboards() -> None:
     (header, *lines) = next(t for t in tables(ROOT / "README.md") if "BM25" in t[0])
-    rows = {of.name: {r.label: r for r in leaderboard(of, of.main)} for of in read_sets(cells())}
-    labels = [short(find(cells(), COLUMNS.get(column, column))[0].label) for column in header[1:]]
+    rows = {of.name: {r.label: r for r in leaderboard(of, of.main)} for of in read_sets(cells(SECOND))}
+    labels = [short(find(cells(SECOND), COLUMNS.get(column, column))[0].label) for column in header[1:]]
     seen = 0
     for name, *values in lines:
         of = next(stored for shown, stored in SETS.items() if name.startswith(shown))
@@ -74,3 +76,30 @@ def test_the_effects_of_the_findings_are_those_of_compare() -> None:
                     assert line[i + 1] == said, (title, line)
                 seen += 1
     assert seen >= 20
+
+
+def thousandths(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".")
+
+
+def test_the_claims_of_the_second_findings_are_those_of_the_last_look() -> None:
+    looks = [json.loads(line) for line in (SECOND / "looks.jsonl").read_text().splitlines()]
+    (_, *lines) = next(t for t in tables(SECOND / "findings.md") if t[0][0] == "claim")
+    assert len(lines) == len(looks[-1]["claims"])
+    for i, (_, said, end) in enumerate(lines):
+        ends = next((look for look in looks if look["claims"][i]["end"]), looks[-1])
+        claim = ends["claims"][i]
+        effect, low, high = (f"{claim[key]:+.4f}".replace("0.", ".") for key in ("effect", "low", "high"))
+        assert said == f"{effect} [{low}, {high}], {ends['trainings']} trainings"
+        assert end.split(":")[0] == (claim["end"] or "not settled")
+
+
+def test_the_single_sets_of_the_second_findings_are_those_of_compare() -> None:
+    ((_, _, *pairs), *lines) = next(t for t in tables(SECOND / "findings.md") if t[0][0] == "set")
+    for column, pair in enumerate(pairs, 2):
+        a, b = pair.split(" - ")
+        effects = {(c.set_name, c.setting): c for c in compare(cells(SECOND), a, b, None, 0.01, [])}
+        for line in lines:
+            of = effects[{"xquad-r, six languages": SETS["XQuAD-R"]}.get(line[0], line[0]), line[1]]
+            expected = f"{thousandths(of.effect)} [{thousandths(of.interval.low)}, {thousandths(of.interval.high)}]"
+            assert line[column] == expected, (pair, line[:2])

@@ -128,7 +128,7 @@ def test_average_precision_equals_sklearn_where_nothing_ties(seed: int, parallel
                 truth = [d in answers for d in pool]
                 assert ours == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
                 compared += 1
-    assert compared or not any(case.evalset.relevant.values())
+    assert compared or not parallel
 
 
 def test_constant_vectors_rank_by_doc_id() -> None:
