@@ -27,6 +27,10 @@ EVALUATE = (
 """Fields of a plan that scoring a model without training asks for."""
 
 
+SHOW = ("train", "languages", "model", "trust_remote_code")
+"""Fields of a plan that decide what a strategy draws from."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for a request that cannot be carried out, 130 for Ctrl-C."""
     arguments = [_as_text(argument) for argument in (sys.argv[1:] if argv is None else argv)]
@@ -76,7 +80,7 @@ def parser() -> Parser:
     )
     made.add_argument("--version", action="version", version=f"bench {__version__}", help="print it and stop")
     subs = made.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for add in (_run, _evaluate, _leaderboard, _compare, _report, _list, _check):
+    for add in (_run, _evaluate, _leaderboard, _compare, _report, _list, _check, _show):
         add(subs)
     _data(_group(subs, "data", "list, fetch, check and cite data sets", "ACTION"))
     _export(_group(subs, "export", "files that other tools read", "FORM"))
@@ -225,6 +229,21 @@ def _check(subs: Any) -> None:
     _data_root(made)
     _strict(made)
     _json(made)
+
+
+def _show(subs: Any) -> None:
+    shown = _group(subs, "show", "what a plugin makes", "WHAT")
+    made = _command(
+        shown, "strategy", commands.show_strategy, "a few batches: which rows, in which languages",
+        epilog="example: %(prog)s mono,'hybrid(alpha=.3)' --out batches.svg",
+    )  # fmt: skip
+    made.add_argument("names", type=options.names, help="strategies, separated by commas")
+    option(made, "--rows", "of a batch", 12, type=options.counted, metavar="N")
+    option(made, "--batches", "of each strategy", 6, type=options.counted, metavar="N")
+    option(made, "--seed", "of the batches", 0, type=options.counted_from_zero, metavar="N")
+    option(made, "--out", "a picture besides, .svg or .png", None, "none", type=options.folder, metavar="FILE")
+    options.plan_options({title: made for title in options.GROUPS}, SHOW)
+    _data_options(made)
 
 
 def _data(subs: Any) -> None:

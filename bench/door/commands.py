@@ -297,3 +297,20 @@ def export_results(options: argparse.Namespace) -> int:
     written = copies.archive(options.results / options.experiment, options.out)
     _say(f"{len(written)} cells in {options.out / options.experiment}")
     return 0
+
+
+def show_strategy(options: argparse.Namespace) -> int:
+    """Print batches of strategies, and draw them."""
+    import os
+
+    from bench.door import picture, show
+
+    show.require_ending(options.out)
+    plan = presets.load_plan(presets.chosen(None, options.model, options.train), given(options))
+    panels = show.panels(options.names, plan, options.data_root, options.rows, options.batches, options.seed, _say)
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    _tell(picture.text(panels, colours))
+    if options.out is not None:
+        picture.write(panels, options.out)
+        _say(f"picture: {options.out}")
+    return 0

@@ -157,6 +157,13 @@ def counted(text: str) -> int:
     return int(text)
 
 
+def counted_from_zero(text: str) -> int:
+    """A whole number of at least 0."""
+    if whole(text) < 0:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 0; got {text!r:.80}")
+    return int(text)
+
+
 def amount(text: str) -> float:
     """A number of at least 0."""
     if not 0 <= number(text) < float("inf"):
