@@ -47,7 +47,7 @@ def test_the_task_has_at_most_20_lines_of_code_and_runs(
     _, text = blocks("bash", "run")
     for command in shown_commands(text):
         assert main(command[3:]) == 0, command
-    assert "multi AP" in capsys.readouterr().out
+    assert "pool of all languages" in capsys.readouterr().out
 
 
 def test_every_other_command_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

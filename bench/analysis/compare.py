@@ -27,6 +27,7 @@ from bench.analysis.strategies import (
 )
 from bench.errors import BenchError
 from bench.store.cells import Cell
+from bench.store.scores import in_words
 
 
 class Facts(NamedTuple):
@@ -263,7 +264,7 @@ def header(margin: float) -> tuple[str, ...]:
 def as_rows(found: Sequence[Comparison]) -> list[list[str]]:
     """Rounded, for people."""
     return [
-        [c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
+        [c.set_name, f"{in_words(c.setting)}, {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
          shown_interval(c.interval), c.against_zero, c.at_margin, shown_p(c.p)]
         for c in found
     ]  # fmt: skip

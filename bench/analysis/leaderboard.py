@@ -17,13 +17,13 @@ from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import difference, paired_in_common, questions_of, strategies_of
 from bench.errors import BenchError, require_known
 from bench.store.cells import Cell
-from bench.store.scores import POOL, SETTINGS
+from bench.store.scores import POOL, SETTINGS, in_words
 
 Floats = NDArray[np.float64]
 
 
-BRIEF = (*SETTINGS, "rank distance", "same-language@10")
-"""Columns of a leaderboard; a table of bias has the others."""
+BRIEF = SETTINGS
+"""Columns of a leaderboard; a table of language bias has the others."""
 
 
 HIGHER = {*SETTINGS, "TLR@10", "MRC@10", "PEER"}
@@ -216,10 +216,16 @@ RANKS = (
 )
 
 
-def as_table(rows: Sequence[Row], measure: str, columns: Sequence[str] = BRIEF) -> tuple[list[str], list[list[str]]]:
-    """Header and cells as text, columns without any number left out; the only place where leaderboards are rounded."""
+def as_table(
+    rows: Sequence[Row], measure: str = "", columns: Sequence[str] = BRIEF
+) -> tuple[list[str], list[list[str]]]:
+    """Header and cells as text, columns without any number left out; the only place where leaderboards are rounded.
+
+    ``measure`` stands in the header; empty where it stands above the table.
+    """
     shown = [c for c in columns if not all(np.isnan(r.mean[c]) for r in rows)]
-    header = ["rank", "strategy", "seeds", *(f"{c} {measure}" if c in SETTINGS else c for c in shown)]
+    after = f", {measure}" if measure else ""
+    header = ["rank", "strategy", "seeds", *(f"{in_words(c)}{after}" if c in SETTINGS else c for c in shown)]
     table = [[r.shown_rank, r.label, str(len(r.seeds)), *(_shown(r, c) for c in shown)] for r in rows]
     return header, table
 
@@ -245,7 +251,7 @@ def render(rows: Sequence[Row], measure: str, form: str, columns: Sequence[str] 
         return out.getvalue().rstrip("\n")
     from tabulate import tabulate
 
-    header, cells = as_table(rows, measure, columns)
+    header, cells = as_table(rows, measure if form == "latex" else "", columns)
     style = "latex_booktabs" if form == "latex" else "pipe"
     aligned = ("right", "left", *("right" for _ in header[2:]))
     return tabulate(cells, header, tablefmt=style, disable_numparse=True, colalign=aligned)
@@ -274,15 +280,16 @@ def boards(sets: Sequence[SetScores], wanted: Wanted) -> Iterator[str]:
     require_known("--sort", wanted.sort or "multi", [*SETTINGS, *bias])
     shown = [of for of in sets if wanted.set in (None, of.name)]
     for of in shown:
-        measure, title, columns = wanted.measure or of.main, of.name, bias if wanted.bias else BRIEF
+        sorted_by = (wanted.sort,) if wanted.sort and wanted.sort not in BRIEF else ()
+        measure, title, columns = wanted.measure or of.main, of.name, bias if wanted.bias else (*BRIEF, *sorted_by)
         if wanted.by == "language":
             setting = wanted.setting or of.layout.settings()[-1]
-            rows, title = by_language(of, measure, setting), f"{of.name}, {setting} {measure} by query language"
+            rows, title = by_language(of, measure, setting), f"{of.name}, {in_words(setting)}, by query language"
             columns = tuple(rows[0].mean)
         else:
             rows = leaderboard(of, measure, sort=wanted.sort or "")
         if wanted.format == "markdown":
-            yield f"\n{title}\n"
+            yield f"\n{title}, {measure}\n"
         yield render(rows, measure, wanted.format, columns)
         if wanted.format == "markdown" and of.noticed:
             yield f"\nRead with: {'; '.join(map(str, of.noticed))}."

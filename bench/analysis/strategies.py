@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +21,31 @@ from bench.plan.protocol import POOLED
 from bench.plan.settings import Settings
 from bench.store import json_files
 from bench.store.cells import Cell
+from strategies import STRATEGIES
 
 
+@lru_cache(maxsize=4096)
 def short(label: str) -> str:
-    """A signature without the parameters that are None: ``mono(language_temperature=None)`` reads ``mono``."""
+    """A signature without parameters that are None or defaults: ``hybrid(alpha=0.5, pairs='row')`` reads ``hybrid``.
+
+    What is written so on the command line means the same; parameters of plugins are all told.
+    """
     kept = re.sub(r"(, )?\b\w+=None\b", "", label).replace("(, ", "(")
+    for name, defaults in _defaults().items():
+        kept = re.sub(rf"(?<![\w.:]){name}\(([^()]*)\)", partial(_without, name, defaults), kept)
     return re.sub(r"(?<=\w)\(\)", "", kept)
+
+
+def _without(name: str, defaults: frozenset[str], found: re.Match[str]) -> str:
+    return f"{name}({', '.join(part for part in found[1].split(', ') if part not in defaults)})"
+
+
+@cache
+def _defaults() -> dict[str, frozenset[str]]:
+    """Of each strategy that ships, its parameters' defaults as signatures have them."""
+    return {
+        name: frozenset(repr(cls()).partition("(")[2].removesuffix(")").split(", ")) for name, cls in STRATEGIES.items()
+    }
 
 
 def many(n: int, noun: str) -> str:
@@ -41,20 +61,22 @@ def find(cells: Sequence[Cell], name: str, plugins: bool = False) -> list[Cell]:
     """
     done = [c for c in cells if c.done is not None]
     found: list[Cell] = []
+    names = named(done)
     wanted = {_plain(x) for x in (name, resolve.signature(name, plugins)) if x is not None}
     for match in (
         lambda c: not wanted.isdisjoint(_plain(x) for x in (c.label, short(c.label), c.config.hash)),
+        lambda c: any(c in of for called, of in names.items() if _plain(called) == _plain(name)),
         lambda c: c.label.split("(")[0] == name,
     ):
         found = found or [c for c in done if match(c)]
-    known = sorted({(short(c.label), c.config.hash) for c in found or done})
+    known = sorted({(called, c.config.hash) for called, of in names.items() for c in of if c in (found or done)})
     if not found:
         there = ", ".join(x for x, _ in known) or "none"
         hint = did_you_mean(name, [*(x for x, _ in known), *(x.split("(")[0] for x, _ in known)])
         raise BenchError(f"no finished strategy {name!r:.200} here; there are {there}{hint}")
     if len(known) > 1:
         listed = ", ".join(f"{label} ({hashed})" for label, hashed in known)
-        raise BenchError(f"{name!r} means several strategies: {listed}; name one by its hash")
+        raise BenchError(f"{name!r} means several strategies: {listed}; name one as it stands here, or by its hash")
     return sorted(found, key=lambda c: c.seed)
 
 
@@ -118,17 +140,39 @@ def paired_in_common(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, C
 
 
 def strategies_of(of: SetScores) -> dict[str, list[Cell]]:
-    """The cells of each strategy by its shown name; configurations of one name carry their hash."""
+    """The cells of each strategy by its shown name; configurations of one name carry what differs."""
+    return {name: sorted(cells, key=lambda c: c.seed) for name, cells in named(of.cells).items()}
+
+
+def named(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Cells by what their strategies are called among each other: ``mono``, or ``mono, steps=150``."""
     found: dict[tuple[str, str], list[Cell]] = {}
-    for cell in of.cells:
+    for cell in cells:
         found.setdefault((cell.label, cell.config.hash), []).append(cell)
-    labels = [short(label) for label, _ in found]
-    return {
-        short(label) if labels.count(short(label)) == 1 else f"{short(label)} #{hashed}": sorted(
-            cells, key=lambda c: c.seed
-        )
-        for (label, hashed), cells in found.items()
-    }
+    alike: dict[str, list[Cell]] = {}
+    for of_one in found.values():
+        alike.setdefault(short(of_one[0].label), []).append(of_one[0])
+    names = {
+        (cell.label, cell.config.hash): f"{name}{told}" for name, firsts in alike.items()
+        for cell, told in zip(firsts, _differences(firsts), strict=True)
+    }  # fmt: skip
+    return {names[key]: of_one for key, of_one in found.items()}
+
+
+def _differences(cells: Sequence[Cell]) -> list[str]:
+    """What each configuration of one name has that others have not: settings, else its hash; empty for a single one."""
+    if len(cells) == 1:
+        return [""]
+    plain = dataclasses.asdict(Settings())  # a cell may be older than a setting
+    settings = [plain | c.settings | {"model": c.config.model.get("name")} for c in cells]
+    varied = [k for k in settings[0] if len({json_files.canonical(s.get(k)) for s in settings}) > 1]
+    told = ["".join(f", {k}={_brief(s.get(k))}" for k in varied) for s in settings]
+    return told if len(set(told)) == len(told) else [f"{t} #{c.config.hash}" for t, c in zip(told, cells, strict=True)]
+
+
+def _brief(value: object) -> str:
+    """A setting as it is written on the command line."""
+    return "+".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 Masks = Sequence[NDArray[np.bool_]]

@@ -30,6 +30,15 @@ SETTINGS = ("mono", "cross", "multi")
 """mono: q_lang = d_lang. cross: q_lang != d_lang. multi: every query against the pool of all languages."""
 
 
+SETTING_NAMES = {"mono": "within a language", "cross": "across languages", "multi": "pool of all languages"}
+"""What people read: ``mono`` and ``cross`` are names of strategies as well."""
+
+
+def in_words(setting: str) -> str:
+    """One or several settings, ``mono, multi``, as people read them."""
+    return " and ".join(SETTING_NAMES.get(part, part) for part in setting.split(", "))
+
+
 POOL = "*"
 """Stands for the passage language in rows about the pool of all languages."""
 

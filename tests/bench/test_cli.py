@@ -56,7 +56,7 @@ def test_a_run_leaves_cells_and_a_report(folder: Path) -> None:
     assert "mechanism check" in report
     assert "python -m bench run" in report
     for figure in {line.split("](")[1].split(")")[0] for line in report.splitlines() if line.startswith("![")}:
-        assert (folder / "reports" / "small" / figure).stat().st_size > 10_000
+        assert (folder / "reports" / "small" / figure).stat().st_size > 1000
         assert (folder / "reports" / "small" / figure.replace(".png", ".svg")).is_file()
 
 
@@ -97,7 +97,7 @@ def test_a_cell_without_done_is_scored_again_without_training(folder: Path, caps
 def test_leaderboard_forms(folder: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
     assert main(["leaderboard", "small", "--format", form, *places(folder)]) == 0
     out = capsys.readouterr().out
-    assert "mono AP" in out
+    assert ("demo-dev, AP" if form == "markdown" else "within a language, AP" if form == "latex" else "mono AP") in out
     if form == "json":
         rows = {row["strategy"].split("(")[0]: row for row in json.loads(out)}
         assert rows["mono"]["seeds"] == "0 1"

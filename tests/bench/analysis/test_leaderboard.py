@@ -10,6 +10,7 @@ import pytest
 
 from bench.analysis import compare, leaderboard
 from bench.analysis.set_scores import read_sets
+from bench.analysis.strategies import find, short
 from bench.cli import main
 from bench.errors import BenchError
 from bench.evaluation.score import COLUMNS
@@ -75,7 +76,7 @@ def test_columns_of_languages(results: Path, capsys: pytest.CaptureFixture[str])
         assert np.mean(list(r.mean.values())) == pytest.approx(whole[r.label])
     board = ["leaderboard", "made", "--results", str(results)]
     assert main([*board, "--by", "language", "--setting", "cross"]) == 0
-    assert "cross AP by query language" in capsys.readouterr().out
+    assert "toy, across languages, by query language, AP" in capsys.readouterr().out
     assert main([*board, "--sort", "rank distance", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["rank"] == 1
     assert main([*board, "--bias"]) == 0
@@ -188,3 +189,38 @@ def test_made_up_cells_have_every_column(results: Path) -> None:
     table = pq.read_table(next((results / "made").glob("*/scores/*.parquet")))
     assert isinstance(table, pa.Table)
     assert set(COLUMNS) <= set(table.column_names)
+
+
+def test_two_settings_of_one_strategy_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    for label in ("hybrid(alpha=0.5, pairs='row')", "mono()"):
+        for seed in (0, 1):
+            make_cell(tmp_path / "made", label, seed, 0.1)
+    for seed in (0, 1):
+        longer = make_cell(tmp_path / "made", "mono()", seed, 0.2)
+        config = json.loads((longer / "config.json").read_text())
+        config["settings"]["steps"] = 150
+        config["hash"] = "0badcafe"
+        (longer / "config.json").write_text(json.dumps(config))
+        longer.rename(longer.with_name(f"mono-0badcafe-s{seed}"))
+        make_cell(tmp_path / "made", "mono()", seed, 0.0)
+    found = read_cells(tmp_path / "made")
+    (of,) = read_sets(found)
+    assert {r.label for r in leaderboard.leaderboard(of, "AP")} == {"hybrid", "mono, steps=10", "mono, steps=150"}
+    assert {c.config.hash for c in find(found, "mono, steps=150")} == {"0badcafe"}
+    with pytest.raises(BenchError, match=r"mono, steps=10 \(\w+\), mono, steps=150 \(0badcafe\)"):
+        find(found, "mono")
+
+
+@pytest.mark.parametrize(
+    ("signature", "shown"),
+    [
+        ("hybrid(alpha=0.5, pairs='row', language_temperature=None)", "hybrid"),
+        ("hybrid(alpha=0.25, pairs='row')", "hybrid(alpha=0.25)"),
+        ("merge(mono, cross(pairs='row'), share=0.3)", "merge(mono, cross, share=0.3)"),
+        ("english(language='de')", "english(language='de')"),
+        ("my.py:hybrid(alpha=0.5)", "my.py:hybrid(alpha=0.5)"),
+        ("untrained", "untrained"),
+    ],
+)
+def test_a_name_is_what_the_command_line_needs(signature: str, shown: str) -> None:
+    assert short(signature) == shown

@@ -121,7 +121,7 @@ def test_derived_cells_are_compared(folder: Path, capsys: pytest.CaptureFixture[
 def test_the_report_says_how_each_was_derived(folder: Path) -> None:
     report = (folder / "reports" / "small" / "report.md").read_text(encoding="utf-8")
     section = report.split("## Derived from others")[1].split("## Training")[0]
-    assert "- `merge(mono, cross(pairs='row'))`: weights averaged; from mono (5 steps) and cross" in section
+    assert "- `merge(mono, cross)`: weights averaged; from mono (5 steps) and cross" in section
     assert "- `shift(mono, source='en')`: passages moved" in section
     assert "from untrained (0 steps)." in section
     assert len(section.strip().splitlines()) == 5
