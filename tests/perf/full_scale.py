@@ -183,7 +183,7 @@ def assumed(found: Measured) -> str:
     """What both sections rest on."""
     one, two = (f"{share:.0%}" for share in counts.SHARES)
     return prose(f"""Nothing of this was run. Counted: passages, queries and characters (mteb's descriptive
-        statistics, arXiv 2210.09984, arXiv 2408.10536), weights and matrix products (as `bench/cost.py` counts
+        statistics, arXiv 2210.09984, arXiv 2408.10536), weights and matrix products (as `bench/training/cost.py` counts
         them), tokens of about {counts.SAMPLE} texts of a language (the tokenizer of multilingual-e5-small, which is
         XLM-R's; LaBSE's own differs). Measured on one thread of a CPU: {found.token:.1f} µs for a token of
         tokenising, and what is named below. Assumed: a GPU is an A100, with {counts.PEAK / 1e12:.0f} TFLOP/s of

@@ -91,7 +91,7 @@ IDS = 175_000
 """Made-up passages on which memory is measured: just behind a doubling of Python's dict, so at its most a passage."""
 
 WEIGHT, OPTIMIZER = 4, 8
-"""Bytes of a weight in float32, and of its two moments: ``bench.optimizer``."""
+"""Bytes of a weight in float32, and of its two moments: ``bench.training.optimizer``."""
 
 ACTIVATIONS = (34, 5)
 """Bytes that a layer keeps for a position and hidden unit, and for a square and head: arXiv 2205.05198, eq. 2."""
@@ -100,7 +100,7 @@ THREADS = 8
 """Of a host for each GPU, over which tokenising spreads: assumed."""
 
 COPIES = 4
-"""Times that the guard against training on tests holds its runs of words while it sorts them: ``bench.overlap``."""
+"""Times that the guard against training on tests holds its runs of words while it sorts them: ``bench.data.overlap``."""
 
 
 class Architecture(NamedTuple):
@@ -118,7 +118,7 @@ class Architecture(NamedTuple):
 
     @property
     def flops(self) -> Flops:
-        """Of a forward pass, as ``bench.cost`` counts them."""
+        """Of a forward pass, as ``bench.training.cost`` counts them."""
         h = self.hidden
         return Flops(float(self.layers * (8 * h * h + 4 * h * self.inner)), float(self.layers * 4 * h))
 
@@ -255,7 +255,7 @@ def sample(texts: Sequence[str], original: Sequence[str], tokens: Tokens) -> Sam
 
 
 def runs(text: str) -> int:
-    """Runs of words of a text that ``bench.overlap`` holds while it compares."""
+    """Runs of words of a text that ``bench.data.overlap`` holds while it compares."""
     words, each = len(units(text)), next((n for script, n in CHARACTERS if script.search(text)), 1)
     return 0 if words < PHRASE * each else max(1, words - RUN * each + 1)
 

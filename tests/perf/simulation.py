@@ -67,7 +67,8 @@ def chunks(rounds: int) -> list[int]:
 
 LAWS = (("normal", 0.0, 100), ("normal", 1.0, 100), ("normal", 10.0, 100), ("heavy tails", 1.0, 100),
         ("heavy tails", 10.0, 100), ("zero-inflated AP", 1.0, 300), ("zero-inflated AP", 10.0, 300),
-        ("normal", 1.0, 12), ("zero-inflated AP", 1.0, 30), ("skewed", 10.0, 100))  # fmt: skip
+        ("normal", 1.0, 12), ("zero-inflated AP", 1.0, 30), ("skewed", 10.0, 100), ("skewed", 1.0, 12),
+        ("skewed", 0.1, 12), ("skewed", 0.1, 50))  # fmt: skip
 """Kind, spread of trainings over the error of questions, questions."""
 
 
