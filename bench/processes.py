@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
 from bench.errors import EXPECTED, BenchError
+
+if TYPE_CHECKING:
+    from torch import distributed
 
 T = TypeVar("T")
 
@@ -115,13 +119,23 @@ def join() -> None:
             )
 
 
+@cache
+def _patient() -> distributed.ProcessGroup | None:
+    """Through which processes wait for each other: gloo's sleep; NCCL's hold a core and the GPU while one scores."""
+    from torch import distributed
+
+    if distributed.get_backend() == "gloo":
+        return None
+    return distributed.new_group(backend="gloo", timeout=SCORING_PATIENCE)
+
+
 def leave() -> None:
     """Wait for the others, and part."""
     if count() > 1:
         from torch import distributed
 
         if distributed.is_initialized():
-            distributed.barrier()
+            distributed.barrier(_patient())
             part()
 
 
@@ -132,6 +146,7 @@ def part() -> None:
 
         if distributed.is_initialized():
             distributed.destroy_process_group()
+            _patient.cache_clear()
 
 
 def agreed(make: Callable[[], T]) -> T:
@@ -148,7 +163,7 @@ def agreed(make: Callable[[], T]) -> T:
             found = [True, make()]
         except EXPECTED as error:
             found, failure = [False, None], error
-    distributed.broadcast_object_list(found, src=0)
+    distributed.broadcast_object_list(found, src=0, group=_patient())
     if failure is not None:
         raise failure
     if not found[0]:

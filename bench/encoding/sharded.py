@@ -75,8 +75,8 @@ class Sharded:
 def on_disk(ranker: Ranker, weights: str, owner: Mapping[str, object], plan: Plan) -> Ranker:
     """An encoder that keeps the vectors of passages in the plan's folder; what ranks otherwise holds them, as ever.
 
-    Several processes call it together. One that has other weights than the first (FSDP leaves it those of the start)
-    gets back what it has, and does not encode.
+    Several processes call it together. One that has other weights than the first gets back what it has, and does not
+    encode.
 
     Args:
         ranker: of this process.

@@ -59,22 +59,20 @@ class Devices:
         if self.sharded:
             from torch.distributed.fsdp import fully_shard
 
-            self._whole = copy.deepcopy(encoder.model).cpu()
+            self._whole = _without_weights(encoder.model)
             for layers in [m for m in encoder.model.modules() if isinstance(m, nn.ModuleList)]:
                 for layer in layers:
                     fully_shard(layer)
             fully_shard(encoder.model)
 
     def put_together(self, encoder: Encoder) -> None:
-        """Undo ``place`` where the weights are sharded; the first process alone has them then."""
+        """Undo ``place`` where the weights are sharded: every process has all of them again."""
         if self._whole is not None:
             from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-            options = StateDictOptions(full_state_dict=True, cpu_offload=True, broadcast_from_rank0=False)
-            state = get_model_state_dict(encoder.model, options=options)
-            if self.number == 0:
-                self._whole.load_state_dict(state)
-            encoder.model = self._whole.to(self.device)
+            state = get_model_state_dict(encoder.model, options=StateDictOptions(full_state_dict=True))
+            self._whole.load_state_dict(state, assign=True)
+            encoder.model, self._whole = self._whole, None
 
     def own_rows(self, batch: Batch) -> Batch:
         """This process's consecutive rows of the batch."""
@@ -130,6 +128,14 @@ class Devices:
         both = torch.tensor(own, device=self.device)
         distributed.all_reduce(both)
         return Work(*both.tolist())
+
+
+def _without_weights(model: nn.Module) -> nn.Module:
+    """A copy whose parameters take no memory, to be assigned; buffers, of which not all are stored, are copied."""
+    empty: dict[int, object] = {
+        id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()
+    }
+    return copy.deepcopy(model, empty)
 
 
 BUCKET = 1 << 25

@@ -76,7 +76,7 @@ def train(
     """Train ``encoder`` in place on ``batches``.
 
     Deterministic on a CPU: the same arguments give the same bits at the same number of threads and processes. Every
-    process calls it with the same arguments and ends with the same weights (with FSDP, the first one alone).
+    process calls it with the same arguments and ends with the same weights.
 
     Raises:
         BenchError: the loss is not a number, or the processes do not hold the strategy's batch.

@@ -100,7 +100,7 @@ THREADS = 8
 """Of a host for each GPU, over which tokenising spreads: assumed."""
 
 COPIES = 4
-"""Times that the guard against training on tests holds its runs of words while it sorts them: ``bench.data.overlap``."""
+"""Times that the guard against training on tests holds its runs of words in its sort: ``bench.data.overlap``."""
 
 
 class Architecture(NamedTuple):

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
-from bench.training.devices import require_equal
+from bench.training.devices import _without_weights, require_equal
 from bench.training.loop import Hooks, train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
@@ -155,6 +156,21 @@ def test_sharded_weights_are_trained_alike(one: Outcome, two: Outcome) -> None:
     for found in two.found:
         np.testing.assert_allclose(found["sharded"]["losses"], one.found[0]["even"]["losses"], rtol=1e-4)
     assert (two.weights("sharded") - one.weights("even")).norm() < 1e-3 * moved(one, "even")
+    assert two.found[0]["sharded"]["weights"] == two.found[1]["sharded"]["weights"]
+
+
+def test_where_the_group_is_nccls_processes_wait_for_each_other_through_gloo(two: Outcome) -> None:
+    assert [found["patient"] for found in two.found] == [["None", "from 0", "gloo"]] * 2
+
+
+def test_what_sharded_weights_are_put_into_holds_no_weights_before() -> None:
+    model = nn.Sequential(nn.Embedding(10, 4), nn.BatchNorm1d(4))
+    empty = _without_weights(model)
+    assert all(p.is_meta for p in empty.parameters())
+    assert not any(b.is_meta for b in empty.buffers())
+    empty.load_state_dict(model.state_dict(), assign=True)
+    ids = torch.tensor([1, 7])
+    assert torch.equal(empty.eval()(ids), model.eval()(ids))
 
 
 def test_threads_change_rounding_alone() -> None:

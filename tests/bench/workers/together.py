@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import distributed, nn
 
 from bench import processes
 from bench.data.batches import Audit, schedule
@@ -97,6 +98,17 @@ def killed_and_resumed(data: TrainData, keep: Path) -> dict[str, object]:
     raise AssertionError("it was not killed")
 
 
+def patience() -> list[str]:
+    """What processes wait through on a CPU, and where their group is NCCL's."""
+    found = [str(processes._patient())]
+    processes._patient.cache_clear()
+    with patch.object(distributed, "get_backend", return_value="nccl"):
+        group = processes._patient()
+        found.append(processes.agreed(lambda: f"from {processes.number()}"))
+    processes._patient.cache_clear()
+    return [*found, str(distributed.get_backend(group))]
+
+
 def everything(out: Path) -> None:
     torch.set_num_threads(1)
     processes.join()
@@ -117,6 +129,7 @@ def everything(out: Path) -> None:
         del os.environ["ACCELERATE_USE_FSDP"]
         found["apart"] = refusal(data)
         found["sizes"] = Devices(17).sizes
+        found["patient"] = patience()
     (out / f"process-{processes.number()}.json").write_text(json.dumps(found))
     processes.leave()
 
