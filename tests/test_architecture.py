@@ -23,6 +23,7 @@ LEVELS = (
     ("analysis",),
     ("deciding",),
     ("report",),
+    ("api",),
     ("door",),
     ("cli",),
     ("__main__",),
@@ -124,7 +125,7 @@ def test_strategies_need_numpy_alone() -> None:
 
 
 def test_start_up_is_light() -> None:
-    modules = "sys, strategies, tasks, bench.cli, bench.plan.listing"
+    modules = "sys, strategies, tasks, bench.cli, bench.door.listing"
     code = f"import {modules}\nprint([m for m in {HEAVY!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout.strip() == "[]"

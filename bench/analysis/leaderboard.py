@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +12,7 @@ from bench.analysis import statistics
 from bench.analysis.means import BIAS_SHOWN, GAP, Keep, means_of, per_question, setting_means
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import difference, paired_in_common, questions_of, strategies_of
-from bench.errors import BenchError, require_known
+from bench.errors import BenchError
 from bench.store.cells import Cell
 from bench.store.scores import POOL, SETTINGS, in_words
 
@@ -216,6 +213,15 @@ RANKS = (
 )
 
 
+def best(of: SetScores, rows: Sequence[Row], column: str) -> list[bool]:
+    """Of each row whether its mean, as it is shown, is the best of a column; of a language, the highest."""
+    known = column in HIGHER or column in IDEAL or column in (*BIAS_SHOWN, GAP)
+    orders = [_order(of, column, r.mean[column]) if known else -r.mean[column] for r in rows]
+    first = min((x for x in orders if not np.isnan(x)), default=float("nan"))
+    shown = {_shown(r, column).split(" ")[0] for r, x in zip(rows, orders, strict=True) if x == first}
+    return [_shown(r, column).split(" ")[0] in shown for r in rows]
+
+
 def as_table(
     rows: Sequence[Row], measure: str = "", columns: Sequence[str] = BRIEF
 ) -> tuple[list[str], list[list[str]]]:
@@ -223,11 +229,16 @@ def as_table(
 
     ``measure`` stands in the header; empty where it stands above the table.
     """
-    shown = [c for c in columns if not all(np.isnan(r.mean[c]) for r in rows)]
+    shown = columns_shown(rows, columns)
     after = f", {measure}" if measure else ""
     header = ["rank", "strategy", "seeds", *(f"{in_words(c)}{after}" if c in SETTINGS else c for c in shown)]
     table = [[r.shown_rank, r.label, str(len(r.seeds)), *(_shown(r, c) for c in shown)] for r in rows]
     return header, table
+
+
+def columns_shown(rows: Sequence[Row], columns: Sequence[str] = BRIEF) -> list[str]:
+    """Those that have a number in any row."""
+    return [c for c in columns if not all(np.isnan(r.mean[c]) for r in rows)]
 
 
 def _shown(row: Row, column: str) -> str:
@@ -236,73 +247,3 @@ def _shown(row: Row, column: str) -> str:
     if np.isnan(mean):
         return ""
     return f"{mean:.{digits}f}" if np.isnan(spread) else f"{mean:.{digits}f} ± {spread:.{digits}f}"
-
-
-def render(rows: Sequence[Row], measure: str, form: str, columns: Sequence[str] = BRIEF) -> str:
-    """The table as markdown, latex, csv or json (csv and json unrounded, all columns)."""
-    if form == "json":
-        return json.dumps([_plain(r, measure) for r in rows], indent=1, ensure_ascii=False)
-    if form == "csv":
-        plain = [_plain(r, measure) for r in rows]
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(plain[0])
-        writer.writerows([["" if v is None else v for v in p.values()] for p in plain])
-        return out.getvalue().rstrip("\n")
-    from tabulate import tabulate
-
-    header, cells = as_table(rows, measure if form == "latex" else "", columns)
-    style = "latex_booktabs" if form == "latex" else "pipe"
-    aligned = ("right", "left", *("right" for _ in header[2:]))
-    return tabulate(cells, header, tablefmt=style, disable_numparse=True, colalign=aligned)
-
-
-class Wanted(NamedTuple):
-    """What is shown of an experiment, as the options of the command say it; what is None is as their help says."""
-
-    set: str | None = None
-    measure: str | None = None
-    sort: str | None = None
-    by: str = "setting"
-    setting: str | None = None
-    bias: bool = False
-    format: str = "markdown"
-
-
-def boards(sets: Sequence[SetScores], wanted: Wanted) -> Iterator[str]:
-    """The texts that show it.
-
-    Raises:
-        BenchError: no such set, or no such column.
-    """
-    bias = (*BIAS_SHOWN, GAP)
-    require_known("--set", wanted.set or sets[0].name, [of.name for of in sets])
-    require_known("--sort", wanted.sort or "multi", [*SETTINGS, *bias])
-    shown = [of for of in sets if wanted.set in (None, of.name)]
-    for of in shown:
-        sorted_by = (wanted.sort,) if wanted.sort and wanted.sort not in BRIEF else ()
-        measure, title, columns = wanted.measure or of.main, of.name, bias if wanted.bias else (*BRIEF, *sorted_by)
-        if wanted.by == "language":
-            setting = wanted.setting or of.layout.settings()[-1]
-            rows, title = by_language(of, measure, setting), f"{of.name}, {in_words(setting)}, by query language"
-            columns = tuple(rows[0].mean)
-        else:
-            rows = leaderboard(of, measure, sort=wanted.sort or "")
-        if wanted.format == "markdown":
-            yield f"\n{title}, {measure}\n"
-        yield render(rows, measure, wanted.format, columns)
-        if wanted.format == "markdown" and of.noticed:
-            yield f"\nRead with: {'; '.join(map(str, of.noticed))}."
-    if wanted.format == "markdown" and wanted.by == "setting":
-        yield f"\n{RANKS}{next((said for of in shown if (said := note_on_seeds(of))), '')}"
-
-
-def _plain(row: Row, measure: str) -> dict[str, object]:
-    seeds = " ".join(map(str, row.seeds))
-    out: dict[str, object] = {"rank": row.rank or None, "rank_to": row.rank_to or None}
-    out |= {"strategy": row.label, "seeds": seeds}
-    for column, mean in row.mean.items():
-        name = f"{column} {measure}" if column in SETTINGS else column
-        out[name] = None if np.isnan(mean) else mean
-        out[f"{name} sd"] = None if np.isnan(row.spread[column]) else row.spread[column]
-    return out

@@ -92,6 +92,10 @@ class SetScores:
         self.load(cell, [measure])
         return self._read[cell.path.name, measure]
 
+    def keys(self) -> dict[str, pa.DictionaryArray]:
+        """``rows.KEYS`` of each row, the same for every cell."""
+        return next(iter(self._rows.values())).keys()
+
     def load(self, cell: Cell, measures: Sequence[str]) -> None:
         """Read several measures of a cell at once."""
         name = cell.path.name

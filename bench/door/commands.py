@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import processes
@@ -16,9 +15,8 @@ from bench.store.writing import require_writable
 from bench.training.trackers import require_trackers
 
 if TYPE_CHECKING:
-    from bench.analysis.set_scores import SetScores
-    from bench.plan.settings import Plan
-    from bench.running.grid import Grid
+    from bench.api.experiment import Experiment
+    from bench.api.run import How
     from bench.running.run import Engine
 
 
@@ -28,15 +26,8 @@ def _say(text: str) -> None:
 
 
 def _print(
-    rows: Sequence[Sequence[object]],
-    header: Sequence[str],
-    as_json: bool = False,
-    form: str = "plain",
-    align: Sequence[str] | None = None,
+    rows: Sequence[Sequence[object]], header: Sequence[str], form: str = "plain", align: Sequence[str] | None = None
 ) -> None:
-    """A table, or a list of objects."""
-    if as_json:
-        return _print_json([dict(zip(header, row, strict=True)) for row in rows])
     from tabulate import tabulate
 
     print(tabulate(rows, header, disable_numparse=True, tablefmt=form, colalign=align))
@@ -48,69 +39,38 @@ def _tell(texts: Iterable[str]) -> int:
     return 0
 
 
-def _print_json(value: object) -> None:
-    import json
-
-    print(json.dumps(value, indent=1, ensure_ascii=False))
-
-
 def run(options: argparse.Namespace) -> int:
     """Train and score what is unfinished of a plan, then show the leaderboard and write the report."""
-    from bench.running.grid import build_grid
-    from bench.running.run import run_grid
+    from bench.api import run as api
+    from bench.api import settle
 
     plan = presets.load_plan(presets.chosen(options.preset, options.model, options.train), given(options))
     require_trackers(plan.log_with)
-    if not plan.strategies:
-        raise BenchError("--strategy names what to train, for example --strategy mono,cross,hybrid")
-    if options.until:
-        return _run_until_settled(options, plan)
-    if options.pilot or options.components:
+    plan = api.require_strategies(plan)
+    if not options.until and (options.pilot or options.components):
         raise BenchError("--pilot and --components say what --until settled is likely to take; add it, with --dry-run")
-    grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
+    how = _how(options)
+    seeds = plan.seeds if options.seeds is not None else ()
+    if options.dry_run and options.until:
+        plan = settle.sequential(plan, options.results / plan.experiment, seeds, _say)
+        return _tell(settle.likely(plan, how.root, how.results, options.pilot, options.components or ()))
     if options.dry_run:
-        return _planned(grid)
-    engine = _engine(options)
+        return _tell(api.planned(plan, how))
+    how = how._replace(engine=_engine(options), resume=options.resume)
     if not options.no_report:
         processes.agreed(lambda: require_writable(options.reports / plan.experiment))
-    ran = run_grid(grid, options.command_line, options.overwrite, _say, options.resume, engine)
-    return _ran(options, grid, ran)
-
-
-def _ran(options: argparse.Namespace, grid: Grid, ran: int) -> int:
-    """The leaderboard and the report of what was run."""
+    done = api.carry_out_until_settled(plan, how, seeds) if options.until else api.carry_out(plan, how)
     if not processes.is_first():
         return 0
-    _say(f"{ran} of {len(grid.jobs)} cells run, the rest finished before; results in {grid.folder}")
-    options.experiment = grid.plan.experiment
-    sets = _sets(options)
-    leaderboard(options, sets)
-    return 0 if options.no_report else report(options, sets)
+    _say(f"{done.ran} of {done.cells} cells run, the rest finished before; results in {done.folder}")
+    _show(done.experiment, options)
+    return 0 if options.no_report else _report(done.experiment, options)
 
 
-def _run_until_settled(options: argparse.Namespace, plan: Plan) -> int:
-    from bench.door import settle
-    from bench.running.grid import build_grid
-    from bench.running.run import run_grid
+def _how(options: argparse.Namespace) -> How:
+    from bench.api.run import How, tell
 
-    seeds = plan.seeds if options.seeds is not None else ()
-    plan = settle.sequential(plan, options.results / plan.experiment, seeds, _say)
-    if options.dry_run:
-        return _tell(settle.likely(plan, options.data_root, options.results, options.pilot, options.components or ()))
-    engine, ran = _engine(options), 0
-    grids: list[Grid] = []
-    if not options.no_report:
-        processes.agreed(lambda: require_writable(options.reports / plan.experiment))
-
-    def more(of: Plan) -> Path:
-        nonlocal ran
-        grids.append(build_grid(of, options.data_root, options.results))
-        again = options.overwrite and len(grids) == 1
-        ran += run_grid(grids[-1], options.command_line, again, _say, options.resume, engine, stay=True)
-        return grids[-1].folder
-
-    settle.until_settled(plan, more, _say)
-    return _ran(options, grids[-1], ran)
+    return How(options.command_line, options.data_root, options.results, options.overwrite, say=tell)
 
 
 def _engine(options: argparse.Namespace) -> Engine | None:
@@ -128,73 +88,79 @@ def _engine(options: argparse.Namespace) -> Engine | None:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Score a model as it is."""
-    from bench.running.grid import build_grid
-    from bench.running.run import run_grid
+    from bench.api import run as api
 
     options.experiment = options.experiment or "evaluate"
     plan = presets.load_plan(None, given(options))
-    grid = build_grid(plan, options.data_root, options.results, fetch=not options.dry_run)
     if options.dry_run:
-        return _planned(grid)
-    run_grid(grid, options.command_line, options.overwrite, _say)
-    return leaderboard(options) if processes.is_first() else 0
+        return _tell(api.planned(plan, _how(options)))
+    done = api.carry_out(plan, _how(options))
+    return _show(done.experiment, options) if processes.is_first() else 0
 
 
-def _planned(grid: Grid) -> int:
-    from bench.running.estimate import planned
+def _experiment(options: argparse.Namespace) -> Experiment:
+    from bench.api.experiment import load
 
-    return _tell(planned(grid))
-
-
-def _sets(options: argparse.Namespace) -> Sequence[SetScores]:
-    from bench.analysis.set_scores import read_sets
-    from bench.store.cells import read_cells
-
-    return read_sets(read_cells(options.results / options.experiment))
+    return load(options.results / options.experiment)
 
 
-def leaderboard(options: argparse.Namespace, sets: Sequence[SetScores] = ()) -> int:
-    """Print the leaderboards of an experiment; as it is when nothing is asked for, behind other commands."""
-    from bench.analysis.leaderboard import Wanted, boards
+def leaderboard(options: argparse.Namespace) -> int:
+    """Print the leaderboards of an experiment."""
+    return _show(_experiment(options), options)
+
+
+def _show(experiment: Experiment, options: argparse.Namespace) -> int:
+    """The leaderboards; as they are when nothing is asked for, behind other commands."""
+    from bench.api.boards import FORMATS, Wanted, shown
 
     asked = {name: getattr(options, name) for name in Wanted._fields if hasattr(options, name)}
-    return _tell(boards(sets or _sets(options), Wanted(**asked)))
+    form = getattr(options, "format", FORMATS[0])
+    return _tell(shown(experiment.name, experiment.set_scores, Wanted(**asked), form))
 
 
 def compare(options: argparse.Namespace) -> int:
     """Print how two strategies compare."""
     from bench.analysis import compare as compare_
     from bench.analysis.compare import as_rows, explained, header
-    from bench.store.cells import read_cells
 
-    cells = read_cells(options.results / options.experiment)
+    experiment = _experiment(options)
     seeds = options.seeds or ()
-    found = compare_.compare(cells, options.a, options.b, options.measure, options.margin, seeds, flips=options.json)
+    found = compare_.compare(
+        experiment.cells, options.a, options.b, options.measure, options.margin, seeds, flips=options.json
+    )
     if options.json:
-        _print_json([c.plain() for c in found])
-        return 0
+        from bench.api import documents
+
+        return _tell([documents.text(documents.compare(experiment.name, options.a, options.b, options.margin, found))])
     columns = header(options.margin)
     _print(as_rows(found), columns, form="pipe", align=("left", "left", *("right" for _ in columns[2:])))
     print(f"\n{explained(options.a, options.b, found, options.margin)}")
     return 0
 
 
-def report(options: argparse.Namespace, sets: Sequence[SetScores] = ()) -> int:
+def report(options: argparse.Namespace) -> int:
     """Write the report of an experiment."""
-    from bench.report.report import write_report
+    return _report(_experiment(options), options)
 
-    html, folder = getattr(options, "html", False), options.reports / options.experiment
-    path = write_report(options.results / options.experiment, folder, html, _say, sets)
-    _say(f"report: {path}")
+
+def _report(experiment: Experiment, options: argparse.Namespace) -> int:
+    _say(f"report: {experiment.report(options.reports, getattr(options, 'html', False), _say)}")
     return 0
 
 
 def list_what(options: argparse.Namespace) -> int:
     """Print what there is of a kind."""
-    from bench.plan.listing import table
+    from bench.door.listing import table
 
-    header, rows = table(options.what)
-    _print(rows, header, options.json)
+    return _listed(options.what, *table(options.what), options.json)
+
+
+def _listed(what: str, header: Sequence[str], rows: Sequence[Sequence[str]], as_json: bool) -> int:
+    if as_json:
+        from bench.api import documents
+
+        return _tell([documents.text(documents.listed(what, header, rows))])
+    _print(rows, header)
     return 0
 
 
@@ -211,18 +177,24 @@ def check(options: argparse.Namespace) -> int:
         results = check_task(task(options.name), options.data_root, options.strict)
     else:
         results = check_source(source(options.name), options.data_root, options.strict)
-    return _show(options.name, results, options.json)
+    return _checked([(options.name, results)], options.json)
 
 
-def _show(name: str, results: Sequence[tuple[str, bool, str]], as_json: bool) -> int:
+def _checked(found: Iterable[tuple[str, Sequence[tuple[str, bool, str]]]], as_json: bool) -> int:
     """Print which properties hold; returns the exit code."""
+    kept, broken = [], 0
+    for name, results in found:
+        if not as_json:
+            rows = [[prop, "holds" if passed else "BROKEN", detail] for prop, passed, detail in results]
+            _print(rows, ["property", "", "detail"])
+        held = sum(passed for _, passed, _ in results)
+        broken += len(results) - held
+        kept.append((name, results))
+        _say(f"{name}: {held} of {len(results)} properties hold")
     if as_json:
-        _print([tuple(result) for result in results], ("property", "holds", "detail"), as_json)
-    else:
-        rows = [[prop, "holds" if passed else "BROKEN", detail] for prop, passed, detail in results]
-        _print(rows, ["property", "", "detail"])
-    broken = sum(not passed for _, passed, _ in results)
-    _say(f"{name}: {len(results) - broken} of {len(results)} properties hold")
+        from bench.api import documents
+
+        _tell([documents.text(documents.checked(kept))])
     return 2 if broken else 0
 
 
@@ -230,8 +202,7 @@ def data_list(options: argparse.Namespace) -> int:
     """Print the data sets."""
     from bench.data import catalogue
 
-    _print(catalogue.listed(), catalogue.Line._fields, options.json)
-    return 0
+    return _listed("data", catalogue.Line._fields, catalogue.listed(), options.json)
 
 
 def data_fetch(options: argparse.Namespace) -> int:
@@ -247,16 +218,16 @@ def data_check(options: argparse.Namespace) -> int:
     from bench.data import catalogue
 
     root, strict = options.data_root, options.strict
-    return max(_show(name, catalogue.check(name, root, strict), options.json) for name in options.names)
+    return _checked(((name, catalogue.check(name, root, strict)) for name in options.names), options.json)
 
 
 def data_facts(options: argparse.Namespace) -> int:
     """Print the facts of data on disk."""
+    from bench.api import documents
     from bench.data import catalogue
     from tasks import facts
 
-    _print_json(facts.measure(catalogue.find(options.name), options.data_root))
-    return 0
+    return _tell([documents.text(facts.measure(catalogue.find(options.name), options.data_root))])
 
 
 def data_cite(options: argparse.Namespace) -> int:

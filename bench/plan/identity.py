@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import importlib.util
 import inspect
 import sys
 import sysconfig
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 import bench
 import strategies
 import tasks
 from bench.errors import BenchError
+from bench.plan.derived import Derived
+from bench.plan.typed_in import is_typed_in, made_of
+from strategies import Strategy
 from tasks.checksums import checksum
+
+T = TypeVar("T")
+
 
 BUILT_IN = tuple(Path(str(package.__file__)).resolve().parent for package in (bench, strategies, tasks))
 """Their version is that of this program, and is recorded as such."""
@@ -42,9 +53,9 @@ def code_of(made: object) -> dict[str, object] | None:
     files: dict[str, str] = {}
     versions: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        path = _file_of(name)
+        path = None if is_typed_in(name) else _file_of(name)
         if path is None:
-            files |= _source_of(type(made))
+            files |= _typed_in(type(made))
         elif _is_below(path, LIBRARIES) and not _is_below(path, BUILT_IN):
             versions |= _versions(name)
             files |= {_relative(p, LIBRARIES): checksum(p) for p in _package_of(name, path)}
@@ -67,16 +78,23 @@ def _relative(path: Path, places: tuple[Path, ...]) -> str:
     return next(str(path.relative_to(place)) for place in places if path.is_relative_to(place))
 
 
-def _source_of(kind: type) -> dict[str, str]:
-    """Of a class that was typed in: sha256 of its text, as notebooks keep it."""
+def _typed_in(kind: type) -> dict[str, str]:
+    """Of a class that was typed in: sha256 of its text, of all that it names, and of the user's files among that."""
+    found = made_of(kind)
+    texts = {f"<typed in> {name}": text.encode() for name, text in found.texts.items()}
+    named = {*found.modules, *(name for text in texts.values() for name in _named_in(text))}
+    origins = [(path, name) for name in named if (path := _origin(name)) is not None]
+    paths = {part for path, name in origins for part in _reached(path, name)}
+    hashes = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+    return hashes | {path.name: checksum(path) for path in sorted(paths)}
+
+
+def _named_in(text: bytes) -> Iterator[str]:
+    """Modules that a text imports; none where it is no code."""
     try:
-        text = inspect.getsource(kind)
-    except (OSError, TypeError):
-        raise BenchError(
-            f"{kind.__qualname__} stands in no file, so its results could not be told from those of an edited one; "
-            "put the class into a file"
-        ) from None
-    return {"<typed in>": hashlib.sha256(text.encode()).hexdigest()}
+        yield from _imports(ast.parse(textwrap.dedent(text.decode())), "")
+    except SyntaxError:
+        return
 
 
 def _versions(module: str) -> dict[str, str]:
@@ -100,13 +118,14 @@ def _reached(path: Path, module: str) -> set[Path]:
         if path in found or _is_below(path, (*BUILT_IN, *LIBRARIES)):
             continue
         found.add(path)
-        left += [(p, name.rpartition(".")[0]) for name in _imports(path, package) if (p := _origin(name)) is not None]
+        names = _imports(ast.parse(path.read_bytes()), package)
+        left += [(p, name.rpartition(".")[0]) for name in names if (p := _origin(name)) is not None]
     return found
 
 
-def _imports(path: Path, package: str) -> Iterator[str]:
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
     """Every module that a file imports, also inside of functions."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -163,6 +182,54 @@ def _form(value: object, hint: object) -> object:
             of = inner[0] if len(inner) == 1 else None
             return tuple(_form(x, of) for x in value)
     return value
+
+
+def canonical_instance(made: T) -> T:
+    """An object with its parameters in one form, as if it had been written: ``Hybrid(1)`` is ``hybrid(alpha=1.0)``.
+
+    Raises:
+        BenchError: something that tells it from another object of its class does not stand in its signature.
+    """
+    kind = type(made)
+    if not dataclasses.is_dataclass(made):
+        raise BenchError(
+            f"{kind.__name__} is no dataclass, whose fields are its parameters; write @dataclass(frozen=True) above it"
+        )
+    given = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}
+    if isinstance(made, Derived):
+        given["parents"] = tuple(canonical_instance(parent) for parent in made.parents)
+    given |= {name: value.item() for name, value in given.items() if isinstance(value, np.generic)}
+    found = dataclasses.replace(made, **canonical_arguments(kind, given))  # type: ignore[type-var]
+    if isinstance(found, Strategy):
+        _require_told(found)
+    return found
+
+
+def _require_told(made: Strategy) -> None:
+    """Refuse parameters that the signature leaves out, and those that are no plain values."""
+    fields, signature = {f.name: f for f in dataclasses.fields(made)}, repr(made)  # type: ignore[arg-type]
+    for name, value in vars(made).items():
+        if name not in fields:
+            raise BenchError(f"{signature} has {name!r} beside its fields, which its signature does not tell")
+        if not _is_plain(value):
+            raise BenchError(
+                f"parameters of a strategy are plain values (numbers, text, None, True, tuples of them); {name} of "
+                f"{type(made).__name__} is of the type {type(value).__name__}"
+            )
+        later = fields[name].metadata.get("later") and value == fields[name].default
+        if not later and repr(value) not in signature:
+            raise BenchError(
+                f"{signature} does not tell its parameter {name}, {value!r}, and names its results; leave __repr__ to "
+                "the base class or to dataclass"
+            )
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(_is_plain(part) for pair in value.items() for part in pair)
+    return value is None or type(value) in (str, int, float, bool)
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

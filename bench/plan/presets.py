@@ -40,11 +40,11 @@ def says(preset: str) -> str:
     return textwrap.fill(" ".join(words), 100)
 
 
-def chosen(preset: str | None, model: str | None, train: tuple[str, ...] | None) -> str | None:
+def chosen(preset: str | None, model: object, train: object) -> str | None:
     """The preset of a run: the one that is named; none where model or data are; else the demo's."""
     if preset is not None or train is not None:
         return preset
-    return {None: "demo", "demo-static": "demo", "demo-transformer": "demo-transformer"}.get(model)
+    return {"None": "demo", "demo-static": "demo", "demo-transformer": "demo-transformer"}.get(str(model))
 
 
 def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:

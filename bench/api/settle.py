@@ -20,11 +20,10 @@ from bench.deciding import claims, looks
 from bench.deciding.claims import Verdict
 from bench.errors import BenchError
 from bench.evaluation.score_table import suffix
-from bench.plan import resolve
 from bench.plan.protocol import OUT, FixedClaim, Looks, Protocol, read_protocol, require_same_protocol
 from bench.plan.settings import Plan
 from bench.running.estimate import estimated, planned
-from bench.running.grid import Grid, build_grid
+from bench.running.grid import NONE, Grid, Objects, build_grid
 from bench.store import locks
 from bench.store.cells import LOOKS, PROTOCOL, read_cells
 
@@ -32,7 +31,9 @@ TRUTHS = (0.0, 0.01, 0.02, 0.03, 0.05)
 """True differences that are asked about before a run."""
 
 
-def sequential(plan: Plan, experiment: Path, seeds: Sequence[int], say: Callable[[str], None]) -> Plan:
+def sequential(
+    plan: Plan, experiment: Path, seeds: Sequence[int], say: Callable[[str], None], objects: Objects = NONE
+) -> Plan:
     """The plan with a protocol that stops: claims about what it runs, looks at its trainings in order.
 
     Args:
@@ -40,12 +41,13 @@ def sequential(plan: Plan, experiment: Path, seeds: Sequence[int], say: Callable
         experiment: its folder; if it was begun, then by this protocol.
         seeds: of the trainings in order; () for those that the protocol states, or 0 to 11.
         say: told which claims are left out.
+        objects: what stands in the plan under a name that is no expression.
 
     Raises:
         BenchError: no claim is about strategies that are run, or the experiment was begun otherwise.
     """
     stated = plan.protocol or Protocol()
-    run = {repr(resolve.recipe(name)).split("(")[0] for name in plan.strategies}
+    run = {repr(objects.strategy(name)).split("(")[0] for name in plan.strategies}
     about = [c for c in stated.primary if {c.a.split("(")[0], c.b.split("(")[0]} <= run]
     if not about or (stated.claims and not {name.split("(")[0] for name in stated.strategies} <= run):
         raise BenchError(

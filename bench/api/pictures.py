@@ -1,0 +1,1 @@
+"""Pictures of an experiment, as the report draws them."""
