@@ -20,6 +20,12 @@ from bench.plan.options import Parser, option, switch
 from bench.plan.settings import COMPARED, DATA, MACHINE, OUTPUT, TRAINING, require_experiment_name
 from bench.store.scores import SETTINGS
 
+EVALUATE = (
+    "model", "query_length", "passage_length", "query_prompt", "passage_prompt", "precision", "trust_remote_code",
+    "tasks", "strict", "index", "depth", "shards", "vectors", "threads", "experiment",
+)  # fmt: skip
+"""Fields of a plan that scoring a model without training asks for."""
+
 
 SHOW = ("train", "languages", "model", "trust_remote_code")
 """Fields of a plan that decide what a strategy draws from."""
@@ -129,7 +135,7 @@ def _evaluate(subs: Any) -> None:
         epilog="example: %(prog)s --model intfloat/multilingual-e5-small --task mteb:BelebeleRetrieval",
     )  # fmt: skip
     groups = options.grouped(made)
-    options.plan_options(groups, options.EVALUATE)
+    options.plan_options(groups, EVALUATE)
     _data_options(groups[DATA])
     _output_options(groups[OUTPUT])
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *names: str) -> int:
@@ -20,12 +22,14 @@ def generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(derive(seed, *names)))
 
 
-States = dict[str, Tensor]
+States: TypeAlias = "dict[str, torch.Tensor]"
 """uint8 states, ``cpu`` and, beside a GPU, its kind (``cuda``)."""
 
 
 def random_states(device: torch.device) -> States:
     """The states that decide what a model on ``device`` draws next."""
+    import torch
+
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
         states[device.type] = torch.get_device_module(device).get_rng_state(device)
@@ -34,6 +38,8 @@ def random_states(device: torch.device) -> States:
 
 def set_random_states(states: States, device: torch.device) -> None:
     """Draw from here on what was drawn after ``random_states`` gave ``states``."""
+    import torch
+
     torch.set_rng_state(states["cpu"])
     if device.type in states and device.type != "cpu":
         torch.get_device_module(device).set_rng_state(states[device.type], device)

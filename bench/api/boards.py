@@ -27,7 +27,7 @@ from bench.analysis.set_scores import SetScores
 from bench.api import documents
 from bench.errors import require_known
 from bench.evaluation.measures import MEASURES
-from bench.store.scores import SETTINGS
+from bench.store.scores import SETTINGS, in_words
 
 FORMATS = ("markdown", "csv", "json", "latex")
 
@@ -109,7 +109,7 @@ def shown(name: str, sets: Sequence[SetScores], wanted: Wanted, form: str) -> It
     elif form == "csv":
         yield _csv(lines_of(sets, wanted))
     elif form == "latex":
-        yield _latex(name, boards_of(sets, wanted), wanted.bias)
+        yield _latex(name, boards_of(sets, wanted), wanted)
     else:
         yield from _markdown(boards_of(sets, wanted), wanted)
 
@@ -122,17 +122,20 @@ def _csv(lines: Sequence[dict[str, object]]) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def _columns(board: Board, bias: bool) -> Sequence[str]:
-    return tuple(board.rows[0].mean) if board.setting else (*BIAS_SHOWN, GAP) if bias else BRIEF
+def _columns(board: Board, wanted: Wanted) -> Sequence[str]:
+    """Those that people are shown."""
+    if board.setting:
+        return tuple(board.rows[0].mean)
+    return (*BIAS_SHOWN, GAP) if wanted.bias else tuple(dict.fromkeys((*BRIEF, wanted.sort or BRIEF[0])))
 
 
 def _markdown(found: Sequence[Board], wanted: Wanted) -> Iterator[str]:
     from tabulate import tabulate
 
     for board in found:
-        of, by = board.of, f", {board.setting} {board.measure} by query language" if board.setting else ""
-        yield f"\n{of.name}{by}\n"
-        header, cells = as_table(board.rows, board.measure, _columns(board, wanted.bias))
+        of, by = board.of, f", {in_words(board.setting)}, by query language" if board.setting else ""
+        yield f"\n{of.name}{by}, {board.measure}\n"
+        header, cells = as_table(board.rows, "", _columns(board, wanted))
         aligned = ("right", "left", *("right" for _ in header[2:]))
         yield tabulate(cells, header, tablefmt="pipe", disable_numparse=True, colalign=aligned)
         if of.noticed:
@@ -141,23 +144,23 @@ def _markdown(found: Sequence[Board], wanted: Wanted) -> Iterator[str]:
         yield f"\n{RANKS}{next((said for board in found if (said := note_on_seeds(board.of))), '')}"
 
 
-def _latex(name: str, found: Sequence[Board], bias: bool) -> str:
+def _latex(name: str, found: Sequence[Board], wanted: Wanted) -> str:
     """A table for each set, for a document that loads booktabs."""
     head = f"% bench {bench.__version__}, leaderboard of {name!r}; the document says \\usepackage{{booktabs}}"
-    return "\n\n".join([head, *(_latex_table(name, board, _columns(board, bias)) for board in found)])
+    return "\n\n".join([head, *(_latex_table(name, board, _columns(board, wanted)) for board in found)])
 
 
 def _latex_table(name: str, board: Board, columns: Sequence[str]) -> str:
-    header, cells = as_table(board.rows, board.measure, columns)
+    header, cells = as_table(board.rows, "", columns)
     bold = [best(board.of, board.rows, column) for column in columns_shown(board.rows, columns)]
-    lines = [[escaped(cell) for cell in cells[0][:0]] for _ in cells]
+    lines = [list[str]() for _ in cells]
     for i, row in enumerate(cells):
         lines[i] = [escaped(cell) for cell in row[:3]]
         for j, cell in enumerate(row[3:]):
             number, plus, spread = escaped(cell).partition(" ± ")
             number = f"\\textbf{{{number}}}" if number and bold[j][i] else number
             lines[i].append(f"{number} $\\pm$ {spread}" if plus else number)
-    by = f", {board.setting} by query language" if board.setting else ""
+    by = f", {in_words(board.setting)}, by query language" if board.setting else ""
     caption = (
         f"{escaped(board.of.name)}: mean {escaped(board.measure)}{by} $\\pm$ standard deviation over trainings; the "
         "best of each column in bold."

@@ -146,7 +146,8 @@ class Listed(NamedTuple):
         document: "list".
         version: of the schema.
         what: "strategies", "tasks", "sources", "models", "presets", or "data".
-        rows: one for each thing: its "name", and in words what it is.
+        rows: one for each thing, texts: its "name"; "about", what it is in words; of strategies "signature", of sources
+            "version" and "licence"; of data those, "use", "size", "languages" and "where".
     """
 
     document: str
@@ -210,7 +211,8 @@ def compare(name: str, a: str, b: str, margin: float, found: Sequence[Comparison
 
 def listed(what: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Listed:
     """That of a kind of things."""
-    named = tuple(dict(zip(header, map(str, row), strict=True)) for row in rows)
+    keys = ["about" if name.startswith("what it ") else name for name in header]
+    named = tuple(dict(zip(keys, map(str, row), strict=True)) for row in rows)
     return Listed("list", VERSION, what, named)
 
 

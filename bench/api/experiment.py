@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.analysis.compare import compare as compare_cells
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.analysis.strategies import strategies_of
 from bench.api.boards import Wanted, lines_of
@@ -153,6 +152,7 @@ class Experiment:
         Raises:
             BenchError: a name means no strategy or several, or they cannot be compared.
         """
+        from bench.analysis.compare import compare as compare_cells
         from bench.api import frames
 
         return frames.comparisons(compare_cells(self.cells, a, b, measure, margin, seeds, flips=True))

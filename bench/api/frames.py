@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas
 
 from bench.analysis.compare import Comparison
-from bench.analysis.means import BIAS_SHOWN, GAP, Means, means_of
+from bench.analysis.means import BIAS_SHOWN, GAP, has_pool, pair_means
 from bench.analysis.set_scores import SetScores, cells_of
 from bench.analysis.strategies import find, strategies_of
 from bench.api import documents
@@ -32,14 +32,12 @@ def scores(sets: Sequence[SetScores], measure: str | None) -> pandas.DataFrame:
     names = ALL if measure is None else (measure,)
     lines = []
     for of in sets:
-        means = {m.cell.path.name: m for m in means_of(of)}
+        stored = _stored(names, has_pool(of))
         for label, cell in _cells_of(of):
-            of_cell = means[cell.path.name]
-            for q, d in of_cell.pairs:
+            for (q, d), values in pair_means(of, cell, stored).items() if stored else ():
                 about = (of.name, label, cell.seed, q, d, setting_of(q, d))
-                lines += [
-                    (*about, name, value) for name in names if (value := _value(of_cell, (q, d), name)) is not None
-                ]
+                found = ((name, _value(values, d, name)) for name in names)
+                lines += [(*about, name, value) for name, value in found if not np.isnan(value)]
     return pandas.DataFrame(lines, columns=[*COMMON, "measure", "value"])
 
 
@@ -47,16 +45,22 @@ def _cells_of(of: SetScores) -> list[tuple[str, Cell]]:
     return [(label, cell) for label, cells in strategies_of(of).items() for cell in cells]
 
 
-def _value(means: Means, pair: tuple[str, str], name: str) -> float | None:
-    """A measure of a language pair; None where it is not defined."""
-    values = means.pairs[pair]
+def _stored(names: Sequence[str], pool: bool) -> tuple[str, ...]:
+    """What is read for measures as tables call them; bias is of sets with a pool of languages."""
+    found = [name for name in names if name in MEASURES]
+    if pool:
+        found += ["AP", IN_POOL] if GAP in names else []
+        found += [BIAS_SHOWN[name].removesuffix("_median") for name in names if name in BIAS_SHOWN]
+    return tuple(dict.fromkeys(found))
+
+
+def _value(values: Mapping[str, float], d_lang: str, name: str) -> float:
+    """A measure of a language pair; NaN where it is not defined."""
     if name == GAP:
-        value = values["AP"] - values[IN_POOL] if pair[1] != POOL and IN_POOL in values else float("nan")
-    elif name in BIAS_SHOWN:
-        value = values[BIAS_SHOWN[name]] if pair[1] == POOL else float("nan")
-    else:
-        value = values[name]
-    return None if np.isnan(value) else value
+        return values["AP"] - values[IN_POOL] if d_lang != POOL and IN_POOL in values else float("nan")
+    if name in BIAS_SHOWN:
+        return values.get(BIAS_SHOWN[name], float("nan")) if d_lang == POOL else float("nan")
+    return values[name]
 
 
 def per_query(sets: Sequence[SetScores], measure: str | None, strategy: str | None) -> pandas.DataFrame:
@@ -87,7 +91,8 @@ def per_query(sets: Sequence[SetScores], measure: str | None, strategy: str | No
 def leaderboard(lines: Sequence[dict[str, object]]) -> pandas.DataFrame:
     """Of the lines of leaderboards."""
     found = pandas.DataFrame(list(lines))
-    return found.astype({"rank": "Int64", "rank_to": "Int64"})
+    numbers = list(found.columns)[list(found.columns).index("seeds") + 1 :]
+    return found.astype({"rank": "Int64", "rank_to": "Int64", **dict.fromkeys(numbers, "float64")})
 
 
 def comparisons(found: Sequence[Comparison]) -> pandas.DataFrame:

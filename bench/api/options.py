@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_type_hints
 
 from bench.errors import BenchError, did_you_mean
 from bench.plan.derived import Derived
 from bench.plan.identity import canonical_instance
-from bench.plan.resolve import split
+from bench.plan.resolve import Objects, split
 from bench.plan.settings import Plan, Settings, asked
-from bench.running.grid import Objects
 from strategies import Strategy
 from tasks import Source, Task
 
@@ -29,10 +28,27 @@ Tasks = str | Task | Sequence[str | Task]
 Sources = str | Path | Source | Sequence[str | Path | Source]
 
 
-class Options(TypedDict, total=False):
-    """Every other option: what ``python -m bench run --help`` says of ``--batch-size`` holds for ``batch_size``."""
+class Scoring(TypedDict, total=False):
+    """Options of scoring: ``query_length`` is ``--query-length`` of ``python -m bench evaluate --help``, and so on."""
 
-    model: str | Path
+    query_length: int
+    passage_length: int
+    query_prompt: str | None
+    passage_prompt: str | None
+    precision: str
+    trust_remote_code: bool
+    strict: bool
+    index: str
+    depth: int
+    shards: str | Path
+    vectors: str
+    threads: int
+    experiment: str
+
+
+class Options(Scoring, total=False):
+    """Those of ``python -m bench run --help`` besides, and of training."""
+
     train_weights: Sequence[float]
     hold_out: bool
     languages: Names
@@ -43,30 +59,20 @@ class Options(TypedDict, total=False):
     weight_decay: float
     max_grad_norm: float
     temperature: float
-    query_length: int
-    passage_length: int
-    query_prompt: str | None
-    passage_prompt: str | None
-    precision: str
     micro_batch: int
     negatives: int
     negative_language: str
     validate_every: int
     select: str
     lora: str
-    trust_remote_code: bool
-    experiment: str
     baselines: Names
     overlap: str
-    strict: bool
-    index: str
-    depth: int
-    shards: str | Path
-    vectors: str
     checkpoint_every: int
     log_with: Names
-    threads: int
     deterministic: bool
+
+
+OPTIONS = ("model", *get_type_hints(Options))
 
 
 def given_of(
@@ -129,8 +135,8 @@ def _named(
 def _value(name: str, value: object) -> object:
     """As the command line reads it: lists of words and numbers as tuples."""
     known = {field: kind for cls in (Settings, Plan) for field, (kind, _) in asked(cls).items()}
-    if name not in Options.__annotations__:
-        places = [*Options.__annotations__, "strategies", "seeds", "train", "task", "preset", "data_root", "results"]
+    if name not in OPTIONS:
+        places = [*OPTIONS, "strategies", "seeds", "train", "task", "preset", "data_root", "results"]
         hint = {"tasks": ". Did you mean 'task'?", "strategy": ". Did you mean 'strategies'?"}
         raise BenchError(f"no option {name!r:.80}{hint.get(name) or did_you_mean(name, places)}")
     if isinstance(value, os.PathLike):

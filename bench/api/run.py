@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Unpack, get_type_hints
 
 from bench import processes
 from bench.api.experiment import Experiment
-from bench.api.options import Options, Seeds, Sources, Strategies, Tasks, given_of
+from bench.api.options import Options, Scoring, Seeds, Sources, Strategies, Tasks, given_of
 from bench.errors import BenchError
 from bench.plan import presets
-from bench.plan.options import EVALUATE
+from bench.plan.resolve import NO_OBJECTS, Objects
 from bench.plan.settings import Plan
-from bench.running.grid import NONE, Grid, Objects, build_grid
-from bench.running.run import Engine, run_grid
-from bench.training.trackers import require_trackers
+
+if TYPE_CHECKING:
+    from bench.running.grid import Grid
+    from bench.running.run import Engine
 
 
 def run(
@@ -25,6 +26,7 @@ def run(
     seeds: Seeds | None = None,
     train: Sources | None = None,
     task: Tasks | None = None,
+    model: str | Path | None = None,
     preset: str | None = None,
     data_root: str | Path | None = None,
     results: str | Path = "results",
@@ -47,6 +49,7 @@ def run(
         train: names, paths of .jsonl files, or sources; not the preset "demo" then, so the learning rate and others are
             those of a transformer, which is said.
         task: what is scored on: names, or tasks.
+        model: a built-in name ('python -m bench list models'), a folder, or a name of the Hub.
         preset: 'python -m bench list presets', or a TOML file.
         data_root: folder of local data.
         results: folder of experiments.
@@ -64,10 +67,10 @@ def run(
         BenchError: a request that cannot be carried out; also StrategyError and TaskError, all of them ValueErrors of
             one line.
     """
-    given, objects = given_of(strategies, seeds, train, task, options)
+    given, objects = given_of(strategies, seeds, train, task, {"model": model, **options})
     chosen = presets.chosen(preset, given.get("model"), given.get("train"))
     plan = require_strategies(presets.load_plan(chosen, given))
-    asked = {"seeds": seeds, "task": task, "train": train, "preset": preset, "until": until} | options
+    asked = {"seeds": seeds, "task": task, "train": train, "model": model, "preset": preset, "until": until} | options
     how = How(
         _call(strategies, asked), _path(data_root), Path(results), overwrite, resume, engine, say or tell, objects
     )
@@ -86,14 +89,14 @@ def evaluate(
     results: str | Path = "results",
     overwrite: bool = False,
     say: Callable[[str], None] | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[Scoring],
 ) -> Experiment:
     """Score a model as it is: a name of the Hub, a folder, "bm25" or "char-tfidf"; as ``python -m bench evaluate``.
 
     Args and errors are those of ``run``; the experiment is called "evaluate" unless it is named.
     """
     require_known_options(options)
-    given, objects = given_of((), None, None, task, {"experiment": "evaluate", **options, "model": model})
+    given, objects = given_of((), None, None, task, {"experiment": "evaluate", "model": model, **options})
     plan = presets.load_plan(None, given | {"baselines": ()})
     call = f"bench.evaluate({str(model)!r}, {_arguments({'task': task} | options)})"
     how = How(call, _path(data_root), Path(results), overwrite, False, None, say or tell, objects)
@@ -114,8 +117,8 @@ def require_strategies(plan: Plan) -> Plan:
 def require_known_options(options: Mapping[str, object]) -> None:
     """Refuse options that scoring a model without training does not have."""
     for name in options:
-        if name not in EVALUATE:
-            raise BenchError(f"evaluate has no option {name!r:.80}; it has {', '.join(EVALUATE)}")
+        if name not in get_type_hints(Scoring):
+            raise BenchError(f"evaluate has no option {name!r:.80}; it has {', '.join(get_type_hints(Scoring))}")
 
 
 class How(NamedTuple):
@@ -139,7 +142,7 @@ class How(NamedTuple):
     resume: bool = False
     engine: Engine | None = None
     say: Callable[[str], None] = lambda line: None
-    objects: Objects = NONE
+    objects: Objects = NO_OBJECTS
 
 
 class Ran(NamedTuple):
@@ -161,11 +164,16 @@ def grid_of(plan: Plan, how: How, fetch: bool = True) -> Grid:
     """The plan, resolved; ``fetch`` allows the Hub."""
     if how.engine is not None and any(how.objects):
         raise BenchError("an engine runs cells in other processes, which know names alone: put the classes into a file")
+    from bench.running.grid import build_grid
+
     return build_grid(plan, how.root, how.results, fetch, how.objects)
 
 
 def carry_out(plan: Plan, how: How) -> Ran:
     """Run what is unfinished of a plan."""
+    from bench.running.run import run_grid
+    from bench.training.trackers import require_trackers
+
     require_trackers(plan.log_with)
     grid = grid_of(plan, how)
     ran = run_grid(grid, how.command, how.overwrite, how.say, how.resume, how.engine)
@@ -175,6 +183,8 @@ def carry_out(plan: Plan, how: How) -> Ran:
 def carry_out_until_settled(plan: Plan, how: How, seeds: Sequence[int]) -> Ran:
     """The same, one training of each strategy after the other until every claim is settled (``settle``)."""
     from bench.api import settle
+    from bench.running.run import run_grid
+    from bench.training.trackers import require_trackers
 
     require_trackers(plan.log_with)
     plan = settle.sequential(plan, how.results / plan.experiment, seeds, how.say, how.objects)

@@ -21,9 +21,10 @@ from bench.deciding.claims import Verdict
 from bench.errors import BenchError
 from bench.evaluation.score_table import suffix
 from bench.plan.protocol import OUT, FixedClaim, Looks, Protocol, read_protocol, require_same_protocol
+from bench.plan.resolve import NO_OBJECTS, Objects
 from bench.plan.settings import Plan
 from bench.running.estimate import estimated, planned
-from bench.running.grid import NONE, Grid, Objects, build_grid
+from bench.running.grid import Grid, build_grid
 from bench.store import locks
 from bench.store.cells import LOOKS, PROTOCOL, read_cells
 
@@ -32,7 +33,7 @@ TRUTHS = (0.0, 0.01, 0.02, 0.03, 0.05)
 
 
 def sequential(
-    plan: Plan, experiment: Path, seeds: Sequence[int], say: Callable[[str], None], objects: Objects = NONE
+    plan: Plan, experiment: Path, seeds: Sequence[int], say: Callable[[str], None], objects: Objects = NO_OBJECTS
 ) -> Plan:
     """The plan with a protocol that stops: claims about what it runs, looks at its trainings in order.
 

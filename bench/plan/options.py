@@ -29,13 +29,6 @@ GROUPS = (COMPARED, DATA, MODEL, TRAINING, SCORING, MACHINE, OUTPUT)
 """The parts of a help, in this order."""
 
 
-EVALUATE = (
-    "model", "query_length", "passage_length", "query_prompt", "passage_prompt", "precision", "trust_remote_code",
-    "tasks", "strict", "index", "depth", "shards", "vectors", "threads", "experiment",
-)  # fmt: skip
-"""Fields of a plan that scoring a model without training asks for."""
-
-
 LONGEST_RANGE = 10_000
 """Seeds that ``first-last`` may stand for."""
 

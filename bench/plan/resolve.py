@@ -97,6 +97,21 @@ def _recipe(text: str, plugins: bool) -> Strategy | Derived:
     return kind(parents, **given)
 
 
+class Objects(NamedTuple):
+    """What stands in a plan under a name that is no expression: objects that a caller made."""
+
+    strategies: dict[str, Recipe]
+    tasks: dict[str, Task]
+    sources: dict[str, Source]
+
+    def strategy(self, text: str) -> Recipe:
+        """What a name of the plan means."""
+        return self.strategies[text] if text in self.strategies else recipe(text)
+
+
+NO_OBJECTS = Objects({}, {}, {})
+
+
 def signature(text: str, plugins: bool = True) -> str | None:
     """The full signature of an expression with brackets, or of a built-in's name; None where it is neither."""
     try:

@@ -228,7 +228,7 @@ def _text_around(code: CodeType, of_class: str = "") -> str | None:
               <= (node.end_lineno or 0) and of_class in ("", getattr(node, "name", ""))]  # fmt: skip
     if not around:
         return None
-    node = max(around, key=_begins)
+    node: ast.stmt | ast.Lambda = max(around, key=_begins)
     if isinstance(node, ast.Lambda):  # with others of its line, which are not told apart
         node = next(s for s in tree.body if _begins(s) <= node.lineno <= (s.end_lineno or 0))
     return "".join(lines[_begins(node) - 1 : node.end_lineno])

@@ -49,22 +49,28 @@ PARAMETERS: dict[Any, Any] = {
 def draw(drawing: Drawing, path: Path) -> None:
     """Write ``path``.png and ``path``.svg; the same drawing gives the same bytes."""
     with matplotlib.rc_context(PARAMETERS):
-        match drawing:
-            case HeatMaps():
-                figure = heat_maps(drawing)
-            case Bars():
-                figure = bars(drawing)
-            case Curves():
-                figure = curves(drawing)
-            case TradeOff():
-                figure = trade_off(drawing)
-            case Forest():
-                figure = forest(drawing)
-            case Boxes():
-                figure = boxes(drawing)
+        figure = drawn(drawing)
         FigureCanvasAgg(figure).print_png(path.with_name(f"{path.name}.png"), metadata={"Software": None})
         figure.set_layout_engine("none")  # as laid out for the first file
         FigureCanvasSVG(figure).print_svg(path.with_name(f"{path.name}.svg"), metadata={"Date": None})
+
+
+def drawn(drawing: Drawing) -> Figure:
+    """The figure."""
+    with matplotlib.rc_context(PARAMETERS):
+        match drawing:
+            case HeatMaps():
+                return heat_maps(drawing)
+            case Bars():
+                return bars(drawing)
+            case Curves():
+                return curves(drawing)
+            case TradeOff():
+                return trade_off(drawing)
+            case Forest():
+                return forest(drawing)
+            case Boxes():
+                return boxes(drawing)
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:

@@ -13,8 +13,9 @@ from bench.data.loading import share_texts
 from bench.errors import BenchError, require_known
 from bench.evaluation.score_table import is_scored, scores_of
 from bench.plan import precision, resolve
-from bench.plan.derived import Merge, Recipe, Shift, explained
+from bench.plan.derived import Merge, Shift, explained
 from bench.plan.identity import changes
+from bench.plan.resolve import NO_OBJECTS, Objects
 from bench.plan.settings import BUILT_IN, Plan
 from bench.running.jobs import (
     BASELINES,
@@ -56,21 +57,6 @@ def needs_data(job: Job, folder: Path) -> bool:
     return job.steps > 0 and not (path / MODEL).is_dir()
 
 
-class Objects(NamedTuple):
-    """What stands in a plan under a name that is no expression: objects that a caller made."""
-
-    strategies: dict[str, Recipe]
-    tasks: dict[str, Task]
-    sources: dict[str, Source]
-
-    def strategy(self, text: str) -> Recipe:
-        """What a name of the plan means."""
-        return self.strategies[text] if text in self.strategies else resolve.recipe(text)
-
-
-NONE = Objects({}, {}, {})
-
-
 class Grid(NamedTuple):
     """A plan, resolved: nothing is trained yet, every name is known to mean something."""
 
@@ -99,7 +85,7 @@ class Grid(NamedTuple):
         return [(job, tasks) for job, tasks in todo if tasks or not (self.folder / job.name / DONE).is_file()]
 
 
-def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True, objects: Objects = NONE) -> Grid:
+def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True, objects: Objects = NO_OBJECTS) -> Grid:
     """Resolve every name of a plan, and describe data and model by their checksums; ``fetch`` allows the Hub."""
     asked, small = plan.settings.precision, plan.settings.model in BUILT_IN
     resolved = processes.agreed(lambda: precision.resolve(asked, small))

@@ -391,15 +391,13 @@ def results(data: bytes, folder: Path, name: str, of: str = "hybrid") -> Read:
 
 
 def _board(experiment: Path) -> None:
-    from bench.analysis import leaderboard as leaderboard_
-    from bench.analysis.leaderboard import by_language, render
     from bench.analysis.set_scores import read_sets
+    from bench.api.boards import FORMATS, Wanted, shown
 
-    for of in read_sets(cells.read_cells(experiment)):
-        rows = leaderboard_.leaderboard(of, of.main)
-        for form in ("markdown", "json", "csv", "latex"):
-            render(rows, of.main, form).encode()
-        by_language(of, of.main, of.layout.settings()[-1])
+    sets = read_sets(cells.read_cells(experiment))
+    for form in FORMATS:
+        for by in ("setting", "language"):
+            "".join(shown(experiment.name, sets, Wanted(by=by), form)).encode()
 
 
 def _compared(experiment: Path) -> None:

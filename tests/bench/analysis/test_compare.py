@@ -40,16 +40,16 @@ def ask(folder: Path, *arguments: str) -> int:
 
 def test_effects_are_the_differences_of_the_leaderboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(folder, "cross", "mono", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out)["rows"]
     assert [c["setting"] for c in found] == ["mono", "cross", "multi"]
     (of,) = read_sets(read_cells(folder / "results" / "small"))
     rows = {r.label.split("(")[0]: r for r in leaderboard.leaderboard(of, "AP")}
     for c in found:
-        assert c["a"] == pytest.approx(rows["cross"].mean[c["setting"]], abs=1e-12)
-        assert c["b"] == pytest.approx(rows["mono"].mean[c["setting"]], abs=1e-12)
-        assert c["effect"] == pytest.approx(c["a"] - c["b"], abs=1e-12)
-        assert c["interval"][0] < c["effect"] < c["interval"][1]
-        assert c["seeds"] == 2
+        assert c["mean_a"] == pytest.approx(rows["cross"].mean[c["setting"]], abs=1e-12)
+        assert c["mean_b"] == pytest.approx(rows["mono"].mean[c["setting"]], abs=1e-12)
+        assert c["effect"] == pytest.approx(c["mean_a"] - c["mean_b"], abs=1e-12)
+        assert c["low"] < c["effect"] < c["high"]
+        assert c["trainings"] == 2
         assert 0 < c["p_flips"] <= 1
     np.testing.assert_allclose([c["p"] for c in found], statistics.holm(np.array([c["p_alone"] for c in found])))
 
@@ -124,12 +124,12 @@ def test_some_seeds_are_compared_as_if_there_were_no_others(
             shutil.rmtree(other)
     assert ask(tmp_path, "mono", "cross", "--json") == 0
     assert json.loads(capsys.readouterr().out) == chosen
-    assert {c["seeds"] for c in chosen} == {1}
+    assert {c["trainings"] for c in chosen["rows"]} == {1}
 
 
 def test_a_row_without_training_has_no_seed_to_choose(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(folder, "mono", "untrained", "--seeds", "1", "--json") == 0
-    assert {c["seeds"] for c in json.loads(capsys.readouterr().out)} == {1}
+    assert {c["trainings"] for c in json.loads(capsys.readouterr().out)["rows"]} == {1}
 
 
 @pytest.mark.parametrize(("change", "message"), [("version", "different data"), ("nan", "not a number")])

@@ -78,7 +78,7 @@ def test_columns_of_languages(results: Path, capsys: pytest.CaptureFixture[str])
     assert main([*board, "--by", "language", "--setting", "cross"]) == 0
     assert "toy, across languages, by query language, AP" in capsys.readouterr().out
     assert main([*board, "--sort", "rank distance", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["rank"] == 1
+    assert json.loads(capsys.readouterr().out)["rows"][0]["rank"] == 1
     assert main([*board, "--bias"]) == 0
     assert "own language first" in capsys.readouterr().out
     assert main([*board, "--sort", "colour"]) == 2

@@ -14,7 +14,7 @@ SHIPPED = {"demo", "demo-dev", "demo-train"}
 
 def test_every_name_is_listed_with_its_licence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "list", "--json"]) == 0
-    lines = json.loads(capsys.readouterr().out)
+    lines = json.loads(capsys.readouterr().out)["rows"]
     assert {(x["name"], x["use"]) for x in lines} >= {*((n, "test") for n in TASKS), *((n, "train") for n in SOURCES)}
     assert all(x["licence"] and x["version"] and x["where"] for x in lines)
     by_name = {x["name"]: x for x in lines if x["use"] == "test"}

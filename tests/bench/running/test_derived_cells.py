@@ -114,7 +114,7 @@ def test_no_derived_cell_is_caught_by_the_name_of_its_parent(folder: Path) -> No
 def test_derived_cells_are_compared(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compared = ["compare", "merge(mono, cross)", "lir(mono)", "--experiment", "small", "--json", *places(folder)]
     assert main(compared) == 0
-    assert {c["setting"] for c in json.loads(capsys.readouterr().out)} == {"mono", "cross", "multi"}
+    assert {c["setting"] for c in json.loads(capsys.readouterr().out)["rows"]} == {"mono", "cross", "multi"}
     assert main(["compare", "lir(untrained,rank=2)", "mono", "--experiment", "small", *places(folder)]) == 0
 
 
@@ -145,9 +145,9 @@ def test_runs_are_exported_as_they_were_scored(folder: Path, name: str) -> None:
 
 def test_list_check_and_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "strategies", "--json"]) == 0
-    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
     for name in ("merge", "centering", "lir", "shift"):
-        assert listed[name]["what it does"].startswith("derived: ")
+        assert listed[name]["about"].startswith("derived: ")
         assert resolve.recipe(listed[name]["signature"])
     assert main(["check", "strategy", "merge(mono, cross)"]) == 2
     assert capsys.readouterr().err == (
