@@ -19,6 +19,7 @@ from bench.plan import options, presets
 from bench.plan.options import Parser, option, switch
 from bench.plan.settings import COMPARED, DATA, MACHINE, OUTPUT, TRAINING, require_experiment_name
 from bench.store.scores import SETTINGS
+from tasks import hub
 
 EVALUATE = (
     "model", "query_length", "passage_length", "query_prompt", "passage_prompt", "precision", "trust_remote_code",
@@ -38,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         asked = parser().parse_args(arguments)
         asked.command_line = shlex.join(["python", "-m", "bench", *arguments])
-        if getattr(asked, "offline", False) or getattr(asked, "dry_run", False):
-            from tasks.hub import go_offline
-
-            go_offline()
+        if getattr(asked, "offline", False):
+            hub.go_offline()
+        hub.look_only(getattr(asked, "dry_run", False))
+        hub.set_tell(None if processes.is_first() else lambda text: None)
         if getattr(asked, "verify", False):
             from tasks.checksums import verify
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from tasks import beir, held_out, named
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
 from tasks.demo import Demo, DemoDev, DemoSource
-from tasks.hub_sources import HubQA, MMarco, SquadFolder
+from tasks.hub_sources import HubQA, SquadFolder
 from tasks.lareqa import MLQAR, XQuADR
+from tasks.mmarco import MMarco
 from tasks.parallel_jsonl import DOCS_QA, LO_HELP, NATIVE_QA, NTREX
 
 TASKS: dict[str, Callable[..., Task]] = {

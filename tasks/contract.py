@@ -108,6 +108,10 @@ class Read:
         """The files that ``load`` reads, for their checksums."""
         return ()
 
+    def origin(self, root: Path | None) -> dict[str, str]:
+        """Repository of the Hub -> the commit that is read of it; empty where local files are read."""
+        return {}
+
     def parameters(self) -> dict[str, object]:
         """What else decides what is read: by default the fields of a dataclass, but for ``PLACES``."""
         known: list[str] = [f.name for f in fields(self)] if is_dataclass(self) else []

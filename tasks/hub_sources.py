@@ -1,16 +1,21 @@
-"""Training sources beyond parallel JSON lines: translated SQuAD-style sets, and mMARCO's triples."""
+"""Training sources in SQuAD's layout: folders, and translated sets of the Hub."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tasks.contract import Source, TaskError, TrainSet
-from tasks.files import find, is_file, listed, read_json, read_lines
-from tasks.groups import joined, linked
-from tasks.hub import kept_apart, mirror, mirrored, reading, turns_joined
+from tasks.files import find, listed, read_json
+from tasks.groups import linked
+from tasks.hub.commits import resolve
+from tasks.hub.names import Name, parsed
+from tasks.hub.reading import kept_apart, reading, turns_joined, written
+from tasks.hub.view import View, configurations, mirror, view
+from tasks.hub.words import AWAY, HubError
 from tasks.languages import by_canonical, canonical, note_code
 from tasks.notes import Notes
 
@@ -69,19 +74,22 @@ class SquadFolder(Source):
 
 @dataclass(frozen=True)
 class HubQA(Source):
-    """A question-answering set on the Hub: a configuration per language, SQuAD's columns, a pinned revision.
+    """A question-answering set on the Hub: a configuration per language, SQuAD's columns.
 
     Attributes:
         repo: ``owner/name`` on the Hub; a copy below ``<data root>/hub`` is read before it.
         langs: language -> configuration, as 'de' or 'de=xquad.de'.
-        revision: commit; required, so that the data cannot change.
+        revision: commit, branch or tag, of which the commit counts: a branch is asked for once in a run, and the commit
+            is part of what is recorded.
         split: of the data set.
+        called: name in results; None takes the repository's.
     """
 
     repo: str
     langs: tuple[str, ...] = ()
-    revision: str = ""
+    revision: str = "main"
     split: str = "train"
+    called: str | None = None
 
     licence = "see the data set's card"
 
@@ -89,43 +97,90 @@ class HubQA(Source):
         named = (*self.langs, self.revision, self.split)
         if isinstance(self.langs, str) or not self.langs or not all(isinstance(x, str) and x for x in named):
             raise TaskError(
-                f"hub-qa:{self.repo}: give langs, as ('de', 'en=config-of-en'), and revision, a commit of the data set"
+                f"hub-qa:{self.repo}: give langs, as ('de', 'en=config-of-en'); revision and split are text"
             )
+        if self.called is not None and not (isinstance(self.called, str) and self.called):
+            raise TaskError(f"hub-qa:{self.repo}: called is text; got {self.called!r:.60}")
+        name = parsed(self.repo, "dataset", self.revision)
+        object.__setattr__(self, "repo", name.repo)
+        object.__setattr__(self, "revision", name.revision)
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The repository's name."""
-        return self.repo.replace("/", "-")
+        """The repository's name, with a split that is not for training."""
+        return self.called or self.repo.replace("/", "-") + ("" if self.split == "train" else f"-{self.split}")
 
     @property
     def version(self) -> str:  # type: ignore[override]
-        """The commit."""
-        return self.revision[:12]
+        """The commit; the revision's name where it is not known and a copy is read."""
+        return self._commit()[:12]
 
     @property
     def citation(self) -> str:  # type: ignore[override]
         """Where it is."""
         return f"huggingface.co/datasets/{self.repo}"
 
+    def parameters(self) -> dict[str, object]:
+        """With the commit in place of the revision's name."""
+        return super().parameters() | {"revision": self._commit()}
+
+    def origin(self, root: Path | None) -> dict[str, str]:
+        """The commit."""
+        return {} if mirror(root, self.repo) is not None else {self.repo: self._commit()}
+
     def files(self, root: Path | None) -> tuple[Path, ...]:
-        """Those of a copy below the data root, none of the Hub's."""
-        return mirrored(root, self.repo)
+        """Those of the configurations and the split, of the commit or of a copy below the data root."""
+        with self._reading():
+            return self._view(root, self._configs(Notes())).files
 
     def load(self, root: Path | None) -> TrainSet:
         """Read the configurations and join them by id; questions without an answer (SQuAD 2) are left out."""
         notes = Notes()
-        configs = dict(entry.partition("=")[::2] for entry in self.langs)
+        configs = self._configs(notes)
         found = {}
-        for lang, written in by_canonical(configs, f"hub-qa:{self.repo}", notes).items():
-            with reading(f"hub-qa:{self.repo}", self.repo), kept_apart(self.files(root)):
-                found[lang] = list(self._rows(configs[written] or written, mirror(root, self.repo), notes))
+        with self._reading():
+            seen = self._view(root, configs)
+            with kept_apart(seen.read()):
+                for lang, config in configs.items():
+                    found[lang] = list(self._rows(config, seen.folder, notes))
         return _joined(found, self.name, notes)
 
-    def _rows(self, config: str, folder: Path | None, notes: Notes) -> Iterator[_Question]:
+    def _configs(self, notes: Notes) -> dict[str, str]:
+        """Language -> configuration."""
+        given = dict(entry.partition("=")[::2] for entry in self.langs)
+        found = by_canonical(given, f"hub-qa:{self.repo}", notes)
+        return {lang: given[spelt] or spelt for lang, spelt in found.items()}
+
+    def _commit(self) -> str:
+        try:
+            return resolve(Name("dataset", self.repo, self.revision))
+        except HubError as error:
+            if error.kind not in AWAY:
+                raise
+            return self.revision
+
+    def _reading(self) -> AbstractContextManager[None]:
+        revision = None if self.revision == "main" else self.revision
+        split = None if self.split == "train" else self.split
+        asked = written(f"hub-qa:{self.repo}", {"langs": self.langs, "revision": revision, "split": split})
+        return reading(asked, Name("dataset", self.repo, self.revision))
+
+    def _view(self, root: Path | None, configs: Mapping[str, str]) -> View:
+        name = Name("dataset", self.repo, self.revision)
+        name = name if mirror(root, self.repo) is not None else name.at(resolve(name))
+        there = configurations(root, name)
+        for config in configs.values():
+            if there and config not in there:
+                raise TaskError(f"{name} has no configuration {config!r}; it has {', '.join(there)}: langs says which "
+                                "one is of a language, as 'de=qa.de'")  # fmt: skip
+            if there and there[config] and self.split not in there[config]:
+                raise TaskError(f"{name} ({config}) has no split {self.split!r}; it has {', '.join(there[config])}")
+        return view(root, name, lambda _: list(configs.values()), self.split)
+
+    def _rows(self, config: str, folder: Path, notes: Notes) -> Iterator[_Question]:
         from datasets import load_dataset
 
-        where: Any = str(folder) if folder else self.repo
-        data = load_dataset(where, config, split=self.split, revision=None if folder else self.revision)
+        data = load_dataset(str(folder), config, split=self.split)
         absent = {"id", "question", "context"} - set(data.column_names)
         if absent:
             raise TaskError(f"{self.repo} ({config}): no column {', '.join(sorted(absent))}; it has "
@@ -133,103 +188,6 @@ class HubQA(Source):
         for row in data:
             where = f"{self.repo} ({config}), {row['id']!r:.80}"
             yield from _answerable(row, _Question(str(row["id"]), row["question"], row["context"], where), notes)
-
-
-MMARCO_LANGUAGES = {
-    "ar": "arabic", "de": "german", "en": "english", "es": "spanish", "fr": "french", "hi": "hindi",
-    "id": "indonesian", "it": "italian", "ja": "japanese", "nl": "dutch", "pt": "portuguese", "ru": "russian",
-    "vi": "vietnamese", "zh": "chinese",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class MMarco(Source):
-    """mMARCO (arXiv 2108.13897): MS MARCO's training pairs, machine-translated, parallel in all languages.
-
-    Items are the distinct (query, positive passage) pairs of the training triples, in their order. Trains on the
-    translations of MS MARCO, whose licence forbids commercial use.
-
-    Attributes:
-        langs: two-letter codes.
-        limit: number of pairs; None takes all (about half a million).
-    """
-
-    langs: tuple[str, ...] = ("ar", "de", "en", "es", "hi", "ru", "zh")
-    limit: int | None = None
-
-    version = "2-linked"
-    licence = "MS MARCO's terms: non-commercial research"
-    citation = "Bonifacio et al. 2021, mMARCO, arXiv 2108.13897"
-    repo = "unicamp-dl/mmarco"
-    revision = "1f7f99e04de0635cb61b073b359d474a3c252b84"
-
-    def __post_init__(self) -> None:
-        langs = () if isinstance(self.langs, str) else tuple(dict.fromkeys(map(canonical, self.langs)))
-        object.__setattr__(self, "langs", langs or self.langs)
-        unknown = [lang for lang in self.langs if lang not in MMARCO_LANGUAGES]
-        if isinstance(self.langs, str) or unknown or not self.langs:
-            raise TaskError(f"mmarco: langs is a tuple of {', '.join(MMARCO_LANGUAGES)}; got {self.langs!r}")
-        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
-            raise TaskError(f"mmarco: limit is a whole number of at least 1; got {self.limit!r:.40}")
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """With its limit, which makes another source."""
-        return "mmarco" if self.limit is None else f"mmarco-{self.limit}"
-
-    def files(self, root: Path | None) -> tuple[Path, ...]:
-        """Those of a copy below the data root, none of the Hub's."""
-        return mirrored(root, self.repo)
-
-    def load(self, root: Path | None) -> TrainSet:
-        """Read the triples, then the queries and passages that they name, in every language."""
-        notes = Notes(root)
-        pairs = self._pairs(self._file("data/triples.train.ids.small.tsv", root), notes)
-        wanted_q, wanted_d = {q for q, _ in pairs}, {d for _, d in pairs}
-        query: dict[str, list[str | None]] = {}
-        passage: dict[str, list[str | None]] = {}
-        for lang in self.langs:
-            word = MMARCO_LANGUAGES[lang]
-            asked = self._texts(f"data/v2/queries/train/{word}_queries.train.tsv", root, wanted_q, notes)
-            told = self._texts(f"data/v2/collections/{word}_collection.tsv", root, wanted_d, notes)
-            both = [(asked.get(q), told.get(d)) for q, d in pairs]
-            query[lang] = [q if d is not None else None for q, d in both]
-            passage[lang] = [d if q is not None else None for q, d in both]
-            lost = [pair for pair, texts in zip(pairs, both, strict=True) if None in texts]
-            notes.left_out("pairs without a text in a language", f"{lang}: {lost[0] if lost else ''}", len(lost))
-        group = joined(linked((("q", q), ("d", d)) for q, d in pairs), [*query.values(), *passage.values()])
-        return TrainSet(self.langs, query, passage, group, noticed=notes.found())
-
-    def _pairs(self, path: Path, notes: Notes) -> list[tuple[str, str]]:
-        pairs: dict[tuple[str, str], None] = {}
-        for line, text in read_lines(path, notes):
-            ids = text.split("\t")
-            if len(ids) != 3:
-                raise TaskError(f"{path}, line {line}: a triple is three ids separated by tabs; got {text!r:.60}")
-            pairs[ids[0], ids[1]] = None
-            if self.limit is not None and len(pairs) == self.limit:
-                break
-        return list(pairs)
-
-    def _texts(self, name: str, root: Path | None, wanted: set[str], notes: Notes) -> dict[str, str]:
-        path = self._file(name, root)
-        found = {}
-        for line, row in read_lines(path, notes):
-            identity, tab, text = row.partition("\t")
-            if not tab:
-                raise TaskError(f"{path}, line {line}: an id, a tab and a text are expected; got {row!r:.60}")
-            if identity in wanted and text.strip():
-                found[identity] = text.strip()
-        return found
-
-    def _file(self, name: str, root: Path | None) -> Path:
-        copy = mirror(root, self.repo)
-        if copy is not None and is_file(copy / name):
-            return copy / name
-        from huggingface_hub import hf_hub_download
-
-        with reading("mmarco", self.repo):
-            return Path(hf_hub_download(self.repo, name, repo_type="dataset", revision=self.revision))
 
 
 def _squad(path: Path, notes: Notes) -> Iterator[_Question]:

@@ -5,7 +5,8 @@ Trap: subset names of language pairs have no common order; ``CORPUS_FIRST`` name
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any, NamedTuple
 from tasks.beir import IDENTICAL_LEAVE
 from tasks.beir_files import passage_text
 from tasks.contract import EvalSet, Noticed, Task, TaskError, first_line
-from tasks.hub import kept_apart, mirror, mirrored, reading, turns_joined
+from tasks.hub.names import COMMIT, Name
+from tasks.hub.reading import kept_apart, reading, turns_joined, written
+from tasks.hub.view import View, mirror, view
 from tasks.languages import canonical, script_of, three_letters
 from tasks.notes import Notes, together
 from tasks.qrels import answers
@@ -87,22 +90,39 @@ class MtebTask(Task):
         """Where the data come from."""
         return f"{_metadata(self.task).reference or self.task}, through mteb"
 
+    def parameters(self) -> dict[str, object]:
+        """With the split that is read, said or not."""
+        return super().parameters() | {"split": self._split()}
+
+    def origin(self, root: Path | None) -> dict[str, str]:
+        """The commit that mteb pins."""
+        name = _hub_name(self.task)
+        return {} if mirror(root, name.repo) is not None else {name.repo: name.revision}
+
     def files(self, root: Path | None) -> tuple[Path, ...]:
-        """Those of a copy below the data root, none of the Hub's."""
-        return mirrored(root, _metadata(self.task).dataset["path"]) if root is not None else ()
+        """Those of the pinned commit, or of a copy below the data root, that the subsets and the split need."""
+        with self._reading():
+            return self._view(root).files
 
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield one set of monolingual subsets, or one set per language pair; all carry the task's name."""
-        path = _metadata(self.task).dataset["path"]
-        with reading(f"mteb:{self.task}", path), kept_apart(self.files(root)):
-            split = self._split()
-            parts = self._parts(_load(self.task, self._subsets(), split, mirror(root, path)), split)
+        with self._reading():
+            seen, split = self._view(root), self._split()
+            with kept_apart(seen.read()):
+                parts = self._parts(_load(self.task, self._subsets(), split, seen.folder), split)
         if all(part.q_lang == part.d_lang for part in parts):
             yield self._set({part.q_lang: part for part in parts}, "")
         else:
             note = _corpora(parts)
             for part in parts:
                 yield self._set({part.q_lang: part}, note)
+
+    def _reading(self) -> AbstractContextManager[None]:
+        asked = written(f"mteb:{self.task}", {"langs": self.langs, "split": self.split})
+        return reading(asked, _hub_name(self.task))
+
+    def _view(self, root: Path | None) -> View:
+        return view(root, _hub_name(self.task), partial(_configurations, self._subsets()), self._split())
 
     def _subsets(self) -> list[str]:
         known = {subset: _codes(langs) for subset, langs in _languages(self.task).items()}
@@ -249,12 +269,35 @@ def _languages(name: str) -> dict[str, list[str]]:
     return {str(k): list(v) for k, v in langs.items()} if isinstance(langs, dict) else {"default": list(langs)}
 
 
-def _load(name: str, subsets: list[str], split: str, folder: Path | None) -> Any:
+def _hub_name(name: str) -> Name:
+    """Where mteb's data lie, at the commit that it pins.
+
+    Raises:
+        TaskError: it pins none.
+    """
+    data = _metadata(name).dataset
+    found = Name("dataset", str(data["path"]), str(data.get("revision")))
+    if not COMMIT.fullmatch(found.revision):
+        raise TaskError(f"mteb:{name}: mteb pins no commit of its data ({found.revision!r:.60})")
+    return found
+
+
+def _configurations(subsets: Sequence[str], there: Sequence[str]) -> list[str]:
+    """The configurations of a data set that mteb reads for some subsets; all, where their names do not tell."""
+    found: dict[str, None] = {}
+    for subset in subsets:
+        of = [c for c in there if c == subset or c.startswith(f"{subset}-") or c in subset.split("-")]
+        if subset == "default" or not of:
+            return list(there)
+        found |= dict.fromkeys(of)
+    return [c for c in there if c in found]
+
+
+def _load(name: str, subsets: list[str], split: str, folder: Path) -> Any:
     import mteb
 
     task = mteb.get_task(name, eval_splits=[split], hf_subsets=None if subsets == ["default"] else subsets)
-    if folder is not None:
-        task.metadata = task.metadata.model_copy(update={"dataset": task.metadata.dataset | {"path": str(folder)}})
+    task.metadata = task.metadata.model_copy(update={"dataset": task.metadata.dataset | {"path": str(folder)}})
     task.load_data()
     convert = getattr(task, "convert_v1_dataset_format_to_v2", None)
     if convert is not None and not getattr(task, "dataset", None):

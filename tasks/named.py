@@ -89,8 +89,12 @@ class BeirNamed(Task):
         return self.dataset
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
-        """The local files, or those of a copy of mteb's mirror; none of the Hub's."""
+        """The local files, or those of mteb's mirror."""
         return (self._folder() if self._is_local(root) else self._mirror()).files(root)
+
+    def origin(self, root: Path | None) -> dict[str, str]:
+        """The commit that mteb pins, where its mirror is read."""
+        return {} if self._is_local(root) else self._mirror().origin(root)
 
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield the one set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bench.plan.identity import changes, code_of
@@ -24,28 +25,34 @@ class Content(NamedTuple):
         parameters: what the task was asked to read.
         code: of a plugin (``plan.identity.code_of``); None for what is built in.
         files: name -> sha256 of what it reads.
+        origin: repository of the Hub -> commit that was read; recorded, while the files decide.
     """
 
     parameters: Mapping[str, object]
     code: Mapping[str, object] | None
     files: Mapping[str, str]
+    origin: Mapping[str, str] = MappingProxyType({})
 
     def stored(self) -> dict[str, object]:
         """As it is written beside the scores."""
         code = self.code and dict(self.code)
-        return {"reading": READING, "parameters": dict(self.parameters), "code": code, "files": dict(self.files)}
+        found = {"reading": READING, "parameters": dict(self.parameters), "code": code, "files": dict(self.files)}
+        return found | ({"origin": dict(self.origin)} if self.origin else {})
+
+    def deciding(self) -> dict[str, object]:
+        """What scores depend on."""
+        return _deciding(self.stored())
 
     def digest(self) -> str:
         """Eight hexadecimal digits that name it, as ``digest_of`` the scores."""
-        return hash8(self.stored())
+        return hash8(self.deciding())
 
     def changes_since(self, about: About) -> list[str]:
         """What differs from that of stored scores; empty where they are scores of this content.
 
         Scores of version 0.1 say their files alone.
         """
-        before = _content(about)
-        now = self.stored()
+        before, now = _deciding(_content(about)), self.stored()
         return changes(before, {name: now[name] for name in before})
 
 
@@ -57,7 +64,7 @@ def content_of(task: Task, root: Path | None) -> Content:
         BenchError: the task is a plugin whose code stands in no file.
     """
     code = code_of(task.source if isinstance(task, HeldOut) else task)
-    return Content(task.parameters(), code, checksums(task.files(root)))
+    return Content(task.parameters(), code, checksums(task.files(root)), task.origin(root))
 
 
 def content_if_here(task: Task, root: Path | None) -> Content | None:
@@ -70,7 +77,12 @@ def content_if_here(task: Task, root: Path | None) -> Content | None:
 
 def digest_of(about: About) -> str:
     """Eight hexadecimal digits that name the content of stored scores."""
-    return hash8(_content(about))
+    return hash8(_deciding(_content(about)))
+
+
+def _deciding(content: Mapping[str, object]) -> dict[str, object]:
+    """What scores depend on: where the files came from is beside it."""
+    return {name: value for name, value in content.items() if name != "origin"}
 
 
 def _content(about: About) -> dict[str, object]:

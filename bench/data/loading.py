@@ -27,7 +27,7 @@ from tasks.checksums import VERIFY
 from tasks.contract import Noticed
 from tasks.files import cache
 from tasks.held_out import evalset_of, held_out
-from tasks.hub_sources import HubQA, MMarco
+from tasks.hub import NotHere
 from tasks.notes import together
 from tasks.scripts import noticed_languages
 
@@ -132,7 +132,7 @@ def share_texts(sources: Sequence[Source], root: Path | None, contents: Mapping[
     """Whether ``linked_groups`` of the sources are other than those that each gives.
 
     Kept in the folder ``shared-texts`` of the cache under the content of the sources and the code that reads them.
-    Of the Hub's, whose texts may not be here, it is taken to be so where they are not alone.
+    Of the Hub's, whose texts are not here in a dry run, it is taken to be so.
 
     Args:
         sources: those of a plan.
@@ -141,8 +141,15 @@ def share_texts(sources: Sequence[Source], root: Path | None, contents: Mapping[
     """
     if len(sources) < 2 and all(code_of(source) is None for source in sources):
         return False  # built-in ones join the groups that share texts themselves
-    if any(isinstance(source, HubQA | MMarco) and not source.files(root) for source in sources):
-        return True
+    with suppress(NotHere):
+        for source in sources:
+            source.files(root)
+        return _shared(sources, root, contents)
+    return True
+
+
+def _shared(sources: Sequence[Source], root: Path | None, contents: Mapping[str, object]) -> bool:
+    """As ``share_texts``, of texts that are here."""
     key = hash64([_edition(), contents])
     place = cache() / "shared-texts" / f"{key}.json"
     with suppress(BenchError):
@@ -158,7 +165,7 @@ def share_texts(sources: Sequence[Source], root: Path | None, contents: Mapping[
 @functools.cache
 def _edition() -> str:
     """Names the code that reads texts and links groups."""
-    code = [Path(train_data.__file__), *sorted(Path(tasks.__file__).parent.glob("*.py"))]
+    code = [Path(train_data.__file__), *sorted(Path(tasks.__file__).parent.rglob("*.py"))]
     return hash64([hashlib.sha256(path.read_bytes()).hexdigest() for path in code])
 
 
@@ -199,7 +206,7 @@ def _named_contents(loaded: LoadedTask) -> Iterator[tuple[EvalSet, str]]:
     """Sets, and what names their content: that of the task's files; where it names none, of the texts themselves."""
     for number, evalset in enumerate(loaded.sets):
         if loaded.content.files:
-            yield evalset, hash64([loaded.content.stored(), number, evalset.name])
+            yield evalset, hash64([loaded.content.deciding(), number, evalset.name])
         else:
             yield evalset, texts_digest(enumerate(tested_texts(evalset)))
 

@@ -11,7 +11,7 @@ from typing import Any
 from bench.errors import BenchError
 from tasks import TaskError
 from tasks.checksums import checksum
-from tasks.files import is_file, listed, read_value
+from tasks.files import is_file, is_folder, listed, read_value
 
 FLAG = "--trust-remote-code"
 
@@ -127,8 +127,12 @@ def _require_safe_adapter(own: Path) -> None:
 
 def base_of(folder: Path) -> str | None:
     """The model that an adapter's folder names as its base; None where it is no adapter."""
-    base = configuration(folder / ADAPTER).get("base_model_name_or_path")
-    return base if isinstance(base, str) and base else None
+    values = configuration(folder / ADAPTER)
+    base, revision = values.get("base_model_name_or_path"), values.get("revision")
+    if not (isinstance(base, str) and base):
+        return None
+    pinned = isinstance(revision, str) and revision and base.count("/") == 1 and not is_folder(Path(base))
+    return f"{base}@{revision}" if pinned else base
 
 
 def module_folders(folder: Path, kind: str) -> Iterator[Path]:
@@ -236,6 +240,14 @@ def folder_hash(folder: Path, trust_remote_code: bool = False) -> str:
     kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if trust_remote_code else ()))
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
+    return digest.hexdigest()
+
+
+def code_hash(folder: Path) -> str:
+    """sha256 over names and contents of the Python files below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
         digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
     return digest.hexdigest()
 

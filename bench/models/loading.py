@@ -14,13 +14,16 @@ import torch
 from bench import accelerator, randomness
 from bench.encoding.encoder import Encoder
 from bench.errors import BenchError, did_you_mean, told
-from bench.models.folder import ADAPTER, base_of, files_of, folder_hash, module_folders, require_safe
+from bench.models import hub_models
+from bench.models.folder import ADAPTER, base_of, code_hash, files_of, folder_hash, module_folders, require_safe
+from bench.models.hub_models import is_hub_name, owned
 from bench.models.opening import adapted, adapters_saved, opened, require_peft
 from bench.models.parity import compare
 from bench.plan.lora import ALL, Lora
 from bench.plan.settings import BUILT_IN, Settings
 from bench.randomness import random_states, set_random_states
 from tasks.files import is_folder
+from tasks.hub import NotHere
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -28,11 +31,10 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "demo-static"
 
 
-HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
-
-
 def find_model(name: str, fetch: bool = True, trust_remote_code: bool = False) -> Path | None:
     """The folder that holds a model's files; a Hub model is fetched into the Hub's cache if it is not there.
+
+    A folder of the name ``owner/name`` is the model, unless a revision is said: ``owner/name@revision`` is the Hub's.
 
     Args:
         name: built in, a folder, or on the Hub.
@@ -46,19 +48,25 @@ def find_model(name: str, fetch: bool = True, trust_remote_code: bool = False) -
         return STATIC
     folder = Path(name)
     if not is_folder(folder):
-        if folder.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+        if not is_hub_name(name):
             known = ", ".join(BUILT_IN) + did_you_mean(name, BUILT_IN)
-            raise BenchError(f"no model {name!r:.200}: neither a folder nor a Hub name nor one of {known}")
-        files = [*HUB_FILES, *(["*.py"] if trust_remote_code else [])]
-        found = _fetch(name, files) if fetch else _cached(name, files)
-        if found is None:
+            raise BenchError(
+                f"no model {name!r:.200}: neither a folder nor a Hub name (owner/name) nor one of {known}{owned(name)}"
+            )
+        try:
+            folder = hub_models.fetched(name, fetch, trust_remote_code)
+        except NotHere:
             return None
-        folder = found
     if not any((folder / there).is_file() for there in ("modules.json", "config.json", ADAPTER)):
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
     require_safe(folder, trust_remote_code)
     base = base_of(folder)
-    return folder if base is None or _base(base, folder, fetch, trust_remote_code) else None
+    try:
+        if trust_remote_code:
+            hub_models.code_folders(folder, fetch)
+        return folder if base is None or _base(base, folder, fetch, trust_remote_code) else None
+    except NotHere:
+        return None
 
 
 def _base(name: str, adapter: Path, fetch: bool, trust_remote_code: bool) -> Path | None:
@@ -73,33 +81,14 @@ def _base(name: str, adapter: Path, fetch: bool, trust_remote_code: bool) -> Pat
 
 
 def files_hash(folder: Path, trust_remote_code: bool = False) -> str:
-    """``folder_hash``; of an adapter, with that of its base."""
+    """``folder_hash``; of an adapter, with that of its base; with consent, of code that lies elsewhere too."""
     own, base = folder_hash(folder, trust_remote_code), base_of(folder)
+    for code, place in hub_models.code_folders(folder).items() if trust_remote_code else ():
+        own = hashlib.sha256(f"{own} with code of {code.repo} {code_hash(place)}".encode()).hexdigest()
     found = _base(base, folder, False, trust_remote_code) if base is not None else None
     if found is None:
         return own
     return hashlib.sha256(f"{own} on {folder_hash(found, trust_remote_code)}".encode()).hexdigest()
-
-
-def _cached(name: str, files: list[str]) -> Path | None:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=files, local_files_only=True))
-    except Exception:  # not cached, or not a repository's name: a run will say which
-        return None
-
-
-def _fetch(name: str, files: list[str]) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=files))
-    except Exception as error:
-        raise BenchError(
-            f"model {name!r} is neither a folder here nor to be had from the Hub ({told(error)}); where there is "
-            f"a network, 'hf download {name}' fetches it"
-        ) from None
 
 
 def load_encoder(settings: Settings, seed: int) -> Encoder:
@@ -163,10 +152,11 @@ def _adapt(encoder: Encoder, settings: Settings, seed: int) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     targets = lora.targets[0] if lora.targets == (ALL,) else list(lora.targets)
-    named = settings.model if not is_folder(Path(settings.model)) and homes[0] == folder else str(homes[0].resolve())
+    hub = hub_models.pinned(settings.model) if homes[0] == folder else None
     config = LoraConfig(
         r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets,
-        base_model_name_or_path=named,
+        base_model_name_or_path=hub.repo if hub is not None else str(homes[0].resolve()),
+        revision=hub.revision if hub is not None else None,
     )  # fmt: skip
     torch.manual_seed(randomness.derive(seed, "lora"))
     try:

@@ -24,6 +24,7 @@ from torch import nn
 from bench import accelerator
 from bench.errors import BenchError, told
 from bench.models.folder import ADAPTER, FLAG, configuration, module_folders
+from bench.models.hub_models import code_folders
 from bench.store.environment import is_out_of_memory
 from tasks.files import is_file, listed
 
@@ -132,11 +133,13 @@ def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, 
 def _open(folder: Path, trust_remote_code: bool, heard: Heard) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
+    codes = [name.revision for name in code_folders(folder)] if trust_remote_code else []
+    code = {"code_revision": codes[0]} if codes else {}
     try:
         return SentenceTransformer(
-            str(folder), device=str(accelerator.device()), trust_remote_code=trust_remote_code,
-            local_files_only=not trust_remote_code,
-            model_kwargs={"use_safetensors": True, "dtype": torch.float32},
+            str(folder), device=str(accelerator.device()), trust_remote_code=trust_remote_code, local_files_only=True,
+            model_kwargs={"use_safetensors": True, "dtype": torch.float32, **code},
+            config_kwargs=dict(code), processor_kwargs=dict(code),
         )  # fmt: skip
     except (KeyboardInterrupt, SystemExit):
         raise

@@ -31,7 +31,6 @@ from bench.running.jobs import (
     with_parents,
 )
 from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
-from bench.store.json_files import hash8
 from bench.store.scores import About, read_about, standing
 from tasks import Source, Task
 from tasks.contract import plain
@@ -138,15 +137,17 @@ def _dropped_for(contents: Mapping[str, Content | None]) -> dict[str, object]:
     absent = next((name for name, content in contents.items() if content is None), None)
     if absent is not None:
         raise BenchError(f"--overlap drop holds the training items against {absent}, whose files are not here")
-    return {name: hash8(content.stored()) for name, content in contents.items() if content is not None}
+    return {name: content.digest() for name, content in contents.items() if content is not None}
 
 
 def _as_it_is(plan: Plan, fetch: bool) -> Job:
     """The row of a model that is scored without training, named after its folder."""
     name = plan.settings.model
+    from bench.models.hub_models import bare
+
     if name in BASELINES:
         return plain_job(name, plan.settings, None)
-    path = Path(name)
+    path = Path(bare(name))
     label = path.parent.name if path.name == MODEL else path.name
     model = describe_model(name, fetch, plan.settings.trust_remote_code)
     return plain_job(label or name, plan.settings, model)

@@ -13,14 +13,18 @@ from bench.models.lexical import EDITION, LEXICAL
 from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.identity import code_of
-from bench.plan.settings import Plan, Settings
+from bench.plan.settings import BUILT_IN, Plan, Settings
 from bench.store import cells, environment, json_files
 from bench.store.cells import Derivation, Parent
 from strategies import Strategy
-from tasks import Source
+from tasks import Source, hub
 from tasks.checksums import checksums
 
 BASELINES = ("untrained", *LEXICAL)
+
+
+ORIGIN = "origin"
+"""Of a source: the commits of the Hub that were read. Recorded; what names a cell is the content."""
 
 
 LATER = ("train_weights", "hold_out", "micro_batch", "negatives", "negative_language", "validate_every", "select",
@@ -74,21 +78,37 @@ class Job(NamedTuple):
 
 def describe_source(source: Source, root: Path | None) -> dict[str, object]:
     """What is recorded of a training source: version, licence, checksums; of a plugin's, its code."""
-    files, code = checksums(source.files(root)), code_of(source)
+    code = code_of(source)
+    try:
+        files: dict[str, str] = checksums(source.files(root))
+        origin = source.origin(root)
+    except hub.NotHere:
+        if not hub.looking():
+            raise
+        files, origin = {"not": "here"}, {}
     about: dict[str, object] = {"version": source.version, "licence": source.licence, "files": files}
     parameters = source.parameters()
-    return about | ({"parameters": parameters} if parameters else {}) | ({"code": code} if code else {})
+    about |= ({"parameters": parameters} if parameters else {}) | ({"code": code} if code else {})
+    return about | ({ORIGIN: origin} if origin else {})
 
 
 def describe_model(name: str, fetch: bool, trust_remote_code: bool = False) -> dict[str, object]:
     """What is recorded of a model: its name and a hash over its files (None: not here, and not to be fetched now).
 
-    With ``trust_remote_code``, its Python files are among them.
+    Of the Hub's, the commit. With ``trust_remote_code``, its Python files are among them, and code that it names
+    elsewhere, with its commit.
     """
+    from bench.models.hub_models import bare, code_folders, pinned
     from bench.models.loading import files_hash, find_model
 
     folder = find_model(name, fetch, trust_remote_code)
-    return {"name": name, "files": files_hash(folder, trust_remote_code) if folder else None}
+    about: dict[str, object] = {"name": bare(name), "files": files_hash(folder, trust_remote_code) if folder else None}
+    hub = pinned(name) if folder is not None and name not in BUILT_IN else None
+    if hub is not None:
+        about["revision"] = hub.revision
+    if folder is not None and trust_remote_code and (codes := code_folders(folder)):
+        about["code"] = {code.repo: code.revision for code in codes}
+    return about
 
 
 class Made(NamedTuple):
@@ -113,7 +133,7 @@ LINKED: dict[str, object] = {"groups": "joined by texts over all sources"}
 
 def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     """The cell of a strategy and a seed."""
-    settings = dataclasses.asdict(plan.settings) | {"model": of.model["files"], "train": of.sources}
+    settings = dataclasses.asdict(plan.settings) | {"model": of.model["files"], "train": _contents(of.sources)}
     for name in LATER:
         if settings[name] == getattr(DEFAULTS, name):
             del settings[name]
@@ -126,6 +146,14 @@ def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     code = code_of(strategy)
     identity |= {"code": code} if code else {}
     return Job(repr(strategy), strategy, seed, plan.settings, identity, of.sources, of.model)
+
+
+def _contents(sources: Mapping[str, object]) -> dict[str, object]:
+    """What is recorded of sources, without where it came from."""
+    return {
+        name: {key: value for key, value in about.items() if key != ORIGIN} if isinstance(about, dict) else about
+        for name, about in sources.items()
+    }
 
 
 def _order_of(sources: Mapping[str, object]) -> dict[str, object]:
@@ -253,7 +281,12 @@ def _texts(plan: Plan, of: Made) -> dict[str, object]:
     """What decides which parallel texts there are."""
     s = plan.settings
     dropped: object = of.dropped_for if plan.overlap == "drop" else []
-    texts = {"train": of.sources, "languages": s.languages, "train_weights": s.train_weights, "dropped_for": dropped}
+    texts = {
+        "train": _contents(of.sources),
+        "languages": s.languages,
+        "train_weights": s.train_weights,
+        "dropped_for": dropped,
+    }
     held_out = {"hold_out": True} | (LINKED if of.linked else {})
     return texts | _order_of(of.sources) | (held_out if s.hold_out else {})
 

@@ -12,7 +12,8 @@ from tasks import TaskError
 from tasks.beir import BeirFolder, climate_fever, miracl_lite
 from tasks.files import find, is_file, read_json, read_jsonl, read_lines, sha256
 from tasks.hub import mirror
-from tasks.hub_sources import HubQA, MMarco
+from tasks.hub_sources import HubQA
+from tasks.mmarco import MMarco
 from tasks.named import beir
 from tasks.parallel_jsonl import from_path
 
