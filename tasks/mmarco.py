@@ -204,14 +204,17 @@ def _lowest(triples: Iterable[bytes], limit: int, where: str) -> list[bytes]:
 
 
 def _kept(path: str, read: Read, wanted: set[str], ascending: bool) -> Iterator[bytes]:
-    """The lines of wanted ids; of files whose ids ascend, no line is read beyond the last one."""
+    """The lines of wanted ids; of files whose ids ascend, no line is read beyond the last one.
+
+    Others are read to their end, and so held against their checksum.
+    """
     left, last = set(wanted), max(map(_number, wanted))
     for row in read(path):
         identity = row.partition(b"\t")[0].decode("utf-8", "replace")
         if identity in left:
             left.discard(identity)
             yield row
-        if not left or (ascending and _number(identity) > last):
+        if ascending and (not left or _number(identity) > last):
             return
 
 

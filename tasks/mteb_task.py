@@ -141,22 +141,25 @@ class MtebTask(Task):
     def _parts(self, loaded: Any, split: str) -> list[_Part]:
         shared: dict[tuple[object, ...], Mapping[str, str]] = {}
         languages = _languages(self.task)
+        several = len(loaded.hf_subsets) > 1 or any(len(languages[subset]) > 1 for subset in loaded.hf_subsets)
         parts = []
         for subset in loaded.hf_subsets:
             codes = _codes(languages[subset])
             d_lang, q_lang = (codes[0], codes[-1]) if self.task in CORPUS_FIRST else (codes[-1], codes[0])
             data = loaded.dataset[subset][split]
             notes = Notes()
-            corpus = Streamed(partial(_rows, data["corpus"], f"{d_lang}/"), f"{self.task}, corpus of {subset}", notes)
+            before = f"{d_lang}/" if several else ""  # as in a folder: ids of one language stand alone
+            corpus = Streamed(partial(_rows, data["corpus"], before), f"{self.task}, corpus of {subset}", notes)
             passages = shared.setdefault(_fingerprint(d_lang, corpus, len(languages)), corpus)
-            prefix = f"{subset}/" if len(codes) > 1 else f"{q_lang}/"
-            parts.append(self._part(q_lang, d_lang, data, passages, prefix, notes))
+            prefix = f"{subset}/" if len(codes) > 1 else f"{q_lang}/" if several else ""
+            parts.append(self._part((q_lang, d_lang), data, passages, (prefix, before), notes))
         return parts
 
     def _part(
-        self, q_lang: str, d_lang: str, data: Any, passages: Mapping[str, str], prefix: str, notes: Notes
+        self, langs: tuple[str, str], data: Any, passages: Mapping[str, str], prefixes: tuple[str, str], notes: Notes
     ) -> _Part:
-        where = f"mteb:{self.task}, {prefix.rstrip('/')}"
+        (q_lang, d_lang), (prefix, before) = langs, prefixes
+        where = f"mteb:{self.task}, {prefix.rstrip('/') or q_lang}"
         asked = {str(row["id"]): query_text(row, where) for row in data["queries"]}
         judged = {
             str(q): {str(d): int(grade) for d, grade in of.items()} for q, of in data["relevant_docs"].items() if of
@@ -164,16 +167,16 @@ class MtebTask(Task):
         found = answers(
             judged,
             asked,
-            lambda d: f"{d_lang}/{d}" in passages,
+            lambda d: before + d in passages,
             notes,
             lambda q, d: f"{where}: {q!r:.80} and {d!r:.80}",
         )
-        relevant = {prefix + q: {f"{d_lang}/{d}": grade for d, grade in of.items()} for q, of in found.judged.items()}
+        relevant = {prefix + q: {before + d: grade for d, grade in of.items()} for q, of in found.judged.items()}
         queries = {prefix + q: text for q, text in asked.items() if prefix + q in relevant}
         drop = _ignores_identical_ids(self.task)
-        itself = {prefix + q: d for q in found.judged if drop and (d := f"{d_lang}/{q}") in passages}
+        itself = {prefix + q: d for q in found.judged if drop and (d := before + q) in passages}
         main = self.main or {"map": "AP", "ndcg_at_10": "nDCG@10"}.get(_metadata(self.task).main_score, "nDCG@10")
-        absent = tuple(f"{d_lang}/{d}" for d in found.absent)
+        absent = tuple(before + d for d in found.absent)
         return _Part(q_lang, d_lang, queries, passages, relevant, main, itself, absent, notes.found())
 
     def _set(self, parts: dict[str, _Part], note: str) -> EvalSet:

@@ -27,7 +27,9 @@ from bench.running.run import set_up
 from bench.store.cells import MODEL
 from bench.training.loop import Hooks, Step, train
 from strategies import Batch
+from tasks import hub
 from tasks.contract import TaskError, Texts
+from tasks.hub.snapshot import told_size
 
 TIMED_STEPS = 3
 """Steps that are timed at least, behind one that warms up; more where they are short."""
@@ -196,10 +198,19 @@ def planned(grid: Grid) -> Iterator[str]:
     yield tabulate(describe(grid), header, tablefmt="pipe", disable_numparse=True)
     yield from (f"\n{line}" for line in explain(grid))
     yield f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}"
-    absent = any(job.model and job.model["files"] is None for job in grid.jobs)
-    yield f"to download: {f'model {s.model} from the Hub' if absent else 'nothing'}"
+    yield f"to download: {'; '.join(_to_download(grid)) or 'nothing'}"
     yield estimated(grid)
     yield f"results would go to {grid.folder}; nothing was kept or written."
+
+
+def _to_download(grid: Grid) -> Iterator[str]:
+    """What is not here, with its size where the Hub could be asked."""
+    known = hub.lacking()
+    absent = any(job.model and job.model["files"] is None for job in grid.jobs)
+    if absent and not any(name.kind == "model" for name in known):
+        yield f"model {grid.plan.settings.model} from the Hub"
+    for name, (files, size) in known.items():
+        yield f"{name.word} {name} from the Hub ({files:,} files, {told_size(size)})"
 
 
 def estimated(grid: Grid) -> str:

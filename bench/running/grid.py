@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ from bench.running.jobs import (
 )
 from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
 from bench.store.scores import About, read_about, standing
-from tasks import Source, Task
+from tasks import Source, Task, hub
 from tasks.contract import plain
 from tasks.files import is_folder
 from tasks.held_out import HeldOut
@@ -102,7 +103,8 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
     _require_names(sources, "source")
     _require_names(tasks, "task")
-    contents = {t.name: content_if_here(t, root) for t in tasks}
+    with nullcontext() if strategies and plan.overlap == "drop" else hub.without_downloads():
+        contents = {t.name: content_if_here(t, root) for t in tasks}
     recorded: dict[str, object] = {s.name: describe_source(s, root) for s in sources}
     dropped_for = _dropped_for(contents) if strategies and plan.overlap == "drop" else {}
     made = Made(recorded, model or {}, dropped_for, processes.agreed(lambda: share_texts(sources, root, recorded)))

@@ -22,7 +22,7 @@ from bench.running.cell import run_cell
 from bench.running.grid import Grid, changed
 from bench.running.jobs import Job, Left, Request
 from bench.store import checkpoints, locks
-from bench.store.cells import PROTOCOL
+from bench.store.cells import DONE, PROTOCOL
 from bench.store.locks import Lock, Owner, Watch
 from bench.store.writing import clear_unfinished, require_no_link, require_no_links, require_writable
 
@@ -194,7 +194,8 @@ def _prepared(grid: Grid, overwrite: bool, say: Say) -> dict[str, Left]:
             say(f"{name}: finished before, skipped (--overwrite runs it again)")
     for line in [] if overwrite else changed(grid, todo):
         say(line)
-    for name in sorted(task for task, content in grid.contents.items() if content is None):
+    scored = any((grid.folder / job.name / DONE).is_file() for job in grid.jobs)
+    for name in sorted(task for task, content in grid.contents.items() if content is None and scored):
         say(f"{name}: its files are not here, so finished scores are kept unchecked")
     if todo:
         require_writable(grid.folder)

@@ -30,8 +30,7 @@ sleep: Callable[[float], None] = time.sleep
 
 
 class _Lost:
-    error: HubError | None = None
-    until = 0.0
+    kind, said, until = "", "", 0.0
 
 
 class Portal(Exception):
@@ -46,8 +45,8 @@ def asked(call: Callable[[], T], name: Name, file: str = "") -> T:
     """
     if offline():
         raise HubError("offline", f"{name}: the network is switched off (--offline, HF_HUB_OFFLINE)")
-    if _Lost.error is not None and time.monotonic() < _Lost.until:
-        raise HubError(_Lost.error.kind, str(_Lost.error))
+    if _Lost.kind and time.monotonic() < _Lost.until:
+        raise HubError(_Lost.kind, f"{name}: {_Lost.said}")
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every try; what counts is said here
     tries = 0
     while True:
@@ -58,10 +57,11 @@ def asked(call: Callable[[], T], name: Name, file: str = "") -> T:
             wait = _wait(trouble, tries)
             if wait is None:
                 if trouble.kind in ("network", "portal"):
-                    _Lost.error, _Lost.until = trouble, time.monotonic() + REMEMBERED
+                    _Lost.kind, _Lost.said = trouble.kind, str(trouble).removeprefix(f"{name}: ")
+                    _Lost.until = time.monotonic() + REMEMBERED
                 raise trouble from error
         else:
-            _Lost.error = None
+            forget_lost()
             return found
         if wait > 1:
             tell(f"{trouble}: trying again in {wait:.0f} s")
@@ -71,7 +71,7 @@ def asked(call: Callable[[], T], name: Name, file: str = "") -> T:
 
 def forget_lost() -> None:
     """Knock again, even if the way was lost a moment ago."""
-    _Lost.error = None
+    _Lost.kind = ""
 
 
 def _wait(trouble: HubError, tries: int) -> float | None:

@@ -53,8 +53,13 @@ def note_lacking(name: Name, files: int, size: int) -> None:
     _LACKING[name] = (files, size)
 
 
-def have(name: Name, wanted: Callable[[str], bool]) -> Path:
+def have(name: Name, wanted: Callable[[str], bool], to_look: bool = False) -> Path:
     """The folder of a commit in which all wanted files are, proven to be of it.
+
+    Args:
+        name: of the repository, at a commit.
+        wanted: which of its files.
+        to_look: they are small, and say what there is: also a dry run fetches them.
 
     Raises:
         NotHere: some are not, and nothing may be fetched.
@@ -64,7 +69,7 @@ def have(name: Name, wanted: Callable[[str], bool]) -> Path:
     entries = [entry for entry in listing(name) if wanted(entry.path)]
     missing = [entry for entry in entries if not is_file(top / entry.path)]
     if missing:
-        _fetch(name, missing)
+        _fetch(name, missing, to_look)
     for entry in entries:
         _require_whole(name, top, entry)
     return top
@@ -89,9 +94,9 @@ def told_size(size: float) -> str:
     return ""
 
 
-def _fetch(name: Name, entries: Sequence[Entry]) -> None:
+def _fetch(name: Name, entries: Sequence[Entry], to_look: bool) -> None:
     size = size_of(entries)
-    if looking() or offline():
+    if (looking() and not to_look) or offline():
         note_lacking(name, len(entries), size)
         raise NotHere(name, len(entries), size, why_not())
     _require_room(name, size)

@@ -14,8 +14,6 @@ from tasks.hub.names import Name
 from tasks.hub.snapshot import NotHere, have, why_not
 from tasks.hub.words import HubError, endpoint, understood
 
-CHUNK = 1 << 16
-
 TRIES = 3
 """How often a connection may break without a byte in between."""
 
@@ -67,7 +65,7 @@ def _chunks(name: Name, entry: Entry) -> Iterator[bytes]:
         answer, skip = asked(lambda start=at: _opened(name, entry, start), name, entry.path)  # type: ignore[misc]
         before = at
         try:
-            for chunk in answer.iter_bytes(CHUNK):
+            for chunk in answer.iter_bytes():
                 fresh = chunk[skip:]
                 skip = max(0, skip - len(chunk))
                 at += len(fresh)

@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ class _Place(NamedTuple):
     where: str
     paths: Sequence[str]
     have: Callable[[Sequence[str]], Path]
+    card: Callable[[], Path]
 
 
 def mirror(root: Path | None, repo: str) -> Path | None:
@@ -104,13 +106,14 @@ def _on_hub(name: Name) -> _Place:
         wanted = set(paths)
         return have(name, wanted.__contains__)
 
-    return _Place(str(name), [entry.path for entry in listing(name)], fetched)
+    card = partial(have, name, CARD.__eq__, to_look=True)
+    return _Place(str(name), [entry.path for entry in listing(name)], fetched, card)
 
 
 def _copied(folder: Path, name: Name) -> _Place:
     found = [p.relative_to(folder) for p in sorted(folder.rglob("*")) if is_file(p)]
     paths = [p.as_posix() for p in found if not any(part.startswith(".") for part in p.parts)]
-    return _Place(f"{folder} (a copy of {name.repo})", paths, lambda _: folder)
+    return _Place(f"{folder} (a copy of {name.repo})", paths, lambda _: folder, lambda: folder)
 
 
 def _card(place: _Place) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def _card(place: _Place) -> dict[str, Any]:
         return {}
     from huggingface_hub.repocard import metadata_load
 
-    path = place.have([CARD]) / CARD
+    path = place.card() / CARD
     try:
         found = metadata_load(path)
     except Exception as error:  # of YAML

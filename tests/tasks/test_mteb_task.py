@@ -50,10 +50,10 @@ def test_a_data_set_of_one_language(tmp_path: Path, ending: str) -> None:
     write_hub_folder(tmp_path / "hub" / "mteb" / "scifact", parts, ending)
     (found,) = MtebTask("SciFact", called="scifact").load(tmp_path)
     assert (found.name, found.main) == ("scifact", "nDCG@10")
-    assert found.queries == {"en": {f"en/q{i}": f"en question {i}" for i in range(3)}}
-    assert dict(found.passages["en"].items())["en/d2"] == "en title 2 en text 2"
-    assert found.passages["en"]["en/d0"] == "en text 0"
-    assert found.relevant == {"en/q0": {"en/d0": 1, "en/d1": 0}, "en/q1": {"en/d1": 2}, "en/q2": {"en/d2": 1}}
+    assert found.queries == {"en": {f"q{i}": f"en question {i}" for i in range(3)}}
+    assert dict(found.passages["en"].items())["d2"] == "en title 2 en text 2"
+    assert found.passages["en"]["d0"] == "en text 0"
+    assert found.relevant == {"q0": {"d0": 1, "d1": 0}, "q1": {"d1": 2}, "q2": {"d2": 1}}
     assert [r for r in check_task(MtebTask("SciFact"), tmp_path) if not r.passed] == []
 
 
@@ -70,10 +70,10 @@ def test_what_is_read_is_what_lies_there_now(tmp_path: Path, how: str) -> None:
         return dict(found.passages["en"].items())
 
     first = tmp_path / "first"
-    assert write(first, "cats")["en/d0"] == "cats text 0"
+    assert write(first, "cats")["d0"] == "cats text 0"
     before = MtebTask("SciFact").files(first)
     other = first if how == "changed copy" else tmp_path / "other"
-    assert write(other, "dogs")["en/d0"] == "dogs text 0"
+    assert write(other, "dogs")["d0"] == "dogs text 0"
     assert [p.name for p in before] == [p.name for p in MtebTask("SciFact").files(other)]
     assert len(before) >= 3
 
@@ -85,7 +85,7 @@ def test_the_query_itself_leaves_its_ranking_where_mteb_says_so(tmp_path: Path) 
     write_hub_folder(tmp_path / "hub" / "mteb" / "arguana", parts, "jsonl")
     for task in (MtebTask("ArguAna"), named.beir("arguana")):
         (found,) = task.load(tmp_path)
-        assert found.itself == {"en/a0": "en/a0", "en/a2": "en/a2"}
+        assert found.itself == {"a0": "a0", "a2": "a2"}
         assert "the passage with a query's own id leaves its ranking" in found.note
         assert task.version.endswith("-no-self")
     assert not MtebTask("SciFact").version.endswith("-no-self")

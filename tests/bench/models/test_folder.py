@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from bench.cli import main
 from bench.errors import BenchError
 from bench.models.folder import folder_hash, require_safe
-from bench.models.loading import STATIC, find_model, load_encoder
+from bench.models.loading import STATIC, load_encoder
 from bench.plan import presets
 from bench.plan.settings import Plan, Settings
 from bench.running import stored
@@ -250,17 +250,3 @@ def test_no_preset_consents(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="consented to by --trust-remote-code alone"):
         presets.load_plan(str(tmp_path / "p.toml"), {})
     assert presets.load_plan("demo", {"trust_remote_code": True}).settings.trust_remote_code
-
-
-def test_code_on_the_hub_is_not_even_fetched_without_consent(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-
-    def snapshot(name: str, allow_patterns: list[str], **more: Any) -> str:
-        asked.append(allow_patterns)
-        return str(STATIC)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
-    for trust_remote_code in (False, True):
-        assert find_model("a/b", trust_remote_code=trust_remote_code) == STATIC
-    assert ["*.py" in patterns for patterns in asked] == [False, True]
-    assert not any(pattern.endswith((".bin", ".pt", "*")) for pattern in asked[1])
