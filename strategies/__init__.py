@@ -11,7 +11,11 @@ from strategies.items import ItemStream
 from strategies.languages import draw_lang, draw_pair, language_weights, row_langs, row_pairs
 from strategies.mixed import Mixed
 from strategies.mono import Mono
+from strategies.neighbours import Neighbours
+from strategies.parts import PARTS, Cut, Part
 from strategies.round_robin import RoundRobin
+from strategies.stages import Stages
+from strategies.within import Within
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "mono": Mono,
@@ -23,12 +27,18 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "any_pair": AnyPair,
     "anneal": Anneal,
     "round_robin": RoundRobin,
+    "within": Within,
+    "neighbours": Neighbours,
+    "stages": Stages,
 }
 
 __all__ = [
+    "PARTS",
     "STRATEGIES",
     "Batch",
+    "Cut",
     "ItemStream",
+    "Part",
     "Pool",
     "Strategy",
     "StrategyError",

@@ -9,7 +9,7 @@ from strategies.contract import Batch, Pool, Strategy, later
 from strategies.cross import check_pairs
 from strategies.draws import check_draws
 from strategies.hybrid import check_share, coin_batches
-from strategies.languages import check_temperature
+from strategies.languages import Temperature, check_temperature
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,14 +20,15 @@ class Anneal(Strategy):
         start: probability of a monolingual batch at the first step.
         end: the same at the last step.
         pairs: "row" or "batch": how a cross-lingual batch draws its language pairs.
-        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform, and
+            'unimax' too, as far as no language is passed over more than once.
         draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     start: float = 1.0
     end: float = 0.0
     pairs: str = "row"
-    language_temperature: float | None = None
+    language_temperature: Temperature = None
     draws: str = later("independent")
 
     def __post_init__(self) -> None:

@@ -9,16 +9,23 @@ import dataclasses
 import random
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy, StrategyError
+from strategies.check_claims import CLAIMS, Broken, hold
+from strategies.check_pools import LANGS, SIZE, STEPS, Case, case_of, parallel_pool, partial_pool
+from strategies.contract import NEEDS, Batch, Strategy, StrategyError
 
-LANGS = ("ar", "de", "en", "th", "zh")
-SIZE = 16
-STEPS = 30
+__all__ = ["CHECKS", "LANGS", "Result", "check_strategy", "parallel_pool", "partial_pool", "require_sound"]
+
+
+MOST = 5
+"""Times the mean that an item may be drawn where vectors, lengths or names decide."""
+
+
+LONGEST = 1000
+"""Steps up to a refresh that are drawn to look behind it."""
 
 
 class Result(NamedTuple):
@@ -29,83 +36,77 @@ class Result(NamedTuple):
     detail: str
 
 
-class Broken(Exception):
-    """A property does not hold; the message says what was seen."""
+def declarations(case: Case) -> str:
+    """What the class says of itself is what can be said."""
+    strategy = case.strategy
+    hold(isinstance(strategy.needs, tuple), f"needs is a tuple, as ('vectors',); got {strategy.needs!r}")
+    unknown = [name for name in strategy.needs if name not in NEEDS]
+    hold(not unknown, f"needs are of {', '.join(NEEDS)}; got {', '.join(map(repr, unknown))}")
+    names = isinstance(strategy.reads, tuple) and all(isinstance(name, str) for name in strategy.reads)
+    hold(names, f"reads is a tuple of names, as ('langs',); got {strategy.reads!r}")
+    every = strategy.refresh_every
+    hold(type(every) is int and every >= 0, f"refresh_every is a whole number of at least 0; got {every!r}")
+    hold(not every or "vectors" in strategy.needs, "refresh_every gives new vectors; needs lacks 'vectors'")
+    hold(type(strategy.repeats_groups) is bool, f"repeats_groups is True or False; got {strategy.repeats_groups!r}")
+    said = [*strategy.needs, *(f"by name: {name}" for name in strategy.reads)]
+    said += [f"new vectors every {every} steps"] * bool(every) + ["repeats groups"] * strategy.repeats_groups
+    return ", ".join(said) or "needs nothing beside the numbers"
 
 
-def parallel_pool(items: int = 200) -> Pool:
-    """Every item in every language; the last third of the items comes in groups of two, from a second source."""
-    group = np.arange(items)
-    group[2 * items // 3 :] -= group[2 * items // 3 :] % 2
-    return Pool(LANGS, np.ones((items, len(LANGS)), bool), group, (group >= items // 2).astype(np.int64))
-
-
-def partial_pool() -> Pool:
-    """Items in one to five languages, the later languages rarer; groups and sources as in ``parallel_pool``."""
-    pool = parallel_pool(400)
-    has = np.random.default_rng(11).random((400, len(LANGS))) < np.linspace(0.9, 0.5, len(LANGS))
-    has[~has.any(axis=1), 0] = True
-    return dataclasses.replace(pool, has=has)
-
-
-def draw(strategy: Strategy, pool: Pool, steps: int = STEPS, size: int = SIZE, seed: int = 7) -> list[Batch]:
-    """The strategy's batches; a generator that does not end is cut after one batch too many."""
-    return list(islice(strategy.batches(pool, size, steps, np.random.default_rng(seed)), steps + 1))
-
-
-def exact_number_of_batches(strategy: Strategy) -> str:
+def exact_number_of_batches(case: Case) -> str:
     """Exactly ``steps`` batches come."""
     for steps in (1, 3, STEPS):
-        _hold(
-            len(draw(strategy, parallel_pool(), steps)) == steps, f"{steps} batches were asked for, another number came"
-        )
+        hold(len(case.draw(case.parallel(), steps)) == steps, f"{steps} batches were asked for, another number came")
     return f"asked for 1, 3 and {STEPS}"
 
 
-def exact_batch_size(strategy: Strategy) -> str:
+def exact_batch_size(case: Case) -> str:
     """Every batch has exactly ``batch_size`` rows, as integer arrays in a ``Batch``."""
-    for pool, size in ((parallel_pool(), SIZE), (parallel_pool(), 7), (partial_pool(), SIZE)):
-        for batch in draw(strategy, pool, size=size):
-            _hold(isinstance(batch, Batch), f"a batch is a strategies.Batch; got {type(batch).__name__}")
+    for pool, size in ((case.parallel(), SIZE), (case.parallel(), 7), (case.partial(), SIZE)):
+        for batch in case.draw(pool, size=size):
+            hold(isinstance(batch, Batch), f"a batch is a strategies.Batch; got {type(batch).__name__}")
             for name, part in zip(Batch._fields, batch, strict=True):
                 ok = isinstance(part, np.ndarray) and part.shape == (size,) and part.dtype == np.int64
                 seen = f"{part.dtype} {part.shape}" if isinstance(part, np.ndarray) else type(part).__name__
-                _hold(ok, f"{name} is int64 of shape ({size},); got {seen}")
+                hold(ok, f"{name} is int64 of shape ({size},); got {seen}")
     return f"sizes 7 and {SIZE}"
 
 
-def existing_rows_only(strategy: Strategy) -> str:
+def existing_rows_only(case: Case) -> str:
     """Every item exists in both languages of its row."""
     rows = 0
-    for pool in (parallel_pool(), partial_pool()):
-        for batch in draw(strategy, pool, 3 * STEPS):
+    for pool in (case.parallel(), case.partial()):
+        for batch in case.draw(pool, 3 * STEPS):
             bounds = ((batch.item, pool.n_items), (batch.q_lang, len(pool.langs)), (batch.d_lang, len(pool.langs)))
-            _hold(all(int(p.min()) >= 0 and int(p.max()) < n for p, n in bounds), "an index lies outside of the pool")
+            hold(all(int(p.min()) >= 0 and int(p.max()) < n for p, n in bounds), "an index lies outside of the pool")
             there = pool.has[batch.item, batch.q_lang] & pool.has[batch.item, batch.d_lang]
-            _hold(bool(there.all()), f"{int((~there).sum())} rows of a batch do not exist in their languages")
+            hold(bool(there.all()), f"{int((~there).sum())} rows of a batch do not exist in their languages")
             rows += len(there)
     return f"{rows} rows, part of them on a partially covered pool"
 
 
-def no_repeated_group(strategy: Strategy) -> str:
-    """Two rows of one group never meet in a batch."""
-    batches = [(p, b) for p in (parallel_pool(), partial_pool()) for b in draw(strategy, p, 3 * STEPS, 24)]
+def no_repeated_group(case: Case) -> str:
+    """Two rows of one group never meet in a batch; where the class repeats groups, a batch has two at least."""
+    batches = [(p, b) for p in (case.parallel(), case.partial()) for b in case.draw(p, 3 * STEPS, 24)]
     for pool, batch in batches:
-        repeated = len(batch.item) - len(np.unique(pool.group[batch.item]))
-        _hold(repeated == 0, f"{repeated} rows of a batch repeat a group")
+        groups = len(np.unique(pool.group[batch.item]))
+        if case.strategy.repeats_groups:
+            hold(groups > 1, "all rows of a batch are of one group: none has a negative")
+        else:
+            hold(groups == len(batch.item), f"{len(batch.item) - groups} rows of a batch repeat a group")
     return f"{len(batches)} batches"
 
 
-def determinism(strategy: Strategy) -> str:
+def determinism(case: Case) -> str:
     """The same generator gives the same batches, another one others; earlier use of the object changes nothing."""
-    pool = partial_pool()
-    first, second = draw(strategy, pool), draw(strategy, pool)
-    _hold(_equal(first, second), "the same seed gave other batches")
-    _hold(not _equal(first, draw(strategy, pool, seed=8)), "another seed gave the same batches")
+    pool = case.partial()
+    first, second = case.draw(pool), case.draw(pool)
+    hold(_equal(first, second), "the same seed gave other batches")
+    hold(not _equal(first, case.draw(pool, seed=8)), "another seed gave the same batches")
     return "twice seed 7, once seed 8"
 
 
-def global_random_state_untouched(strategy: Strategy) -> str:
+def global_random_state_untouched(case: Case) -> str:
     """Neither ``random`` nor ``numpy.random`` is read or moved."""
     kept_python, kept_numpy = random.getstate(), np.random.get_state(legacy=True)
     try:
@@ -114,109 +115,92 @@ def global_random_state_untouched(strategy: Strategy) -> str:
             random.seed(seed)
             np.random.seed(seed)
             python, numpy = random.getstate(), repr(np.random.get_state(legacy=True))
-            drawn.append(draw(strategy, parallel_pool()))
+            drawn.append(case.draw(case.parallel()))
             moved = random.getstate() != python or repr(np.random.get_state(legacy=True)) != numpy
-            _hold(not moved, "the global generator was used")
-        _hold(_equal(*drawn), "the batches depend on the global generator")
+            hold(not moved, "the global generator was used")
+        hold(_equal(*drawn), "the batches depend on the global generator")
     finally:
         random.setstate(kept_python)
         np.random.set_state(kept_numpy)
     return "random and numpy.random"
 
 
-def label_invariance(strategy: Strategy) -> str:
-    """Renaming languages and renumbering groups and sources changes no batch; languages that a parameter names stay."""
-    pool = partial_pool()
-    named = set(getattr(strategy, "__dict__", {}).values()) if _hashable(strategy) else set()
-    langs = tuple(lang if lang in named else f"x-{9 - i}" for i, lang in enumerate(pool.langs))
-    renumber = np.random.default_rng(3).permutation(int(pool.group.max()) + 1) * 5 + 1000
-    other = Pool(langs, pool.has, renumber[pool.group], 9 - pool.source)
-    _hold(
-        _equal(draw(strategy, pool), draw(strategy, other)), "renamed languages or renumbered groups gave other batches"
+def label_invariance(case: Case) -> str:
+    """Other names and numbers change no batch; names stay that a parameter or the class says it reads."""
+    pool = case.partial()
+    hold(
+        _equal(case.draw(pool), case.draw(case.renamed(pool))),
+        "renamed languages or sources, or renumbered groups or sources, gave other batches; what a strategy knows by "
+        "name its 'reads' says, as ('langs',) or ('source_names',)",
     )
-    return f"{sum(lang in named for lang in pool.langs)} language(s) named by parameters kept"
+    return f"{sum(lang in case.named for lang in pool.langs)} language(s) named by parameters kept"
 
 
-def balance_of_items(strategy: Strategy) -> str:
-    """On a fully parallel pool no item is drawn much more often than another: each once per pass."""
-    pool = parallel_pool()
+def balance_of_items(case: Case) -> str:
+    """On a fully parallel pool no item is drawn much more often than another: each once per pass.
+
+    Where vectors, lengths or names decide, an item is drawn at most ``MOST`` times as often as in the mean: some may be
+    left out, but none is a hub that sits in every batch.
+    """
+    pool = case.parallel()
     steps = 10 * pool.n_items // SIZE
-    counts = np.bincount(np.concatenate([b.item for b in draw(strategy, pool, steps)]), minlength=pool.n_items)
+    counts = np.bincount(np.concatenate([b.item for b in case.draw(pool, steps)]), minlength=pool.n_items)
     low, high = int(counts.min()), int(counts.max())
-    _hold(high - low <= 3, f"in 10 passes an item was drawn {low} to {high} times")
+    most = MOST * counts.mean() if case.strategy.needs or case.strategy.reads else low + 3
+    hold(high <= most, f"in 10 passes an item was drawn {low} to {high} times")
     return f"in 10 passes each item {low} to {high} times"
 
 
-def pool_unchanged(strategy: Strategy) -> str:
+def pool_unchanged(case: Case) -> str:
     """The pool is only read."""
-    pool = partial_pool()
-    for part in (pool.has, pool.group, pool.source):
+    pool = case.given(case.partial())
+    every = (pool.has, pool.group, pool.source, pool.vectors, pool.lengths)
+    parts = [part for part in every if part is not None]
+    for part in parts:
         part.setflags(write=False)
-    before = [part.copy() for part in (pool.has, pool.group, pool.source)]
-    draw(strategy, pool)
-    same = all((a == b).all() for a, b in zip(before, (pool.has, pool.group, pool.source), strict=True))
-    _hold(same, "the pool was changed")
+    before = [part.copy() for part in parts]
+    case.draw(pool)
+    same = all((a == b).all() for a, b in zip(before, parts, strict=True))
+    hold(same, "the pool was changed")
     return "arrays were read-only"
 
 
-def short_pool_is_refused(strategy: Strategy) -> str:
+def short_pool_is_refused(case: Case) -> str:
     """A pool with too few groups for a batch ends in a ``StrategyError``, not in a short or endless batch."""
-    pool = parallel_pool(40)
+    pool = case.parallel(40)
     pool = dataclasses.replace(pool, group=np.arange(40) // 4)
     try:
-        draw(strategy, pool, size=SIZE)
+        drawn = case.draw(pool, size=SIZE)
     except StrategyError as error:
         return str(error)
-    raise Broken(f"{SIZE} rows of different groups were drawn from a pool of 10 groups")
+    hold(case.strategy.repeats_groups, f"{SIZE} rows of different groups were drawn from a pool of 10 groups")
+    hold(all(len(batch.item) == SIZE for batch in drawn), "a batch is short")
+    return "groups are repeated"
 
 
-def claim_same(batches: list[Batch]) -> None:
-    """q_lang == d_lang in every row."""
-    _hold(all((b.q_lang == b.d_lang).all() for b in batches), "a row has two languages")
+def resumed_at_a_refresh(case: Case) -> str:
+    """Begun at a refresh, with the vectors and counts of then, the rest is drawn as without a break."""
+    pool, every = case.partial(), case.strategy.refresh_every
+    whole = case.draw(pool, every + STEPS)
+    before = np.bincount(np.concatenate([b.item for b in whole[:every]]), minlength=pool.n_items)
+    hold(_equal(whole[every:], case.draw(pool, every + STEPS, first=1, drawn=before)), "the rest was another one")
+    return f"{STEPS} batches behind step {every}"
 
 
-def claim_different(batches: list[Batch]) -> None:
-    """q_lang != d_lang in every row."""
-    _hold(all((b.q_lang != b.d_lang).all() for b in batches), "a row has one language twice")
+CHEAP: tuple[Callable[[Case], str], ...] = (
+    declarations,
+    exact_number_of_batches,
+    exact_batch_size,
+    determinism,
+    global_random_state_untouched,
+    label_invariance,
+    pool_unchanged,
+)
+"""What a run holds every strategy to before it trains: fractions of a second."""
 
 
-def claim_one_pair(batches: list[Batch]) -> None:
-    """All rows of a batch share one language pair."""
-    _hold(all(_pairs(b) == 1 for b in batches), "a batch has several language pairs")
-
-
-def claim_mono_or_cross(batches: list[Batch]) -> None:
-    """Each batch is wholly in one language, or has two languages in every row."""
-    for b in batches:
-        same = b.q_lang == b.d_lang
-        _hold(
-            not same.any() or (bool(same.all()) and _pairs(b) == 1), "a batch is neither monolingual nor cross-lingual"
-        )
-
-
-def claim_uniform(batches: list[Batch]) -> None:
-    """On a fully parallel pool every language is the query's, and the passage's, equally often."""
-    expected = 1 / len(LANGS)
-    # five standard deviations, were the language drawn once per batch
-    slack = 5 * (expected * (1 - expected) / len(batches)) ** 0.5
-    for name, langs in (("query", [b.q_lang for b in batches]), ("passage", [b.d_lang for b in batches])):
-        share = np.bincount(np.concatenate(langs), minlength=len(LANGS)) / (len(langs) * SIZE)
-        worst = int(np.abs(share - expected).argmax())
-        _hold(
-            abs(share[worst] - expected) <= slack,
-            f"{LANGS[worst]} is the {name} language of {share[worst]:.0%} of rows",
-        )
-
-
-CLAIMS: dict[str, Callable[[list[Batch]], None]] = {
-    "same": claim_same,
-    "different": claim_different,
-    "one_pair": claim_one_pair,
-    "mono_or_cross": claim_mono_or_cross,
-    "uniform": claim_uniform,
-}
-
-CHECKS: tuple[Callable[[Strategy], str], ...] = (
+CHECKS: tuple[Callable[[Case], str], ...] = (
+    declarations,
     exact_number_of_batches,
     exact_batch_size,
     existing_rows_only,
@@ -232,16 +216,46 @@ CHECKS: tuple[Callable[[Strategy], str], ...] = (
 
 def check_strategy(strategy: Strategy) -> list[Result]:
     """Hold a strategy to the contract and to what it claims; whatever it raises becomes a result."""
-    results = [_result(check.__name__.replace("_", " "), partial(check, strategy)) for check in CHECKS]
-    return results + list(_claims(strategy))
+    try:
+        case = case_of(strategy)
+    except Exception as error:  # a plugin may raise anything
+        return [Result("declarations", False, f"{type(error).__name__}: {error}")]
+    checks = [*CHECKS, *([resumed_at_a_refresh] if _refreshes(case) else [])]
+    return [*(_checked(check, case) for check in checks), *_claims(case)]
 
 
-def _claims(strategy: Strategy) -> Iterator[Result]:
-    claims = tuple(strategy.claims)
+def require_sound(strategy: Strategy, langs: tuple[str, ...], sources: tuple[str, ...]) -> None:
+    """Hold a strategy to the cheap part of the contract, on made-up pools with the names of a real one.
+
+    Raises:
+        StrategyError: a property does not hold.
+    """
+    case = case_of(strategy, langs, sources)
+    for check in CHEAP:
+        result = _checked(check, case)
+        if not result.passed:
+            raise StrategyError(
+                f"{strategy!r} breaks the contract of a strategy, so it is not trained: {result.name}: "
+                f"{result.detail}. 'python -m bench check strategy' holds it to every property"
+            )
+
+
+def _refreshes(case: Case) -> bool:
+    every = case.strategy.refresh_every
+    return type(every) is int and 0 < every <= LONGEST
+
+
+def _checked(check: Callable[[Case], str], case: Case) -> Result:
+    return _result(check.__name__.replace("_", " "), partial(check, case))
+
+
+def _claims(case: Case) -> Iterator[Result]:
+    claims = tuple(case.strategy.claims)
+    pool = case.parallel()
     batches: list[Batch] = []
 
     def drawn() -> str:
-        batches.extend(draw(strategy, parallel_pool(), 400))
+        batches.extend(case.draw(pool, 400))
         return ""
 
     if claims and not (result := _result("claims", drawn)).passed:
@@ -252,12 +266,12 @@ def _claims(strategy: Strategy) -> Iterator[Result]:
         if check is None:
             yield Result(f"claim {name}", False, f"there is no such claim; there are {', '.join(CLAIMS)}")
             continue
-        yield _result(f"claim {name}", partial(_held, check, batches))
 
+        def held(check: Callable[..., None] = check) -> str:
+            check(case, pool, batches)
+            return (check.__doc__ or "").strip()
 
-def _held(claim: Callable[[list[Batch]], None], batches: list[Batch]) -> str:
-    claim(batches)
-    return (claim.__doc__ or "").strip()
+        yield _result(f"claim {name}", held)
 
 
 def _result(name: str, check: Callable[[], str]) -> Result:
@@ -269,24 +283,7 @@ def _result(name: str, check: Callable[[], str]) -> Result:
         return Result(name, False, f"{type(error).__name__}: {error}")
 
 
-def _hold(holds: bool, seen: str) -> None:
-    if not holds:
-        raise Broken(seen)
-
-
 def _equal(a: list[Batch], b: list[Batch]) -> bool:
     return len(a) == len(b) and all(
         np.array_equal(x, y) for left, right in zip(a, b, strict=True) for x, y in zip(left, right, strict=True)
     )
-
-
-def _pairs(batch: Batch) -> int:
-    return len(np.unique(np.stack([batch.q_lang, batch.d_lang]), axis=1).T)
-
-
-def _hashable(strategy: Strategy) -> bool:
-    try:
-        set(vars(strategy).values())
-    except TypeError:
-        return False
-    return True

@@ -9,7 +9,7 @@ import numpy as np
 from strategies.contract import Batch, Pool, Strategy, StrategyError, later
 from strategies.draws import Draws, check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import Weights, check_temperature, drawn_langs, language_weights
+from strategies.languages import Temperature, Weights, check_temperature, drawn_langs, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -18,12 +18,13 @@ class Cross(Strategy):
 
     Attributes:
         pairs: "row" draws an ordered language pair for each row, "batch" one for the whole batch.
-        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform, and
+            'unimax' too, as far as no language is passed over more than once.
         draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     pairs: str = "row"
-    language_temperature: float | None = None
+    language_temperature: Temperature = None
     draws: str = later("independent")
 
     def __post_init__(self) -> None:
@@ -41,7 +42,7 @@ class Cross(Strategy):
         """Yield ``steps`` cross-lingual batches."""
         item_rng, lang_rng = rng.spawn(2)
         items = ItemStream(pool, item_rng)
-        weights = language_weights(pool, self.language_temperature)
+        weights = language_weights(pool, self.language_temperature, batch_size * steps)
         require_cross(items, batch_size, weights, self.pairs)
         draws = draws_of(self.draws, pool, weights, lang_rng, steps=steps)
         for step in range(steps):

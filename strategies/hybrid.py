@@ -10,7 +10,7 @@ from strategies.contract import Batch, Pool, Strategy, StrategyError, later
 from strategies.cross import check_pairs, cross_batch, require_cross
 from strategies.draws import check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import check_temperature, language_weights
+from strategies.languages import Temperature, check_temperature, language_weights
 from strategies.mono import mono_batch, require_mono
 
 
@@ -21,13 +21,14 @@ class Hybrid(Strategy):
     Attributes:
         alpha: probability of a monolingual batch; the paper uses 0.5.
         pairs: "row" or "batch": how a cross-lingual batch draws its language pairs.
-        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform, and
+            'unimax' too, as far as no language is passed over more than once.
         draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     alpha: float = 0.5
     pairs: str = "row"
-    language_temperature: float | None = None
+    language_temperature: Temperature = None
     draws: str = later("independent")
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class Coin(Protocol):
         """How cross-lingual batches draw their pairs."""
 
     @property
-    def language_temperature(self) -> float | None:
+    def language_temperature(self) -> Temperature:
         """As in ``language_weights``."""
 
     @property
@@ -74,7 +75,7 @@ def coin_batches(
     """Batches of which each is monolingual with its share, else cross-lingual; both walk one item stream."""
     item_rng, lang_rng = rng.spawn(2)
     items = ItemStream(pool, item_rng)
-    weights = language_weights(pool, of.language_temperature)
+    weights = language_weights(pool, of.language_temperature, batch_size * len(shares))
     if any(share > 0 for share in shares):
         require_mono(items, batch_size, weights)
     if any(share < 1 for share in shares):

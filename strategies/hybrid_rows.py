@@ -9,7 +9,7 @@ from strategies.contract import Batch, Pool, Strategy, later
 from strategies.draws import check_draws, draws_of
 from strategies.hybrid import check_share
 from strategies.items import ItemStream
-from strategies.languages import check_temperature, language_weights
+from strategies.languages import Temperature, check_temperature, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -20,12 +20,13 @@ class HybridRows(Strategy):
 
     Attributes:
         alpha: probability of a monolingual row.
-        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform, and
+            'unimax' too, as far as no language is passed over more than once.
         draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
     alpha: float = 0.5
-    language_temperature: float | None = None
+    language_temperature: Temperature = None
     draws: str = later("independent")
 
     def __post_init__(self) -> None:
@@ -42,7 +43,7 @@ class HybridRows(Strategy):
         """Yield ``steps`` batches of both kinds of rows."""
         item_rng, lang_rng = rng.spawn(2)
         items = ItemStream(pool, item_rng)
-        weights = language_weights(pool, self.language_temperature)
+        weights = language_weights(pool, self.language_temperature, batch_size * steps)
         several = pool.has.sum(axis=1) >= 2
         draws = draws_of(self.draws, pool, weights, lang_rng, [self.alpha] * steps)
         for step in range(steps):

@@ -34,6 +34,8 @@ class ItemStream:
         self._pool = pool
         self._rng = rng
         self._order = rng.permutation(pool.n_items).astype(np.int32)
+        if pool.drawn is not None:
+            self._order = self._order[np.argsort(pool.drawn[self._order], kind="stable")]
         self._fresh = np.ones(pool.n_items, np.bool_)  # by place in the order
         self._cursor: dict[tuple[object, ...], int] = {}  # no place before it is both fresh and wanted
         self._group = _dense(pool.group)

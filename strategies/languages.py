@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,18 +12,33 @@ from strategies.contract import Ints, Pool, StrategyError
 Weights = NDArray[np.float64]
 
 
-def check_temperature(language_temperature: float | None) -> None:
+Temperature = float | str | None
+"""How languages are weighed: see ``language_weights``."""
+
+
+UNIMAX = re.compile(r"unimax(?::([1-9]\d{0,5}))?")
+
+
+def check_temperature(language_temperature: Temperature) -> None:
     """Refuse what is not a temperature."""
-    if language_temperature is not None and not language_temperature > 0:
+    if isinstance(language_temperature, str):
+        if not UNIMAX.fullmatch(language_temperature):
+            raise StrategyError(
+                "language_temperature is a number above 0, None for uniform, 'unimax', or 'unimax:N' for at most N "
+                f"passes over a language; got {language_temperature!r:.80}"
+            )
+    elif language_temperature is not None and not language_temperature > 0:
         raise StrategyError(
             f"language_temperature is a number above 0, or None for uniform; got {language_temperature}"
         )
 
 
-def language_weights(pool: Pool, language_temperature: float | None) -> Weights:
+def language_weights(pool: Pool, language_temperature: Temperature, rows: int = 0) -> Weights:
     """Probability of each language, (n_langs,): proportional to its items to the power 1 / temperature.
 
     None is uniform, 1 is proportional to size; between them lies the smoothing of arXiv 1907.05019, section 3.2.
+    ``unimax`` (arXiv 2304.09151, algorithm 1) is uniform as far as no language is passed over more than once in the
+    ``rows`` of a training (``unimax:N``: N times); what a small language leaves is shared by the others.
     A language without items has probability 0.
 
     Raises:
@@ -30,14 +47,28 @@ def language_weights(pool: Pool, language_temperature: float | None) -> Weights:
     size = pool.has.sum(axis=0).astype(np.float64)
     if not size.any():
         raise StrategyError("a pool has at least one item in one language; this one has none")
-    power = 0.0 if language_temperature is None else 1.0 / language_temperature
-    weight = np.where(size > 0, (size / size.max()) ** power, 0.0)
+    if isinstance(language_temperature, str):
+        passes = UNIMAX.fullmatch(language_temperature)
+        weight = _unimax(size, rows, int(passes[1] or 1) if passes else 1)
+    else:
+        power = 0.0 if language_temperature is None else 1.0 / language_temperature
+        weight = np.where(size > 0, (size / size.max()) ** power, 0.0)
     if (weight[size > 0] == 0).any():
         raise StrategyError(
             f"language_temperature {language_temperature} never draws the rarest language; take a larger one"
         )
     probability: Weights = weight / weight.sum()
     return probability
+
+
+def _unimax(size: Weights, rows: int, passes: int) -> Weights:
+    """Rows of each language, (n_langs,), smallest first: an equal share of what is left, but at most ``passes``."""
+    weight, left = np.zeros(len(size)), float(max(rows, 1))
+    order = [i for i in np.argsort(size, kind="stable").tolist() if size[i] > 0]
+    for done, i in enumerate(order):
+        weight[i] = min(left / (len(order) - done), size[i] * passes)
+        left -= weight[i]
+    return weight
 
 
 def drawn_langs(weights: Weights) -> list[int]:

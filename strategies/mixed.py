@@ -8,7 +8,7 @@ import numpy as np
 from strategies.contract import Batch, Pool, Strategy, later
 from strategies.draws import check_draws, draws_of
 from strategies.items import ItemStream
-from strategies.languages import check_temperature, language_weights
+from strategies.languages import Temperature, check_temperature, language_weights
 
 
 @dataclass(frozen=True, repr=False)
@@ -18,11 +18,12 @@ class Mixed(Strategy):
     A negative control: most in-batch negatives can be told from the positive by their language alone.
 
     Attributes:
-        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform.
+        language_temperature: languages are drawn in proportion to size to the power 1/T; None is uniform, and
+            'unimax' too, as far as no language is passed over more than once.
         draws: "independent", or "balanced": in shuffled rounds, so that every training has its exact shares.
     """
 
-    language_temperature: float | None = None
+    language_temperature: Temperature = None
     draws: str = later("independent")
 
     def __post_init__(self) -> None:
@@ -38,7 +39,7 @@ class Mixed(Strategy):
         """Yield ``steps`` batches of mixed languages."""
         item_rng, lang_rng = rng.spawn(2)
         items = ItemStream(pool, item_rng)
-        weights = language_weights(pool, self.language_temperature)
+        weights = language_weights(pool, self.language_temperature, batch_size * steps)
         draws = draws_of(self.draws, pool, weights, lang_rng, steps=steps)
         for step in range(steps):
             item = items.take(batch_size)

@@ -87,6 +87,7 @@ class TrainSet:
         group: one number per item; items of one group share a passage or are translations of each other.
         negative: hard negatives, language -> one tuple of passages per item; languages without any may be missing.
         noticed: what was repaired or left out in reading.
+        number: of each item among those that the source gave; [] where all of them are here, in that order.
     """
 
     langs: tuple[str, ...]
@@ -95,6 +96,7 @@ class TrainSet:
     group: list[int]
     negative: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
     noticed: tuple[Noticed, ...] = ()
+    number: list[int] = field(default_factory=list)
 
 
 PLACES = ("name", "folder", "paths", "called", "main", "note", "about", "version", "licence", "citation")

@@ -102,7 +102,7 @@ def load_training(
         shared = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
         sets = [without(train, items) for train, items in zip(sets, shared, strict=True)]
     offered = sorted({lang for train in sets for lang in train.langs})
-    data = combine(sets, plan.settings.languages or offered, plan.settings.train_weights)
+    data = combine(sets, plan.settings.languages or offered, plan.settings.train_weights, [s.name for s in sources])
     shared_with = tuple(o.summary() for o in overlaps)
     data = dataclasses.replace(data, overlaps=shared_with, held_out=validated, noticed=noticed)
     counts = data.pool.has.sum(axis=0).tolist()

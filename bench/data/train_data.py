@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bench import randomness
 from bench.errors import BenchError
 from bench.plan.derived import LEAST, PARALLEL_TEXTS
-from strategies.contract import Batch, Pool
+from strategies.contract import Batch, Ids, Pool
 from tasks import TrainSet
 from tasks.contract import EvalSet, Noticed
 from tasks.groups import joined
@@ -27,6 +27,7 @@ def without(train: TrainSet, items: Collection[int]) -> TrainSet:
         passage={lang: [column[i] for i in kept] for lang, column in train.passage.items()},
         group=[train.group[i] for i in kept],
         negative={lang: [column[i] for i in kept] for lang, column in train.negative.items()},
+        number=[train.number[i] for i in kept] if train.number else kept,
     )
 
 
@@ -66,13 +67,15 @@ def _rows(texts: dict[str, list[str | None]], langs: tuple[str, ...], item: np.n
     return [text for text in rows if text is not None]
 
 
-def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = ()) -> TrainData:
+def combine(
+    sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = (), names: Sequence[str] = ()
+) -> TrainData:
     """One pool of all items of ``sets`` in ``languages`` (all that they have, where none is given).
 
     Items and languages left with nothing drop out.
 
     With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
-    share a group, so they never meet in a batch. Groups are those of ``linked_groups``.
+    share a group, so they never meet in a batch. Groups are those of ``linked_groups``. ``names`` are the sources'.
     """
     offered = {lang for s in sets for lang in s.langs}
     langs = tuple(lang for lang in languages or sorted(offered) if lang in offered)
@@ -90,9 +93,11 @@ def combine(sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequenc
                 negative[lang] += s.negative.get(lang) or [()] * len(s.group)
     has = np.array([[t is not None for t in query[lang]] for lang in langs]).T
     source = np.repeat(np.arange(len(sets)), [len(s.group) for s in sets])
-    data = _drop_empty(
-        TrainData(Pool(langs, has, np.concatenate(linked_groups(sets)), source), query, passage, negative)
-    )
+    number = np.concatenate([np.asarray(s.number or range(len(s.group)), np.int64) for s in sets])
+    named = tuple(names)
+    ids = Ids(named, source, number) if named else ()
+    pool = Pool(langs, has, np.concatenate(linked_groups(sets)), source, named, ids)
+    data = _drop_empty(TrainData(pool, query, passage, negative))
     return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
 
 
@@ -155,9 +160,8 @@ def _select(data: TrainData, items: NDArray[np.int64], langs: tuple[str, ...]) -
     query = {lang: [data.query[lang][i] for i in items] for lang in langs}
     passage = {lang: [data.passage[lang][i] for i in items] for lang in langs}
     columns = np.array([pool.langs.index(lang) for lang in langs], np.int64)
-    has = np.ascontiguousarray(pool.has[np.ix_(items, columns)])
     negative = {lang: [data.negative[lang][i] for i in items] for lang in langs if lang in data.negative}
-    return TrainData(Pool(langs, has, pool.group[items], pool.source[items]), query, passage, negative)
+    return TrainData(pool.part(items, columns), query, passage, negative)
 
 
 def parallel_passages(data: TrainData, source: str) -> dict[str, tuple[list[str], list[str]]]:

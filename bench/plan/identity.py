@@ -154,12 +154,13 @@ def canonical_arguments(make: Callable[..., object], given: Mapping[str, object]
     """Arguments of the types that a class or function asks for: ``alpha=1`` and ``alpha=1.0`` are one thing."""
     while isinstance(make, partial):
         make = make.func
-    hints = _hints(make)
+    hints = hints_of(make)
     defaults = {name: parameter.default for name, parameter in inspect.signature(make).parameters.items()}
     return {name: _form(value, hints.get(name, type(defaults.get(name)))) for name, value in given.items()}
 
 
-def _hints(make: Callable[..., object]) -> dict[str, object]:
+def hints_of(make: Callable[..., object]) -> dict[str, object]:
+    """What a class or function asks its parameters to be, by their names; {} where that cannot be said."""
     try:
         return typing.get_type_hints(make)
     except (NameError, TypeError, AttributeError, SyntaxError):  # names that stand under TYPE_CHECKING alone

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
@@ -17,9 +19,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 from bench.errors import EXPECTED, BenchError, did_you_mean
 from bench.plan.derived import DERIVED, Derived, Recipe, Untrained
-from bench.plan.identity import canonical_arguments
+from bench.plan.identity import canonical_arguments, hints_of
 from bench.store.json_files import hash8
-from strategies import STRATEGIES, Strategy
+from strategies import PARTS, STRATEGIES, Part, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
 from tasks.files import is_file, is_folder
 from tasks.parallel_jsonl import from_path
@@ -192,7 +194,7 @@ def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
     name = written.name
     with _in_one_line(text):
         make = _find(name, kind, plugins)
-    arguments = _literals(written.arguments, kind.word, text)
+    arguments = _arguments(written.arguments, make, kind.word, text, plugins)
     known = list(inspect.signature(make).parameters)
     for parameter in arguments:
         if parameter not in known:
@@ -207,7 +209,54 @@ def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
         raise BenchError(f"{text}: {type(error).__name__}: {error}") from None
     if not isinstance(made, kind.base):
         raise BenchError(f"{name}: a {kind.word} plugin makes a {kind.base.__name__}; got {type(made).__name__}")
+    if isinstance(made, Strategy | Part) and not dataclasses.is_dataclass(made):
+        raise BenchError(
+            f"{name}: a {kind.word} is a frozen dataclass, whose fields are its parameters and whose repr names its "
+            "results; write @dataclass(frozen=True) above the class"
+        )
     return made
+
+
+def _arguments(written: str, make: Callable[..., object], kind: str, text: str, plugins: bool) -> dict[str, object]:
+    """The arguments of an expression: plain values, and strategies or parts of a pool where those are asked for.
+
+    A class says in ``positional`` which parameters may come without their names, as in ``within(source, hybrid())``.
+    """
+    hints = hints_of(make).items()
+    nested = {name: kind for name, hint in hints for kind in (Part, Strategy) if _takes(hint, kind)}
+    places = getattr(make, "positional", ())
+    if not nested and not places:
+        return _literals(written, kind, text)
+    given: dict[str, object] = {}
+    plain: list[str] = []
+    for i, part in enumerate(split(written)):
+        name, sign, value = part.partition("=") if _PARAMETER.match(part) else ("", "", part)
+        if not sign and (i >= len(places) or plain or len(given) < i):
+            raise BenchError(f"{_rule_of(kind, places)}; got {text!r:.200}")
+        name = name.strip() if sign else places[i]
+        if name in given:
+            raise BenchError(f"{text!r:.200} gives {name} twice")
+        if name in nested:
+            given[name] = _nested(value.strip(), nested[name], plugins)
+        elif sign:
+            plain.append(part)
+        else:
+            given |= _literals(f"{name}={value}", kind, text)
+    more = _literals(", ".join(plain), kind, text)
+    if given.keys() & more.keys():
+        raise BenchError(f"{text!r:.200} gives {min(given.keys() & more.keys())} twice")
+    return given | more
+
+
+def _takes(hint: object, kind: type) -> bool:
+    return any(inspect.isclass(one) and issubclass(one, kind) for one in (hint, *typing.get_args(hint)))
+
+
+def _nested(text: str, kind: type[Part] | type[Strategy], plugins: bool) -> Strategy | Part:
+    """What stands in the brackets of a strategy: a part of the pool, or another strategy."""
+    if issubclass(kind, Part):
+        return _build(text, _Kind("part", PARTS, {}, "bench.parts", Part), plugins)
+    return strategy(text, plugins)
 
 
 def _find(name: str, kind: _Kind[T], plugins: bool) -> Callable[..., T]:
@@ -278,7 +327,7 @@ def _class_of(module: ModuleType, attribute: str, where: str, kind: _Kind[T]) ->
 
 
 def _literals(arguments: str, kind: str, text: str) -> dict[str, object]:
-    rule = f"parameters of a {kind} are name=value with plain values (numbers, 'text', None, True)"
+    rule = _rule_of(kind)
     try:
         call = ast.parse(f"f({arguments})", mode="eval").body
         if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
@@ -288,6 +337,11 @@ def _literals(arguments: str, kind: str, text: str) -> dict[str, object]:
         raise
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         raise BenchError(f"{rule}; got {text!r:.200}") from None
+
+
+def _rule_of(kind: str, places: Sequence[str] = ()) -> str:
+    without = f"; {' and '.join(places)} may come first, without the name" if places else ""
+    return f"parameters of a {kind} are name=value with plain values (numbers, 'text', None, True){without}"
 
 
 def _failed(error: BaseException) -> str:

@@ -12,10 +12,28 @@ from strategies.english import English
 from strategies.hybrid import Hybrid
 from strategies.hybrid_rows import HybridRows
 from strategies.mono import Mono
+from strategies.neighbours import Neighbours
+from strategies.parts import Cluster, Script, Source
 from strategies.round_robin import RoundRobin
+from strategies.stages import Stages
+from strategies.within import Within
+
+MADE_OF_OTHERS: list[Strategy] = [
+    Within(),
+    Within(Script(), Mono()),
+    Within(Cluster(16), Hybrid()),
+    Within(Source(), Cross(pairs="batch"), temperature=None),
+    Neighbours(),
+    Neighbours(4, Cross(), skip=2, refresh_every=50),
+    Within(Cluster(8), Neighbours(4, Mono())),
+    Stages(),
+    Stages(Within(), Cross(), at=0.3),
+]
 
 VARIANTS: list[Strategy] = [
-    *(cls() for cls in STRATEGIES.values()),
+    *(cls() for cls in STRATEGIES.values() if cls not in {type(s) for s in MADE_OF_OTHERS}),
+    Mono(language_temperature="unimax"),
+    Cross(language_temperature="unimax:3"),
     Cross(pairs="batch"),
     Hybrid(alpha=0.3, pairs="batch"),
     Mono(language_temperature=2.0),
@@ -29,7 +47,7 @@ def draw(strategy: Strategy, pool: Pool, steps: int, size: int = 16, seed: int =
     return list(strategy.batches(pool, size, steps, np.random.default_rng(seed)))
 
 
-@pytest.mark.parametrize("strategy", VARIANTS, ids=repr)
+@pytest.mark.parametrize("strategy", [*VARIANTS, *MADE_OF_OTHERS], ids=repr)
 def test_passes_the_contract_suite(strategy: Strategy) -> None:
     assert [r for r in check_strategy(strategy) if not r.passed] == []
 
