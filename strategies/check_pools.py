@@ -44,7 +44,8 @@ def _ids(sources: tuple[str, ...], source: Ints) -> Ids:
 def drawn_vectors(pool: Pool, window: int = 0) -> Vectors:
     """Unit vectors (n_items, DIMENSIONS) around a few centres, other ones for every window; a group lies together."""
     rng = np.random.default_rng((17, window))
-    number = np.unique(pool.group, return_inverse=True)[1]
+    _, first, of = np.unique(pool.group, return_index=True, return_inverse=True)
+    number = np.argsort(np.argsort(first))[of]  # in the order of first items, whatever the groups' numbers are
     centre = rng.standard_normal((TOPICS, DIMENSIONS))[rng.integers(TOPICS, size=number.max(initial=0) + 1)]
     of_group = centre + 0.7 * rng.standard_normal(centre.shape)
     vectors = of_group[number] + 0.1 * rng.standard_normal((pool.n_items, DIMENSIONS))

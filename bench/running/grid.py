@@ -72,6 +72,11 @@ class Grid(NamedTuple):
         """Of what is trained, in order."""
         return list(dict.fromkeys(job.seed for job in self.jobs if job.trained))
 
+    def needs(self) -> tuple[str, ...]:
+        """What its strategies are handed, those of merged cells too."""
+        every = [part.strategy for job in self.jobs for part in (job, *job.parents)]
+        return tuple(dict.fromkeys(name for strategy in every if strategy is not None for name in strategy.needs))
+
     def left(self, job: Job) -> Left | None:
         """What is left to do of a cell; None where it is finished."""
         tasks = missing(job, self.folder, self.tasks, self.plan, self.contents)

@@ -145,6 +145,7 @@ def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     identity: dict[str, object] = {"schema": cells.SCHEMA, "strategy": repr(strategy), "settings": settings}
     code = code_of(strategy)
     identity |= {"code": code} if code else {}
+    identity |= {"handed": _handed(strategy, plan, of)} if strategy.needs else {}
     return Job(repr(strategy), strategy, seed, plan.settings, identity, of.sources, of.model)
 
 
@@ -154,6 +155,16 @@ def _contents(sources: Mapping[str, object]) -> dict[str, object]:
         name: {key: value for key, value in about.items() if key != ORIGIN} if isinstance(about, dict) else about
         for name, about in sources.items()
     }
+
+
+def _handed(strategy: Strategy, plan: Plan, of: Made) -> dict[str, str]:
+    """Name -> digest of all that decides what a strategy is handed, up to rounding; their bits stand in config.json."""
+    from bench.encoding.handed import EDITION
+
+    s = plan.settings
+    texts = [_contents(of.sources), s.languages, s.train_weights, s.hold_out, of.dropped_for]
+    how = [s.query_length, s.passage_length, s.query_prompt, s.passage_prompt, s.precision, accelerator.identity()]
+    return {name: json_files.hash64([EDITION, name, of.model["files"], texts, how]) for name in sorted(strategy.needs)}
 
 
 def _order_of(sources: Mapping[str, object]) -> dict[str, object]:
@@ -188,6 +199,7 @@ class Request(NamedTuple):
         say: prints a line of progress.
         require_held: refuses to go on where another process took the cell over.
         protocol: digest of the protocol that the experiment is judged by.
+        needs: what any strategy of the plan is handed: the batches of all are then audited with it.
     """
 
     plan: Plan
@@ -196,6 +208,7 @@ class Request(NamedTuple):
     say: Callable[[str], None]
     require_held: Callable[[], None] = lambda: None
     protocol: str = ""
+    needs: tuple[str, ...] = ()
 
 
 def config_of(

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench import accelerator, processes
-from bench.data.batches import Audit, schedule
+from bench.data.batches import Audit, Refresh, schedule, stacked
 from bench.data.train_data import TrainData
+from bench.encoding.handed import Handed, hand
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
 from bench.running.jobs import Job, Request, computed_with, config_of
 from bench.running.stored import described, encoder_of, offsets_of, ranker_of
 from bench.store import cells, checkpoints, json_files
-from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, STEPS, VALIDATION
+from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, SCHEDULE, STEPS, VALIDATION
 from bench.store.checkpoints import Checkpoint
 from bench.store.writing import written_aside
 from bench.training.cost import Clock
@@ -88,10 +89,16 @@ def _trained(job: Job, strategy: Strategy, path: Path, data: TrainData | None, r
         encoder = load_to_train(job.settings, job.seed)
     if processes.is_first():
         _tell(encoder, job, request)
+    handed = None
+    if needs := {*strategy.needs, *request.needs}:
+        with clock.running("hand"):
+            handed = hand(encoder, data, tuple(needs), computed_with())
+        data = dataclasses.replace(data, pool=handed.pool)
+    of = Training(encoder, job, strategy, data, request, handed)
     kept = checkpoints.folder_of(path)
-    found = processes.agreed(lambda: _found(job, kept, request))
+    found = processes.agreed(lambda: _found(of, kept))
     with _written_by_first(path, request) as folder:
-        _train(Training(encoder, job, strategy, data, request), folder, found, clock)
+        _train(of, folder, found, clock)
     if processes.is_first():
         checkpoints.discard(kept)
     return encoder, encoder.weights_hash()
@@ -105,10 +112,17 @@ class Training(NamedTuple):
     strategy: Strategy
     data: TrainData
     request: Request
+    handed: Handed | None = None
+
+    def needed(self) -> dict[str, str]:
+        """Digests of what the strategy was handed because it needs it."""
+        digests = self.handed.digests if self.handed else {}
+        return {name: digests[name] for name in sorted(self.strategy.needs)}
 
 
-def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
+def _found(of: Training, kept: Path) -> Checkpoint | None:
     """The checkpoint to go on from; where none is asked for, what is there is discarded."""
+    job, request = of.job, of.request
     if request.resume and accelerator.is_cuda() and not request.plan.deterministic:
         raise BenchError("--resume gives the same bits or nothing, and on a GPU that takes --deterministic; add it")
     if not request.resume:
@@ -116,7 +130,7 @@ def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
             request.say(f"{job.name}: the checkpoint of an unfinished run is discarded (--resume goes on from it)")
             checkpoints.discard(kept)
         return None
-    found = checkpoints.find(kept, _owner(job))
+    found = checkpoints.find(kept, _owner(of))
     begin = (
         f"goes on after step {found.step} of {job.settings.steps}" if found else "no checkpoint, from the first step"
     )
@@ -124,10 +138,11 @@ def _found(job: Job, kept: Path, request: Request) -> Checkpoint | None:
     return found
 
 
-def _owner(job: Job) -> dict[str, object]:
+def _owner(of: Training) -> dict[str, object]:
     """What a checkpoint and the run that resumes it have in common, or the bits would differ."""
-    identity = json_files.hash64([job.identity, job.seed])
-    return {"cell": job.name, "identity": identity, "processes": processes.count(), **computed_with()}
+    identity = json_files.hash64([of.job.identity, of.job.seed])
+    handed = {"handed": of.needed()} if of.strategy.needs else {}
+    return {"cell": of.job.name, "identity": identity, "processes": processes.count(), **handed, **computed_with()}
 
 
 @contextmanager
@@ -160,21 +175,28 @@ def _train(of: Training, folder: Path, found: Checkpoint | None, clock: Clock) -
     job, settings, request, pool = of.job, of.job.settings, of.request, of.data.pool
     audit = Audit(pool.langs)
     kept, every = checkpoints.folder_of(folder.with_name(job.name)), request.plan.checkpoint_every
-    keeper = Keeper(kept, every, _owner(job), folder / STEPS, audit, found, request.require_held)
+    refresh = Refresh() if of.strategy.refresh_every else None
+    keeper = Keeper(kept, every, _owner(of), folder / STEPS, audit, found, request.require_held, refresh)
     validator = None
     if settings.validate_every:
         best = settings.select == "best"
         validator = Validator(of.data.held_out, settings.validate_every, best, folder / VALIDATION)
     if processes.is_first():
-        json_files.write_json(folder / CONFIG, config_of(job, request, of.data) | {"resumed_at": keeper.resumed_at})
+        made = {"resumed_at": keeper.resumed_at} | ({"handed": of.handed.digests} if of.handed else {})
+        json_files.write_json(folder / CONFIG, config_of(job, request, of.data) | made)
     with _logged(job, request, folder, found) as log, clock.running("train"), _read_early(of) as early:
-        batches = schedule(of.strategy, pool, settings.batch_size, settings.steps, job.seed, audit, early)
-        train(of.encoder, of.data, batches, settings, job.seed, Hooks(log, keeper, validator))
+        batches = schedule(of.strategy, pool, settings.batch_size, settings.steps, job.seed, audit, early, refresh)
+        train(of.encoder, of.data, batches, settings, job.seed, Hooks(log, keeper, validator, refresh))
     if processes.is_first():
         json_files.write_json(folder / BATCHES, audit.summary())
+        if refresh:
+            from safetensors.numpy import save_file
+
+            save_file({"batches": stacked(refresh.batches)}, folder / SCHEDULE)
         with clock.running("save"):
             save(of.encoder, folder / MODEL, settings.trust_remote_code)
-        json_files.write_json(folder / COST, {"seconds": clock.seconds, "flops": FORMULA})
+        made_in = {f"{name}, when made": s for name, s in (of.handed.seconds if of.handed else {}).items()}
+        json_files.write_json(folder / COST, {"seconds": clock.seconds | made_in, "flops": FORMULA})
 
 
 @contextmanager

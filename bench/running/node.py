@@ -135,7 +135,7 @@ def _run(spec: Spec, grid: Grid, job: Job, loaded: Loaded, held: locks.Lock | No
         return Outcome("elsewhere")
     set_up(spec.plan)
     clear_unfinished(grid.folder / job.name)
-    request = Request(spec.plan, spec.command, spec.resume, _say, protocol=spec.protocol)
+    request = Request(spec.plan, spec.command, spec.resume, _say, protocol=spec.protocol, needs=grid.needs())
     if held is not None:
         request = request._replace(require_held=held.require_held)
     run_job(grid, job, left, loaded, request)

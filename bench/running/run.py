@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import os
 import shutil
@@ -20,11 +21,12 @@ from bench.plan.protocol import digest_of, keep_protocol, require_in_order, requ
 from bench.plan.settings import Plan
 from bench.running.cell import run_cell
 from bench.running.grid import Grid, changed
-from bench.running.jobs import Job, Left, Request
+from bench.running.jobs import Job, Left, Request, computed_with
 from bench.store import checkpoints, locks
 from bench.store.cells import DONE, PROTOCOL
 from bench.store.locks import Lock, Owner, Watch
 from bench.store.writing import clear_unfinished, require_no_link, require_no_links, require_writable
+from strategies.check import require_sound
 
 
 class Claims:
@@ -130,7 +132,8 @@ def run_grid(
         loaded = Loaded(grid, say)
         loaded.require_fit([job for job in grid.jobs if job.name in todo], todo)
         protocol = processes.agreed(lambda: _fixed(grid, loaded, say))
-        ran = (engine or run_here)(grid, todo, loaded, Request(grid.plan, command, resume, say, protocol=protocol))
+        request = Request(grid.plan, command, resume, say, protocol=protocol, needs=grid.needs())
+        ran = (engine or run_here)(grid, todo, loaded, request)
     if processes.is_first():
         locks.tidy(grid.folder)
     if not stay:
@@ -246,15 +249,34 @@ class Loaded:
 
 
 def try_first_batch(jobs: Sequence[Job], data: TrainData) -> None:
-    """Draw one batch of every strategy, so that a pool too small for one is refused before any work."""
+    """Hold every strategy to its contract and draw one batch of it, so that what cannot train is refused before any.
+
+    Raises:
+        StrategyError: a strategy breaks its contract.
+        BenchError: the pool is too small for one.
+    """
+    drawn: set[str] = set()
     for job in (part for whole in jobs for part in (whole, *whole.parents)):
-        if job.strategy is not None:
-            batches = schedule(job.strategy, data.pool, job.settings.batch_size, 1, job.seed, Audit(data.pool.langs))
-            next(batches)
+        if job.strategy is not None and repr(job.strategy) not in drawn:
+            drawn.add(repr(job.strategy))
+            require_sound(job.strategy, data.pool.langs, data.pool.source_names)
+            pool = handed_to(job, data).pool
+            next(schedule(job.strategy, pool, job.settings.batch_size, 1, job.seed, Audit(pool.langs)))
         if isinstance(job.derived, Shift):
             from bench.data.train_data import parallel_passages
 
             parallel_passages(data, job.derived.source)
+
+
+def handed_to(job: Job, data: TrainData) -> TrainData:
+    """The items with what the strategy of a cell needs to know of them."""
+    if job.strategy is None or not job.strategy.needs:
+        return data
+    from bench.encoding.handed import hand
+    from bench.models.loading import load_to_train
+
+    encoder = load_to_train(job.settings, job.seed)
+    return dataclasses.replace(data, pool=hand(encoder, data, job.strategy.needs, computed_with()).pool)
 
 
 def set_up(plan: Plan) -> None:

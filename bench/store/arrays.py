@@ -26,7 +26,7 @@ from bench.store.writing import clear_unfinished, sync, told_in_one_line, writte
 Array = NDArray[Any]
 
 
-TYPES = {"F32": np.float32, "F16": np.float16, "U8": np.uint8}
+TYPES = {"F32": np.float32, "F16": np.float16, "U8": np.uint8, "I64": np.int64}
 """What is kept, by safetensors' names."""
 
 

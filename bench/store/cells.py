@@ -31,6 +31,10 @@ BATCHES = "batches.json"
 """In a cell's folder: the audit of the batches that it was trained on."""
 
 
+SCHEDULE = "batches.safetensors"
+"""In a cell's folder: the batches themselves, of a strategy that followed the model, so that nothing else has them."""
+
+
 COST = "cost.json"
 """In a cell's folder: seconds of loading, training and saving, and the formula behind the operations."""
 

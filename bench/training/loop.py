@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from bench import accelerator, randomness
+from bench.data.batches import Refresh
 from bench.data.negatives import Drawn, Negatives
 from bench.data.train_data import TrainData
 from bench.encoding.encoder import Encoder
+from bench.encoding.handed import followed
 from bench.errors import BenchError
 from bench.models.parity import require_usable
 from bench.plan.settings import Settings
@@ -27,7 +29,7 @@ from bench.training.loss import info_nce
 from bench.training.optimizer import Optimizers
 from bench.training.resume import Keeper, Parts
 from bench.training.validation import Validator
-from strategies.contract import Batch
+from strategies.contract import Batch, Vectors
 
 
 class Step(NamedTuple):
@@ -63,11 +65,13 @@ class Hooks(NamedTuple):
         log: called once a step.
         keeper: stores checkpoints, and resumes.
         validator: scores in the first process; where it keeps the best weights, those are what training ends with.
+        refresh: of a strategy that follows the model; what it draws is what ``batches`` gives.
     """
 
     log: Callable[[Step], None]
     keeper: Keeper | None = None
     validator: Validator | None = None
+    refresh: Refresh | None = None
 
 
 def train(
@@ -88,6 +92,8 @@ def train(
     flops = count(encoder)
     devices.place(encoder)
     parts = _parts(encoder, settings, devices, hooks.validator)
+    if hooks.refresh:
+        hooks.refresh.follow(partial(_followed, encoder, data, parts))
     first = hooks.keeper.restore(parts, batches) if hooks.keeper else 0
     updates = Updates(encoder, data, settings, seed, devices, parts)
     for step, batch in enumerate(batches, start=first):
@@ -105,12 +111,20 @@ def train(
         _require_usable(encoder, settings)
 
 
+def _followed(encoder: Encoder, data: TrainData, parts: Parts) -> Vectors:
+    """The items' vectors by the weights as they are."""
+    parts.optimizer.settle()
+    return followed(encoder, data)
+
+
 def _require_plain(settings: Settings, hooks: Hooks) -> None:
     """Refuse what is not done to weights that FSDP has sharded."""
     if hooks.keeper and hooks.keeper.needed:
         raise BenchError("weights sharded by FSDP are not checkpointed; leave --checkpoint-every and --resume out")
     if settings.lora:
         raise BenchError("weights sharded by FSDP are trained as they are; leave --lora out")
+    if hooks.refresh:
+        raise BenchError("weights sharded by FSDP do not encode while they train; leave refresh_every out")
     if hooks.validator:
         raise BenchError("weights sharded by FSDP are not validated; leave --validate-every out")
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, distributed
 from torch.optim.lr_scheduler import LRScheduler
 
 from bench import processes
-from bench.data.batches import Audit
+from bench.data.batches import Audit, Refresh
 from bench.errors import BenchError, told
 from bench.randomness import random_states, set_random_states
 from bench.store import checkpoints
@@ -75,14 +76,15 @@ class Keeper:
         audit: of the batches drawn so far.
         found: what to go on from.
         require_held: refuses to store one where another process took the cell over.
+        refresh: of a strategy that follows the model.
     """
 
     def __init__(
         self, folder: Path, every: int, owner: dict[str, object], log: Path, audit: Audit, found: Checkpoint | None,
-        require_held: Callable[[], None] = lambda: None,
+        require_held: Callable[[], None] = lambda: None, refresh: Refresh | None = None,
     ) -> None:  # fmt: skip
         self._folder, self._every, self._owner, self._log, self._audit = folder, every, owner, log, audit
-        self._found, self._require_held = found, require_held
+        self._found, self._require_held, self._refresh = found, require_held, refresh
 
     @property
     def needed(self) -> bool:
@@ -105,6 +107,9 @@ class Keeper:
         if self._found is None:
             return 0
         state, path = self._found.state, self._found.path
+        if self._refresh:
+            with whole(self._found):
+                self._refresh.restore({name: t.numpy() for name, t in self._found.tensors("refresh").items()})
         for _ in range(self._found.step):
             next(batches)
         if self._audit.summary()["sha256"] != state.batches_sha256:
@@ -145,6 +150,9 @@ class Keeper:
         tables = {"model": parts.model.state_dict(), "training": tensors, "random": random}
         if parts.validator:
             state["validation"], tables["best"] = parts.validator.state()
+        if self._refresh:
+            arrays = self._refresh.state().items()
+            tables["refresh"] = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays}
         self._require_held()
         checkpoints.write(self._folder, done, state, tables, self._log)
 

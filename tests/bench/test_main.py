@@ -16,7 +16,9 @@ SCRIPT = "import sys\nfrom bench.__main__ import main\nsys.exit(main())\n"
 """What an installed command is."""
 
 MINE = """
+from dataclasses import dataclass
 from strategies import Strategy
+@dataclass(frozen=True)
 class Mine(Strategy):
     def batches(self, pool, batch_size, steps, rng):
         return iter(())

@@ -18,6 +18,7 @@ from strategies import Batch, ItemStream, Strategy
 
 @dataclass(frozen=True, repr=False)
 class Turns(Strategy):
+    reads = ("langs",)
     lang: str = "en"
     def batches(self, pool, batch_size, steps, rng):
         items = ItemStream(pool, rng.spawn(1)[0])
