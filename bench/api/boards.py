@@ -155,7 +155,10 @@ def _latex_table(name: str, board: Board, columns: Sequence[str]) -> str:
     bold = [best(board.of, board.rows, column) for column in columns_shown(board.rows, columns)]
     lines = [list[str]() for _ in cells]
     for i, row in enumerate(cells):
-        lines[i] = [escaped(cell) for cell in row[:3]]
+        lines[i] = [
+            row[0].replace("-", "--") if board.rows[i].rank else "",
+            *map(escaped, row[1:3]),
+        ]  # seeds say why there is no rank
         for j, cell in enumerate(row[3:]):
             number, plus, spread = escaped(cell).partition(" ± ")
             number = f"\\textbf{{{number}}}" if number and bold[j][i] else number
@@ -167,12 +170,22 @@ def _latex_table(name: str, board: Board, columns: Sequence[str]) -> str:
     )
     label = re.sub(r"[^A-Za-z0-9]+", "-", f"{name}-{board.of.name}").strip("-")
     return "\n".join([
-        r"\begin{table}", r"\centering", f"\\caption{{{caption}}}", f"\\label{{tab:{label}}}",
+        r"\begin{table}", r"\centering", r"\small", r"\setlength{\tabcolsep}{3.5pt}",
+        f"\\caption{{{caption}}}", f"\\label{{tab:{label}}}", r"\vspace{4pt}",
         f"\\begin{{tabular}}{{rl{'r' * (len(header) - 2)}}}", r"\toprule",
-        f"{' & '.join(map(escaped, header))} \\\\", r"\midrule",
+        f"{' & '.join(map(_stacked, header))} \\\\", r"\midrule",
         *(f"{' & '.join(line)} \\\\" for line in lines),
         r"\bottomrule", r"\end{tabular}", r"\end{table}",
     ])  # fmt: skip
+
+
+def _stacked(title: str) -> str:
+    """A column's title, on two lines where it has more than two words."""
+    words = escaped(title).split(" ")
+    if len(words) < 3:
+        return " ".join(words)
+    half = (len(words) + 1) // 2
+    return f"\\shortstack[r]{{{' '.join(words[:half])}\\\\{' '.join(words[half:])}}}"
 
 
 SIGNS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",

@@ -69,11 +69,11 @@ def run(
     """
     given, objects = given_of(strategies, seeds, train, task, {"model": model, **options})
     chosen = presets.chosen(preset, given.get("model"), given.get("train"))
-    plan = require_strategies(presets.load_plan(chosen, given))
+    plan, told = require_strategies(presets.load_plan(chosen, given)), say or tell
+    for line in presets.otherwise(chosen, plan, given):
+        told(line)
     asked = {"seeds": seeds, "task": task, "train": train, "model": model, "preset": preset, "until": until} | options
-    how = How(
-        _call(strategies, asked), _path(data_root), Path(results), overwrite, resume, engine, say or tell, objects
-    )
+    how = How(_call(strategies, asked), _path(data_root), Path(results), overwrite, resume, engine, told, objects)
     if until is None:
         return carry_out(plan, how).experiment
     if until != "settled":

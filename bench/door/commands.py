@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from bench import processes
@@ -44,9 +45,10 @@ def run(options: argparse.Namespace) -> int:
     from bench.api import run as api
     from bench.api import settle
 
-    plan = presets.load_plan(presets.chosen(options.preset, options.model, options.train), given(options))
+    chosen = presets.chosen(options.preset, options.model, options.train)
+    plan = api.require_strategies(presets.load_plan(chosen, given(options)))
     require_trackers(plan.log_with)
-    plan = api.require_strategies(plan)
+    otherwise = presets.otherwise(chosen, plan, given(options))
     if not options.until and (options.pilot or options.components):
         raise BenchError("--pilot and --components say what --until settled is likely to take; add it, with --dry-run")
     how = _how(options)
@@ -55,7 +57,9 @@ def run(options: argparse.Namespace) -> int:
         plan = settle.sequential(plan, options.results / plan.experiment, seeds, _say)
         return _tell(settle.likely(plan, how.root, how.results, options.pilot, options.components or ()))
     if options.dry_run:
-        return _tell(api.planned(plan, how))
+        return _tell(chain(otherwise, api.planned(plan, how)))
+    for line in otherwise:
+        _say(line)
     how = how._replace(engine=_engine(options), resume=options.resume)
     if not options.no_report:
         processes.agreed(lambda: require_writable(options.reports / plan.experiment))
@@ -91,7 +95,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from bench.api import run as api
 
     options.experiment = options.experiment or "evaluate"
-    plan = presets.load_plan(None, given(options))
+    plan = presets.load_plan(None, given(options) | {"baselines": ()})
     if options.dry_run:
         return _tell(api.planned(plan, _how(options)))
     done = api.carry_out(plan, _how(options))

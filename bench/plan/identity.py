@@ -199,8 +199,10 @@ def canonical_instance(made: T) -> T:
     given = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}
     if isinstance(made, Derived):
         given["parents"] = tuple(canonical_instance(parent) for parent in made.parents)
-    given |= {name: value.item() for name, value in given.items() if isinstance(value, np.generic)}
-    found = dataclasses.replace(made, **canonical_arguments(kind, given))  # type: ignore[type-var]
+    plain = given | {name: value.item() for name, value in given.items() if isinstance(value, np.generic)}
+    plain = canonical_arguments(kind, plain)
+    changed = {name: value for name, value in plain.items() if repr(value) != repr(getattr(made, name))}
+    found = dataclasses.replace(made, **changed) if changed else made  # type: ignore[type-var]
     if isinstance(found, Strategy):
         _require_told(found)
     return found

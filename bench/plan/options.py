@@ -124,7 +124,7 @@ def _plan_option(where: Any, name: str, kind: Any, default: Any, about: Asked) -
     elif about.choices:
         option(where, flag, about.meaning, None, said, dest=name, choices=about.choices)
     else:
-        read, metavar = (OR_NONE if default == () else READERS)[kind]
+        read, metavar = (OR_NONE if default == () or about.none else READERS)[kind]
         option(where, flag, about.meaning, None, said, dest=name, type=read, metavar=about.metavar or metavar)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import textwrap
 import tomllib
+from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
 
@@ -45,6 +46,31 @@ def chosen(preset: str | None, model: object, train: object) -> str | None:
     if preset is not None or train is not None:
         return preset
     return {"None": "demo", "demo-static": "demo", "demo-transformer": "demo-transformer"}.get(str(model))
+
+
+def otherwise(preset: str | None, plan: Plan, given: Mapping[str, object]) -> list[str]:
+    """What a run without a preset takes in place of the demo's settings, in a line; none where it was all given.
+
+    ``--train`` and ``--model`` leave the demo's preset, and so its learning rate and others, which are those of a small
+    static model: what holds in their place is said.
+
+    Args:
+        preset: that was chosen.
+        plan: that is run.
+        given: the fields that were asked for.
+    """
+    if preset is not None:
+        return []
+    demo = load_plan("demo", {}).settings
+    changed = [
+        f"{asked(Settings)[name][1].option(name)} {told(getattr(plan.settings, name))} ({told(getattr(demo, name))})"
+        for name in ("learning_rate", "temperature", "batch_size", "precision")
+        if name not in given and getattr(plan.settings, name) != getattr(demo, name)
+    ]
+    if not changed:
+        return []
+    why = "; demo-static needs the demo's" if plan.settings.model == demo.model else ""
+    return [f"defaults for a transformer, in brackets those of the preset demo: {', '.join(changed)}{why}"]
 
 
 def load_plan(preset: str | None, overrides: dict[str, object]) -> Plan:

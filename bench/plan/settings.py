@@ -49,6 +49,7 @@ class Asked(NamedTuple):
         choices: all that it can be, where it is one of a few words.
         flag: the option, where it is not called as the field is.
         metavar: what stands for the value in the help, where the type says too little.
+        none: whether "none" stands for an empty list, where the default is another one.
     """
 
     group: str
@@ -57,6 +58,7 @@ class Asked(NamedTuple):
     choices: tuple[str, ...] = ()
     flag: str = ""
     metavar: str = ""
+    none: bool = False
 
     def option(self, name: str) -> str:
         """What a field of this name is called on the command line."""
@@ -232,8 +234,8 @@ class Plan:
     ] = (0,)
     tasks: Annotated[tuple[str, ...], Asked(SCORING, "tasks to score on ('list tasks')", flag="--task")] = ("demo",)
     baselines: Annotated[
-        tuple[str, ...], Asked(COMPARED, "rows without training: untrained,char-tfidf,bm25, or none", said="none")
-    ] = ()
+        tuple[str, ...], Asked(COMPARED, "rows without training: untrained,char-tfidf,bm25, or none", none=True)
+    ] = ("untrained",)
     note: str = ""
     overlap: Annotated[
         str,

@@ -14,6 +14,7 @@ PRESET = """
 experiment = "small"
 strategies = ["mono", "mixed"]
 tasks = ["demo-dev"]
+baselines = []
 threads = 1
 
 [[protocol.primary]]

@@ -74,7 +74,7 @@ def files(tmp_path: Path) -> Path:
 def run(files: Path, *more: str) -> int:
     places = ("--results", str(files / "results"), "--reports", str(files / "reports"), "--experiment", "guarded")
     train = ("--train", str(files / "train.jsonl"), "--task", f"beir:{files / 'held'}", "--languages", "en")
-    sizes = ("--steps", "2", "--batch-size", "4", "--no-report")
+    sizes = ("--steps", "2", "--batch-size", "4", "--no-report", "--baselines", "none")
     return main(["run", "--strategy", "english", *train, *sizes, *places, *more])
 
 

@@ -60,3 +60,29 @@ def test_an_unknown_preset() -> None:
         BenchError, match=r"a preset is one of demo, .*, study-2, study-2-pilot or the path of a TOML file"
     ):
         presets.load_plan("dmeo", {})
+
+
+def test_what_takes_the_place_of_the_demos_settings_is_said() -> None:
+    def said(**given: object) -> list[str]:
+        chosen = presets.chosen(None, given.get("model"), given.get("train"))
+        return presets.otherwise(chosen, presets.load_plan(chosen, given), given)
+
+    assert said() == said(model="demo-transformer") == []
+    (line,) = said(train=("a.jsonl",))
+    for part in ("--learning-rate 3e-05 (0.005)", "--temperature 0.02 (0.05)", "--batch-size 100 (128)",
+                 "--precision auto (float32)"):  # fmt: skip
+        assert part in line
+    assert line.endswith("demo-static needs the demo's")
+    (line,) = said(train=("a.jsonl",), model="LaBSE", learning_rate=1e-5, batch_size=8)
+    assert "--learning-rate" not in line, "it was asked for"
+    assert "--batch-size" not in line
+    assert "demo-static" not in line
+    everything = {"learning_rate": 1e-5, "batch_size": 8, "temperature": 0.1, "precision": "bf16"}
+    assert said(train=("a.jsonl",), **everything) == []
+    assert presets.otherwise("demo", presets.load_plan("demo", {"learning_rate": 1.0}), {}) == []
+
+
+def test_a_row_without_training_is_scored_unless_none_is_asked_for() -> None:
+    assert presets.load_plan(None, {}).baselines == ("untrained",)
+    assert presets.load_plan(None, {"baselines": ()}).baselines == ()
+    assert presets.load_plan("demo", {"baselines": ("bm25",)}).baselines == ("bm25",)
