@@ -2,7 +2,7 @@
 
 Nothing of ``bench`` is in here. Scores are (rounds, strategies, trainings, questions). Every strategy is drawn by the
 same law, so that true differences are 0 by exchange, whatever the law; nothing is fitted, shifted or standardised.
-Where all are alike differences have no skew; so the first strategy of the law "skewed" alone is, around the same mean.
+Where all are alike differences have no skew; so the first strategy of the skewed laws alone is, around the same mean.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-KINDS = ("normal", "heavy tails", "zero-inflated AP", "skewed")
+KINDS = ("normal", "heavy tails", "zero-inflated AP", "skewed", "strongly skewed")
+
+SKEWED = {"skewed": 1.0, "strongly skewed": 0.1}
+"""Shape of the gamma law: skewness is 2 over its root, 2 and 6.3."""
 
 
 def noise(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> Floats:
-    """Draws around 0 with a standard deviation of 1: normal, Student's t with 4 degrees of freedom, or exponential.
+    """Draws around 0 with a standard deviation of 1: normal, Student's t with 4 degrees of freedom, or gamma.
 
-    The exponential is that of the first strategy alone; the others are normal.
+    The gamma law is that of the first strategy alone; the others are normal.
     """
     if kind == "heavy tails":
         return np.asarray(rng.standard_t(4, shape) / np.sqrt(2))
     found = rng.standard_normal(shape)
-    if kind == "skewed":
-        found[:, 0] = rng.standard_exponential(found[:, 0].shape) - 1
+    if kind in SKEWED:
+        found[:, 0] = (rng.standard_gamma(SKEWED[kind], found[:, 0].shape) - SKEWED[kind]) / np.sqrt(SKEWED[kind])
     return found
 
 
