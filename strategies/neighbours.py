@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.contract import Batch, Pool, Strategy, StrategyError
+from strategies.contract import Batch, Pool, Strategy, StrategyError, later
 from strategies.hybrid import Hybrid
 from strategies.near import neighbours_of
 
@@ -39,7 +39,7 @@ class Neighbours(Strategy):
     size: int = 8
     strategy: Strategy = field(default_factory=Hybrid)
     skip: int = 3
-    refresh_every: int = 0
+    refresh_every: int = later(0)
 
     def __post_init__(self) -> None:
         for name, least in (("size", 2), ("skip", 0), ("refresh_every", 0)):

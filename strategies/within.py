@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from strategies.contract import Batch, Pool, Strategy, StrategyError
+from strategies.contract import Batch, Pool, Strategy, StrategyError, later
 from strategies.draws import Rounds
 from strategies.hybrid import Hybrid
 from strategies.languages import Weights, check_temperature
@@ -38,7 +38,7 @@ class Within(Strategy):
 
     part: Part = field(default_factory=Source)
     strategy: Strategy = field(default_factory=Hybrid)
-    temperature: float | None = 1.0
+    temperature: float | None = later(1.0)
 
     def __post_init__(self) -> None:
         check_temperature(self.temperature)

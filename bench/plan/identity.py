@@ -26,7 +26,7 @@ import tasks
 from bench.errors import BenchError
 from bench.plan.derived import Derived
 from bench.plan.typed_in import is_typed_in, made_of
-from strategies import Strategy
+from strategies import Part, Strategy
 from tasks.checksums import checksum
 
 T = TypeVar("T")
@@ -63,6 +63,15 @@ def code_of(made: object) -> dict[str, object] | None:
             files |= {p.name: checksum(p) for p in sorted(_reached(path, name))}
     about: dict[str, object] = {"class": type(made).__qualname__, "files": files}
     return about | ({"versions": versions} if versions else {})
+
+
+def inside_of(made: Strategy | Part) -> Iterator[Strategy | Part]:
+    """The strategies and parts that stand in the brackets of a strategy, and in theirs."""
+    for value in vars(made).values():
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Strategy | Part):
+                yield part
+                yield from inside_of(part)
 
 
 def _file_of(module: str) -> Path | None:
@@ -199,6 +208,7 @@ def canonical_instance(made: T) -> T:
     given = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}
     if isinstance(made, Derived):
         given["parents"] = tuple(canonical_instance(parent) for parent in made.parents)
+    given |= {n: canonical_instance(part) for n, part in given.items() if isinstance(part, Strategy | Part)}
     plain = given | {name: value.item() for name, value in given.items() if isinstance(value, np.generic)}
     plain = canonical_arguments(kind, plain)
     changed = {name: value for name, value in plain.items() if repr(value) != repr(getattr(made, name))}
@@ -232,7 +242,7 @@ def _is_plain(value: object) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(_is_plain(part) for pair in value.items() for part in pair)
-    return value is None or type(value) in (str, int, float, bool)
+    return value is None or type(value) in (str, int, float, bool) or isinstance(value, Strategy | Part)
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

@@ -83,6 +83,10 @@ def _shown(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
+SHARES = {"same_source": "negatives of the row's source", "similarity": "similarity in a batch before training"}
+"""Columns of the audit that some cells have: of several sources, and where strategies were handed vectors."""
+
+
 AUDIT = ("cell", "mono batches", "rows", "pairs seen", "least / most frequent pair", "same-group rows", "schedule")
 
 
@@ -113,6 +117,8 @@ class Audited(NamedTuple):
     rows: int
     same_group_rows: int
     sha256: str
+    same_source: float | None = None
+    similarity: float | None = None
 
 
 class Cost(NamedTuple):
@@ -145,7 +151,7 @@ def training_section(cells: Sequence[Cell]) -> list[Block]:
         blocks.append(Figure("loss", alt, Curves(means, "step", "InfoNCE loss (nats)")))
     blocks += _learning_curves(trained)
     said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
-    blocks += [Text(said), Table(AUDIT, [_audit_row(cell) for cell in trained])]
+    blocks += [Text(said), _audit_table(trained)]
     return blocks + cost_section(logs, trained)
 
 
@@ -197,11 +203,19 @@ def _lines(path: Path, cls: type[T]) -> list[T]:
     return [json_files.as_written(cls, line, path, "a line") for line in lines]
 
 
-def _audit_row(cell: Cell) -> list[str]:
-    path = cell.path / BATCHES
-    audit = json_files.read_as(Audited, path)
+def _audit_table(cells: Sequence[Cell]) -> Table:
+    audits = [json_files.read_as(Audited, cell.path / BATCHES) for cell in cells]
+    more = {name: title for name, title in SHARES.items() if any(getattr(a, name) is not None for a in audits)}
+    rows = [
+        [*_audit_row(cell, audit), *(_shown(getattr(audit, name), ".3f") for name in more)]
+        for cell, audit in zip(cells, audits, strict=True)
+    ]
+    return Table((*AUDIT, *more.values()), rows)
+
+
+def _audit_row(cell: Cell, audit: Audited) -> list[str]:
     if not audit.pairs:
-        raise BenchError(f"{path}: no language pair was drawn; {ANOTHER_RUN}")
+        raise BenchError(f"{cell.path / BATCHES}: no language pair was drawn; {ANOTHER_RUN}")
     ordered = sorted(audit.pairs.items(), key=lambda pair: (pair[1], pair[0]))
     extremes = f"{ordered[0][0]} {ordered[0][1]:,} / {ordered[-1][0]} {ordered[-1][1]:,}"
     mono = f"{audit.mono_batches:,} of {audit.steps:,}"

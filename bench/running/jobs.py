@@ -12,7 +12,7 @@ from bench.data.train_data import TrainData
 from bench.models.lexical import EDITION, LEXICAL
 from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
-from bench.plan.identity import code_of
+from bench.plan.identity import code_of, inside_of
 from bench.plan.settings import BUILT_IN, Plan, Settings
 from bench.store import cells, environment, json_files
 from bench.store.cells import Derivation, Parent
@@ -145,6 +145,8 @@ def strategy_job(strategy: Strategy, seed: int, plan: Plan, of: Made) -> Job:
     identity: dict[str, object] = {"schema": cells.SCHEMA, "strategy": repr(strategy), "settings": settings}
     code = code_of(strategy)
     identity |= {"code": code} if code else {}
+    inside = [found for part in inside_of(strategy) if (found := code_of(part))]
+    identity |= {"code_inside": inside} if inside else {}
     identity |= {"handed": _handed(strategy, plan, of)} if strategy.needs else {}
     return Job(repr(strategy), strategy, seed, plan.settings, identity, of.sources, of.model)
 
