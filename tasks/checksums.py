@@ -29,13 +29,14 @@ def verify() -> None:
     os.environ[VERIFY] = "1"
 
 
-def checksums(files: Iterable[Path]) -> dict[str, str]:
-    """``folder/name`` -> sha256; more of the path where two files would have one name.
+def checksums(files: Iterable[Path], parts: int = 2) -> dict[str, str]:
+    """The last ``parts`` of each path, as ``folder/name`` -> sha256; more where two files would have one name.
 
-    Of qrels the data set's folder stands there too, so that two languages' files do not collide.
+    Of qrels the data set's folder stands there too, so that two languages' files do not collide. Names are those of
+    the absolute paths: from which folder one is given decides nothing.
     """
-    paths = list(dict.fromkeys(files))
-    depth = {path: 3 if path.parent.name == "qrels" else 2 for path in paths}
+    paths = list(dict.fromkeys(Path(os.path.abspath(path)) for path in files))
+    depth = {path: parts + (parts == 2 and path.parent.name == "qrels") for path in paths}
     while len({_named(p, d) for p, d in depth.items()}) < len(paths) and max(depth.values()) < 99:
         names = [_named(p, d) for p, d in depth.items()]
         depth = {p: d + (names.count(_named(p, d)) > 1) for p, d in depth.items()}

@@ -115,8 +115,8 @@ class Read:
         return {}
 
     def parameters(self) -> dict[str, object]:
-        """What else decides what is read: by default the fields of a dataclass, but for ``PLACES``."""
-        known: list[str] = [f.name for f in fields(self)] if is_dataclass(self) else []
+        """What else decides what is read: by default the fields of a dataclass or what was set, but for ``PLACES``."""
+        known: list[str] = [f.name for f in fields(self)] if is_dataclass(self) else sorted(vars(self))
         return {name: plain(getattr(self, name)) for name in known if name not in PLACES}
 
 

@@ -5,64 +5,63 @@ from __future__ import annotations
 import ast
 import dataclasses
 import hashlib
-import importlib.util
 import inspect
 import sys
-import sysconfig
 import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.metadata import packages_distributions, version
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-import bench
-import strategies
-import tasks
+from bench import modules
 from bench.errors import BenchError
+from bench.modules import BUILT_IN, Reached, file_of, is_below
 from bench.plan.derived import Derived
 from bench.plan.typed_in import is_typed_in, made_of
 from strategies import Part, Strategy
-from tasks.checksums import checksum
+from tasks.checksums import checksum, checksums
 
 T = TypeVar("T")
-
-
-BUILT_IN = tuple(Path(str(package.__file__)).resolve().parent for package in (bench, strategies, tasks))
-"""Their version is that of this program, and is recorded as such."""
-
-LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib"))
 
 
 def code_of(made: object) -> dict[str, object] | None:
     """The code of a strategy, source or task: its class, its version if it is installed, sha256 of each of its files.
 
-    The files are those of its class, of the classes that it inherits from, and of the modules of the user's own that
-    these import; of an installed package, all Python files. None where all of it is built in.
+    The files are those of its class, of the classes that it inherits from, of the modules of the user's own that these
+    import, and of what lies beside them and is named in their text (``"table.json"``); of an installed package, all of
+    its files. Other installed packages that these import stand there with the sha256 of their version and files, but
+    for those that this program itself asks for. None where all of it is built in.
 
     Raises:
         BenchError: the class stands in no file, so nothing tells one edition of it from the next.
     """
     names = [kind.__module__ for kind in type(made).__mro__ if kind.__module__ not in sys.stdlib_module_names]
-    if all(_is_below(_file_of(name), BUILT_IN) for name in names):
+    if all(is_below(file_of(name), BUILT_IN) for name in names):
         return None
     files: dict[str, str] = {}
-    versions: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        path = None if is_typed_in(name) else _file_of(name)
+    of_installed: dict[str, str] = {}
+    found = Reached(set(), set())
+    for name, path in {name: None if is_typed_in(name) else file_of(name) for name in names}.items():
         if path is None:
-            files |= _typed_in(type(made))
-        elif _is_below(path, LIBRARIES) and not _is_below(path, BUILT_IN):
-            versions |= _versions(name)
-            files |= {_relative(p, LIBRARIES): checksum(p) for p in _package_of(name, path)}
+            texts, reached = _typed_in(type(made))
+            files |= texts
+        elif is_below(path, BUILT_IN):
+            continue
+        elif is_below(path, modules.LIBRARIES):
+            of_installed |= modules.versions(name)
+            files |= {modules.relative(p): checksum(p) for p in modules.package_of(name)}
+            reached = modules.imported_by(name)
         else:
-            files |= {p.name: checksum(p) for p in sorted(_reached(path, name))}
+            reached = modules.reached(path, name)
+        found.files.update(reached.files)
+        found.packages.update(reached.packages)
+    files |= checksums(sorted(found.files), 1)
     about: dict[str, object] = {"class": type(made).__qualname__, "files": files}
-    return about | ({"versions": versions} if versions else {})
+    imports = {name: digest for name in sorted(found.packages) if (digest := modules.installed(name)) is not None}
+    return about | ({"versions": of_installed} if of_installed else {}) | ({"imports": imports} if imports else {})
 
 
 def inside_of(made: Strategy | Part) -> Iterator[Strategy | Part]:
@@ -74,89 +73,20 @@ def inside_of(made: Strategy | Part) -> Iterator[Strategy | Part]:
                 yield from inside_of(part)
 
 
-def _file_of(module: str) -> Path | None:
-    name = getattr(sys.modules.get(module), "__file__", None)
-    return Path(name).resolve() if isinstance(name, str) else None
-
-
-def _is_below(path: Path | None, places: tuple[Path, ...]) -> bool:
-    return path is not None and any(path.is_relative_to(place) for place in places)
-
-
-def _relative(path: Path, places: tuple[Path, ...]) -> str:
-    return next(str(path.relative_to(place)) for place in places if path.is_relative_to(place))
-
-
-def _typed_in(kind: type) -> dict[str, str]:
-    """Of a class that was typed in: sha256 of its text, of all that it names, and of the user's files among that."""
+def _typed_in(kind: type) -> tuple[dict[str, str], Reached]:
+    """Of a class that was typed in: sha256 of its text and of all that it names; and what these reach."""
     found = made_of(kind)
     texts = {f"<typed in> {name}": text.encode() for name, text in found.texts.items()}
     named = {*found.modules, *(name for text in texts.values() for name in _named_in(text))}
-    origins = [(path, name) for name in named if (path := _origin(name)) is not None]
-    paths = {part for path, name in origins for part in _reached(path, name)}
-    hashes = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
-    return hashes | {path.name: checksum(path) for path in sorted(paths)}
+    return {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}, modules.reached_by(sorted(named))
 
 
 def _named_in(text: bytes) -> Iterator[str]:
     """Modules that a text imports; none where it is no code."""
     try:
-        yield from _imports(ast.parse(textwrap.dedent(text.decode())), "")
+        yield from modules.imports(ast.parse(textwrap.dedent(text.decode())), "")
     except SyntaxError:
         return
-
-
-def _versions(module: str) -> dict[str, str]:
-    top = module.partition(".")[0]
-    return {name: version(name) for name in packages_distributions().get(top, ())}
-
-
-def _package_of(module: str, path: Path) -> list[Path]:
-    """All Python files of the installed package that a module belongs to; of a single module, its own."""
-    top = sys.modules.get(module.partition(".")[0])
-    places = [Path(place).resolve() for place in getattr(top, "__path__", ())]
-    return sorted({p for place in places for p in place.rglob("*.py")} or {path})
-
-
-def _reached(path: Path, module: str) -> set[Path]:
-    """A file of the user's own and the files of that kind which it imports, and so on."""
-    found: set[Path] = set()
-    left = [(path, module.rpartition(".")[0])]
-    while left:
-        path, package = left.pop()
-        if path in found or _is_below(path, (*BUILT_IN, *LIBRARIES)):
-            continue
-        found.add(path)
-        names = _imports(ast.parse(path.read_bytes()), package)
-        left += [(p, name.rpartition(".")[0]) for name in names if (p := _origin(name)) is not None]
-    return found
-
-
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """Every module that a file imports, also inside of functions."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = f"{'.' * node.level}{node.module or ''}"
-            try:
-                base = importlib.util.resolve_name(base, package) if node.level else base
-            except ImportError:
-                continue
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _origin(name: str) -> Path | None:
-    """The Python file of a module; None of the standard library's, of compiled ones, and where there is none."""
-    if name.partition(".")[0] in sys.stdlib_module_names:
-        return None
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
-    origin = Path(spec.origin).resolve() if spec and spec.origin and spec.origin.endswith(".py") else None
-    return origin if origin is not None and origin.is_file() else None
 
 
 def canonical_arguments(make: Callable[..., object], given: Mapping[str, object]) -> dict[str, object]:

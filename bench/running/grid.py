@@ -26,9 +26,8 @@ from bench.running.jobs import (
     derivation_of,
     describe_model,
     describe_source,
-    job_of,
+    jobs_of,
     plain_job,
-    seeds_of,
     with_parents,
 )
 from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
@@ -116,7 +115,7 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     jobs = [plain_job(name, plan.settings, model if name == "untrained" else None) for name in plan.baselines]
     if not strategies and not jobs:
         jobs = [_as_it_is(plan, fetch)]
-    jobs += [job_of(s, seed, plan, made) for s in strategies for seed in seeds_of(s, plan)]
+    jobs += [job for s in strategies for job in jobs_of(s, plan, made)]
     moved = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
     if plan.shards and moved:
         raise BenchError(f"{moved[0]} moves the vectors of all passages in memory; run it without --shards")

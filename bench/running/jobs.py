@@ -70,6 +70,12 @@ class Job(NamedTuple):
         """Steps of training that belong to this cell alone."""
         return self.settings.steps if self.strategy is not None or isinstance(self.derived, Merge) else 0
 
+    def under(self, seed: int) -> Job:
+        """The same under another seed, with what it is made of."""
+        if not self.trained:
+            return self
+        return self._replace(seed=seed, parents=tuple(parent.under(seed) for parent in self.parents))
+
     @property
     def name(self) -> str:
         """The folder's name."""
@@ -269,6 +275,13 @@ class Left(NamedTuple):
 
     tasks: list[str]
     to_train: bool
+
+
+def jobs_of(recipe: Recipe, plan: Plan, of: Made) -> list[Job]:
+    """The cells of a strategy, or of what is derived from strategies, under its seeds; identities know none."""
+    seeds = seeds_of(recipe, plan)
+    first = job_of(recipe, seeds[0], plan, of) if seeds else None
+    return [first.under(seed) for seed in seeds if first is not None]
 
 
 def job_of(recipe: Recipe, seed: int, plan: Plan, of: Made) -> Job:

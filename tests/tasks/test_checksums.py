@@ -115,3 +115,11 @@ def test_two_files_never_share_a_name(tmp_path: Path) -> None:
     assert found == {p: digest(p) for p in ("a/x/f", "b/x/f")} | {"y/f": digest("b/y/f")} | {
         p: digest(p) for p in ("c/x/qrels/t", "d/x/qrels/t")
     }
+
+
+def test_a_file_has_one_name_from_wherever_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path / "a" / "f", "one")
+    monkeypatch.chdir(path.parent)
+    given = [path, Path("f"), Path("./f"), Path("../a/f"), tmp_path / "b" / ".." / "a" / "f"]
+    assert [checksums.checksums([p]) for p in given] == [{"a/f": digest("one")}] * len(given)
+    assert checksums.checksums(given) == {"a/f": digest("one")}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import modules
 from bench.errors import BenchError
 from bench.plan import resolve
 from bench.plan.identity import code_of
@@ -99,27 +100,102 @@ def test_a_subclass_of_a_built_in_counts_with_its_own_file(tmp_path: Path) -> No
     assert set(code(child, "Child")["files"]) == {"child.py"}  # type: ignore[call-overload]
 
 
-def test_an_installed_package_counts_whole_and_with_its_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("changed", "body"), [
+    ("parts_of_mine/__init__.py", "from parts_of_mine import one; yield from ()"),
+    ("parts_of_mine/one.py", "from parts_of_mine import one; yield from ()"),
+    ("parts_of_mine/one.py", "import importlib; importlib.import_module('parts_of_mine.one'); yield from ()"),
+    ("parts_of_mine/deep/__init__.py", "import parts_of_mine.deep.one; yield from ()"),
+    ("parts_of_mine/deep/one.py", "import parts_of_mine.one, parts_of_mine.deep.one; yield from ()"),  # two of one name
+    ("parts_of_mine/one.py", "import parts_of_mine.one, parts_of_mine.deep.one; yield from ()"),
+    ("parts_of_mine/two.py", "import parts_of_mine.one; yield from ()"),  # which that imports from beside itself
+    ("table.json", "open('table.json'); yield from ()"),
+    ("tables/en.txt", "from pathlib import Path; (Path(__file__).parent / 'tables' / 'en.txt').read_text()"),
+    ("tables/en.txt", "open(f'{__file__}/../tables/en.txt'); open('tables/en.txt'); yield from ()"),
+])  # fmt: skip
+def test_whatever_a_plugin_reaches_is_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, body: str
 ) -> None:
-    package = tmp_path / "installed_plugin"
-    plugin(package / "one.py")
-    (package / "__init__.py").touch()
-    (package / "two.py").write_text("x = 1\n", encoding="utf-8")
-    info = tmp_path / "installed_plugin-1.2.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: installed-plugin\nVersion: 1.2\n")
-    (info / "RECORD").write_text("installed_plugin/one.py,,\n")
-    (info / "top_level.txt").write_text("installed_plugin\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("bench.plan.identity.LIBRARIES", (tmp_path.resolve(),))
+    for name in [name for name in sys.modules if name.startswith("parts_of_mine")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name, text in (("__init__", ""), ("one", "from . import two\n"), ("two", ""), ("deep/__init__", ""),
+                       ("deep/one", "")):  # fmt: skip
+        file = tmp_path / "parts_of_mine" / f"{name}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    (tmp_path / "tables").mkdir()
+    for name in ("table.json", "tables/en.txt", "apart.json"):
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    path = plugin(tmp_path / "mine.py", "", body)
+    first = code(path)
+    (tmp_path / "apart.json").write_text("2", encoding="utf-8")
+    assert code(path) == first
+    file = tmp_path / changed
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n", encoding="utf-8")
+    assert code(path) != first
+
+
+def installed(place: Path, name: str, files: dict[str, str], version: str = "1.2") -> None:
+    """A package as pip leaves it."""
+    for file, text in files.items():
+        (place / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (place / name / file).write_text(text, encoding="utf-8")
+    info = place / f"{name}.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n")
+    (info / "RECORD").write_text(f"{name}/__init__.py,,\n")
+    (info / "top_level.txt").write_text(f"{name}\n")
+    modules._distributions.cache_clear()
+
+
+@pytest.fixture
+def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where packages are installed in a test."""
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    monkeypatch.syspath_prepend(str(place))
+    for name in [name for name in sys.modules if name.startswith("installed_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(modules, "LIBRARIES", (place.resolve(), *modules.LIBRARIES))
+    return place
+
+
+MINE = PLUGIN.format(more="", body="yield from ()")
+
+
+def test_an_installed_package_counts_whole_and_with_its_version(libraries: Path) -> None:
+    files = {"__init__.py": "", "one.py": MINE, "two.py": "x = 1\n", "table.json": "1"}
+    installed(libraries, "installed_plugin", files)
     made = resolve.strategy("installed_plugin.one:Mine")
     first = code_of(made)
     assert first is not None
     assert first["versions"] == {"installed-plugin": "1.2"}
-    assert set(first["files"]) == {f"installed_plugin/{n}.py" for n in ("__init__", "one", "two")}  # type: ignore[call-overload]
-    (package / "two.py").write_text("x = 2\n", encoding="utf-8")
-    assert code_of(made) != first
+    assert set(first["files"]) == {f"installed_plugin/{name}" for name in files}  # type: ignore[call-overload]
+    for name in ("two.py", "table.json"):
+        before = code_of(made)
+        (libraries / "installed_plugin" / name).write_text("x = 2\n", encoding="utf-8")
+        assert code_of(made) != before
+
+
+@pytest.mark.parametrize("where", ["file", "package"])
+def test_another_installed_package_that_a_plugin_imports_counts(tmp_path: Path, libraries: Path, where: str) -> None:
+    """As does its version; what this program itself asks for is recorded, and does not."""
+    body = "import numpy, installed_help.deep as h; yield from ()"
+    installed(libraries, "installed_help", {"__init__.py": "", "deep.py": "", "table.txt": ""})
+    name = "installed_mine.mine"
+    if where == "file":
+        name = str(plugin(tmp_path / "mine.py", body=body))
+    else:
+        installed(libraries, "installed_mine", {"__init__.py": "", "mine.py": PLUGIN.format(more="", body=body)})
+    made = resolve.strategy(f"{name}:Mine")
+    seen = [code_of(made)]
+    for again in ({"deep.py": "x = 1"}, {"table.txt": "1"}, {"deep/__init__.py": ""}):
+        installed(libraries, "installed_help", again)
+        seen.append(code_of(made))
+    installed(libraries, "installed_help", {}, "1.3")
+    seen.append(code_of(made))
+    assert all(found is not None and set(found["imports"]) == {"installed_help"} for found in seen)  # type: ignore[call-overload]
+    assert len({str(found) for found in seen}) == 5
 
 
 def test_a_class_without_a_text_is_refused() -> None:
@@ -158,3 +234,16 @@ def test_tasks_and_sources_too() -> None:
 def test_a_number_that_would_lose_something_stays_and_is_refused_where_it_is_used() -> None:
     with pytest.raises(Exception, match=r"limit is a whole number of at least 1; got 10\.5"):
         resolve.source("mmarco(limit=10.5)")
+
+
+def test_parameters_of_a_task_that_is_no_dataclass(tmp_path: Path) -> None:
+    path = tmp_path / "plain.py"
+    path.write_text(
+        "from tasks import Task\nclass Plain(Task):\n    name = version = licence = citation = 'x'\n"
+        "    def __init__(self, limit: int = 10):\n        self.limit = limit\n"
+        "    def load(self, root):\n        yield from ()\n",
+        encoding="utf-8",
+    )
+    assert [resolve.task(f"{path}:Plain{more}").parameters() for more in ("", "(limit=5)")] == [
+        {"limit": 10}, {"limit": 5},
+    ]  # fmt: skip

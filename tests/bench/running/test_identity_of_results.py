@@ -277,7 +277,8 @@ def test_sources_that_share_texts_are_new_cells_and_others_keep_their_names(
     assert "finished before, skipped" in train("mono", *how)
     monkeypatch.setattr("bench.data.loading.groups_joined", lambda sets: 0)  # as it was before
     monkeypatch.setattr("bench.data.loading.cache", lambda: tmp_path / "another cache")
-    assert "groups is not set" in train("mono", *how)
+    assert "a new cell" in train("mono", *how)
+    assert len(cells(tmp_path)) == 3
 
 
 def identity(tmp_path: Path, cell: str) -> dict[str, object]:
