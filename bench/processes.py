@@ -5,6 +5,7 @@ The first process alone writes and prints, how far it is too; the others see the
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import time
@@ -47,8 +48,23 @@ def is_first() -> bool:
     return number() == 0
 
 
+def in_notebook() -> bool:
+    """Whether a notebook shows what is written: no terminal, but bars move."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def bar_of_notebook() -> type[tqdm]:  # type: ignore[type-arg]
+    """A widget where there are widgets, else text."""
+    if importlib.util.find_spec("ipywidgets") is None:
+        return tqdm
+    from tqdm.notebook import tqdm as widget
+
+    return widget
+
+
 class Progress:
-    """How far something is, on stderr: a bar on a terminal, elsewhere a line every ``EVERY`` seconds.
+    """How far something is, on stderr: a bar on a terminal and in a notebook, elsewhere a line every ``EVERY`` seconds.
 
     Args:
         what: is going on.
@@ -64,7 +80,10 @@ class Progress:
         self, what: str, total: int, unit: str, done: int = 0, last: bool = False, rows: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self._bar = tqdm(total=total, initial=done, desc=what, unit=unit, disable=None if is_first() else True)
+        shown = in_notebook()
+        hidden = not is_first() or (None if not shown else False)
+        bar = bar_of_notebook() if shown else tqdm
+        self._bar = bar(total=total, initial=done, desc=what, unit=unit, disable=hidden, leave=not shown)
         self._lines = self._bar.disable and is_first()
         self._head, self._total, self._unit, self._done, self._last = what, total, unit, done, last
         self._clock, self._note, self._rows = clock, "", rows

@@ -2,8 +2,10 @@
 
 import io
 import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from tqdm import tqdm
 
 from bench import processes
 from bench.cli import main
@@ -104,3 +106,30 @@ def test_a_run_tells_steps_loss_and_speed(
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("train: ")]
     assert [line.split(",")[0] for line in told] == [f"train: {n} of 3 steps" for n in (1, 2, 3)]
     assert all(", loss " in line and line.endswith(" rows/s") for line in told)
+
+
+class Notebook(ModuleType):
+    """IPython, as a kernel has it."""
+
+    def get_ipython(self) -> object:
+        return SimpleNamespace(kernel=1)
+
+
+def test_in_a_notebook_a_bar_moves_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "IPython", Notebook("IPython"))
+    monkeypatch.setattr(processes, "bar_of_notebook", lambda: tqdm)
+    clock = Clock()
+    steps(Progress("train", 3, "step", last=True, clock=clock), clock, 3, EVERY)
+    shown = capsys.readouterr().err
+    assert "\rtrain:   0%|" in shown
+    assert " of 3 steps" not in shown
+    assert shown.split("\r")[-1].strip() == ""
+
+
+def test_a_prompt_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not processes.in_notebook()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert not processes.in_notebook()
+    assert issubclass(processes.bar_of_notebook(), tqdm)
