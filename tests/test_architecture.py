@@ -22,6 +22,7 @@ LEVELS = (
     ("running",),
     ("analysis",),
     ("deciding",),
+    ("figures",),
     ("report",),
     ("api",),
     ("door",),
@@ -30,7 +31,7 @@ LEVELS = (
 )
 """Rooms of bench from the ground up: each imports lower ones alone; those side by side do not know each other."""
 
-READERS, MAKERS = ("analysis", "deciding", "report"), ("data", "encoding", "models", "training", "running")
+READERS, MAKERS = ("analysis", "deciding", "figures", "report"), ("data", "encoding", "models", "training", "running")
 """What reads results knows nothing of what makes them: they meet in what is stored."""
 
 FORMULAS = {"bench.evaluation", "bench.evaluation.measures", "bench.evaluation.bias"}

@@ -43,8 +43,11 @@ def _without(name: str, defaults: frozenset[str], found: re.Match[str]) -> str:
 @cache
 def _defaults() -> dict[str, frozenset[str]]:
     """Of each strategy that ships, its parameters' defaults as signatures have them."""
+    signatures = {name: repr(cls()) for name, cls in STRATEGIES.items()}
     return {
-        name: frozenset(repr(cls()).partition("(")[2].removesuffix(")").split(", ")) for name, cls in STRATEGIES.items()
+        name: frozenset(part for part in said.partition("(")[2].removesuffix(")").split(", ") if "=" in part)
+        for name, said in signatures.items()
+        if said.count("(") <= 1  # what stands around another strategy is told in full
     }
 
 

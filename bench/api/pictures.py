@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.analysis.set_scores import SetScores
 from bench.errors import BenchError, require_known
-from bench.report.document import Block, Figure, Forest, HeatMaps, TradeOff
+from bench.figures.shapes import Forest, TradeOff
+from bench.report.document import Block, Figure
 from bench.report.language_pairs import pair_figures, trade_off
 from bench.report.primary import primary_section
 
@@ -34,9 +34,9 @@ class Picture:
     @cached_property
     def figure(self) -> Drawn:
         """Drawn when first asked for."""
-        from bench.report import plots
+        from bench.figures import adjustable
 
-        return plots.drawn(self._drawing)
+        return adjustable.drawn(self._drawing)
 
     def save(self, path: str | Path) -> Path:
         """Write it as .png, .svg or .pdf; returns the path.
@@ -46,13 +46,16 @@ class Picture:
         """
         path = Path(path)
         require_known("a picture's ending", path.suffix.removeprefix("."), ENDINGS)
-        self.figure.savefig(path)
+        if path.suffix == ".svg" and "figure" not in self.__dict__:
+            path.write_text(self._repr_svg_(), encoding="utf-8")
+        else:
+            self.figure.savefig(path, dpi=300)
         return path
 
-    def _repr_png_(self) -> bytes:
-        written = BytesIO()
-        self.figure.savefig(written, format="png")
-        return written.getvalue()
+    def _repr_svg_(self) -> str:
+        from bench.figures import plots
+
+        return plots.svg(self._drawing)
 
     def __repr__(self) -> str:
         return f"<Picture: {self.alt}>"
@@ -86,7 +89,7 @@ class Pictures:
         """
 
         def fits(figure: Figure) -> bool:
-            return isinstance(figure.drawing, HeatMaps) and figure.drawing.difference == differences
+            return figure.name.endswith("-differences" if differences else "-pairs")
 
         return self._of_set(set, lambda of: pair_figures(of) if len(of.passages) > 1 else [], fits)
 
@@ -96,7 +99,7 @@ class Pictures:
         Raises:
             BenchError: strategies that claims are about were not run.
         """
-        blocks = primary_section(self._sets, self._sets[0].protocol)
+        blocks = primary_section(self._sets, self._sets[0].protocol, {})
         return _picture(blocks, lambda figure: isinstance(figure.drawing, Forest), "no claim of this experiment")
 
     def _of_set(

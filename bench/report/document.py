@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+from bench.figures.shapes import Drawing
 
 
 class Heading(NamedTuple):
@@ -20,110 +23,20 @@ class Text(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Cells as text; the first ``left`` columns are aligned left, the others hold numbers."""
+    """Cells as text; the first ``left`` columns are aligned left, the others hold numbers.
+
+    A ``brief`` one breaks its lines to fit a telephone; others scroll.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: int = 1
     caption: str = ""
-
-
-class Panel(NamedTuple):
-    """Values of one heat map: rows are query languages, columns passage languages; None where there is none."""
-
-    title: str
-    langs: tuple[str, ...]
-    values: tuple[tuple[float | None, ...], ...]
-    marked: tuple[tuple[bool, ...], ...] = ()
-
-
-class HeatMaps(NamedTuple):
-    """A panel per strategy on a scale that they share: from 0 up, or of differences; what is marked is boxed."""
-
-    panels: tuple[Panel, ...]
-    label: str
-    difference: bool = False
-
-
-class Bars(NamedTuple):
-    """A group of bars per query language, a bar per name."""
-
-    langs: tuple[str, ...]
-    series: dict[str, tuple[float, ...]]
-    label: str
-
-
-Curve = tuple[tuple[float, ...], tuple[float, ...]]
-"""Where the points of a line lie, across and up."""
-
-
-class Curves(NamedTuple):
-    """A line per name, with single ``dots`` of it; ``log`` for logarithms of both axes."""
-
-    series: dict[str, Curve]
-    x_label: str
-    y_label: str
-    marker: str = ""
-    log: bool = False
-    dots: dict[str, Curve] = {}  # noqa: RUF012 - never changed
-
-
-class Point(NamedTuple):
-    """A strategy's place, and its interval on each axis (low, high); none is drawn where it is empty."""
-
-    label: str
-    x: float
-    y: float
-    x_interval: tuple[float, ...] = ()
-    y_interval: tuple[float, ...] = ()
-
-
-class Plane(NamedTuple):
-    """Points between two axes."""
-
-    x_label: str
-    y_label: str
-    points: tuple[Point, ...]
-
-
-class TradeOff(NamedTuple):
-    """A point per strategy, in one or several planes; the margin as dotted lines."""
-
-    planes: tuple[Plane, ...]
-    margin: float | None = None
-
-
-class Effect(NamedTuple):
-    """A line of a forest plot."""
-
-    label: str
-    effect: float
-    low: float
-    high: float
-    emphasised: bool = False
-
-
-class Forest(NamedTuple):
-    """Effects with their intervals, one per line, with zero and the margin of non-inferiority."""
-
-    effects: tuple[Effect, ...]
-    label: str
-    margin: float
-
-
-class Boxes(NamedTuple):
-    """A box per name of the 5th, 25th, 50th, 75th and 95th percentile."""
-
-    percentiles: dict[str, tuple[float, ...]]
-    label: str
-
-
-Drawing = HeatMaps | Bars | Curves | TradeOff | Forest | Boxes
-"""What a figure shows: plain values that say all of it."""
+    brief: bool = False
 
 
 class Figure(NamedTuple):
-    """A picture, stored as ``<name>.png`` and ``<name>.svg``."""
+    """A picture, stored as ``<name>.svg``."""
 
     name: str
     alt: str
@@ -137,12 +50,50 @@ class Code(NamedTuple):
     language: str = ""
 
 
-Block = Heading | Text | Table | Figure | Code
+class Fold(NamedTuple):
+    """What is not read first: closed on the page, in Markdown a chapter of the appendix."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+Block = Heading | Text | Table | Figure | Code | Fold
+
+
+APPENDIX = "appendix.md"
+
+
+def figures(blocks: Sequence[Block]) -> Iterator[Figure]:
+    """All of them, folded ones too."""
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Fold):
+            yield from figures(block.blocks)
 
 
 def markdown(blocks: Sequence[Block]) -> str:
-    """The document as GitHub's markdown."""
-    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+    """What is read first, as GitHub's markdown, with a list of the appendix at its end."""
+    folds = [block for block in blocks if isinstance(block, Fold)]
+    shown = [_markdown(block) for block in blocks if not isinstance(block, Fold)]
+    if folds:
+        listed = "\n".join(f"- [{fold.title}]({APPENDIX}#{slug(fold.title)})" for fold in folds)
+        shown += ["## Appendix", listed]
+    return "\n\n".join(shown) + "\n"
+
+
+def appendix(blocks: Sequence[Block]) -> str:
+    """The rest, a chapter for each fold."""
+    title = next((b.text for b in blocks if isinstance(b, Heading)), "Report")
+    parts = [f"# {title}: appendix", "What is read first is in [report.md](report.md)."]
+    for fold in (block for block in blocks if isinstance(block, Fold)):
+        parts += [f"## {fold.title}", *map(_markdown, fold.blocks)]
+    return "\n\n".join(parts) + "\n"
+
+
+def slug(title: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def _markdown(block: Block) -> str:
@@ -158,6 +109,8 @@ def _markdown(block: Block) -> str:
             table = tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=aligned)
             return f"{table}\n\n{caption}" if caption else table
         case Figure(name, alt):
-            return f"![{alt}]({name}.png)\n\n*{alt}.* ([SVG]({name}.svg))"
+            return f"![{alt}]({name}.svg)\n\n*{alt}.*"
         case Code(text, language):
             return f"```{language}\n{text}\n```"
+        case Fold(title, inner):
+            return "\n\n".join([f"### {title}", *map(_markdown, inner)])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bench.analysis import compare, power, statistics
 from bench.evaluation import bias, measures
-from bench.report.document import Block, Heading, Text
+from bench.report.document import Block, Fold, Text
 
 TERMS: dict[str, Callable[..., object]] = {
     "AP": measures.average_precision,
@@ -33,9 +33,11 @@ TERMS: dict[str, Callable[..., object]] = {
 
 
 SETTINGS_SAID = (
-    "*mono*: query and passage language are the same, mean over languages. *cross*: they differ, mean over all ordered "
-    "pairs. *multi*: every query against the pool of all languages, every parallel answer relevant, mean over query "
-    "languages. All means are macro: over queries, then language pairs, then seeds; ± is the standard deviation over "
+    "*Within a language*: query and passage language are the same, mean over languages. *Across languages*: they "
+    "differ, mean over all ordered pairs. *Pool of all languages*: every query against the passages of all languages, "
+    "every parallel answer relevant, mean over query languages. (On the command line: `mono`, `cross`, `multi`, which "
+    "are settings there where a setting is asked for, and strategies where a strategy is.) All means are macro: over "
+    "queries, then language pairs, then seeds; ± is the standard deviation over "
     "seeds."
 )
 
@@ -52,7 +54,7 @@ JUDGED = (
 def glossary() -> list[Block]:
     """The report's last section for readers."""
     lines = [f"- **{name}**: {_said(function)}" for name, function in TERMS.items()]
-    return [Heading(2, "Glossary"), Text(SETTINGS_SAID), Text(JUDGED), Text("\n".join(lines))]
+    return [Fold("Glossary", [Text(SETTINGS_SAID), Text(JUDGED), Text("\n".join(lines))])]
 
 
 def _said(function: Callable[..., object]) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.report.document import Block, Code, Figure, Heading, HeatMaps, Panel, Table, Text
+from bench.figures.palette import ink, shade, shown
+from bench.figures.shapes import HeatMaps, Panel
+from bench.report.document import Block, Code, Figure, Fold, Heading, Table, Text
 
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -18,15 +21,26 @@ HEAD = """<!doctype html>
 def page(blocks: Sequence[Block], folder: Path) -> str:
     """The document as one page; pictures are read from ``folder`` and put inside."""
     title = next((b.text for b in blocks if isinstance(b, Heading)), "Report")
-    second = [(i, b) for i, b in enumerate(blocks) if isinstance(b, Heading) and b.level == 2]
-    contents = "".join(f'<div><a href="#s{i}">{_escaped(b.text)}</a></div>' for i, b in second)
-    parts = [_block(block, i, folder) for i, block in enumerate(blocks)]
-    after = 1 + next((i for i, b in enumerate(blocks) if isinstance(b, Heading)), -1)
-    body = "\n".join([*parts[:after], f"<nav>{contents}</nav>", *parts[after:]])
+    parts = [_block(block, f"s{i}", folder) for i, block in enumerate(blocks)]
+    chapters = [(f"s{i}", text) for i, block in enumerate(blocks) if (text := _chapter(block))]
+    contents = "".join(f'<div><a href="#{anchor}">{_escaped(text)}</a></div>' for anchor, text in chapters)
+    first = next((i for i, block in enumerate(blocks) if _chapter(block)), len(blocks))
+    body = "\n".join([*parts[:first], f"<nav>{contents}</nav>", *parts[first:]])
     return (
         f"{HEAD}<title>{_escaped(title)}</title><style>\n{_beside('page.css')}</style></head>\n<body>\n{body}\n"
         f"<script>\n{_beside('page.js')}</script>\n</body></html>\n"
     )
+
+
+def _chapter(block: Block) -> str:
+    """What the table of contents calls it; empty for what is part of a chapter."""
+    match block:
+        case Heading(2, text):
+            return text
+        case Fold(title, _):
+            return title
+        case _:
+            return ""
 
 
 def _beside(name: str) -> str:
@@ -34,26 +48,38 @@ def _beside(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _block(block: Block, number: int, folder: Path) -> str:
+def _block(block: Block, anchor: str, folder: Path) -> str:
     match block:
         case Heading(level, text):
-            return f'<h{level} id="s{number}">{_escaped(text)}</h{level}>'
+            return f'<h{level} id="{anchor}">{_escaped(text)}</h{level}>'
         case Text(text):
             return _rendered(text)
         case Code(text, _):
-            return f"<pre>{_escaped(text)}</pre>"
+            return f'<pre tabindex="0">{_escaped(text)}</pre>'
         case Table():
             return _table(block)
         case Figure(name, alt, drawing):
-            file = folder / f"{name}.png"
-            shown = _maps(drawing.panels) if isinstance(drawing, HeatMaps) else _picture(file, alt)
+            file = folder / f"{name}.svg"
+            shown = _maps(drawing) if isinstance(drawing, HeatMaps) else _picture(file, alt)
             return f'<figure>{shown}<figcaption class="note">{_escaped(alt)}.</figcaption></figure>'
+        case Fold(title, inner):
+            parts = "\n".join(_block(part, f"{anchor}-{i}", folder) for i, part in enumerate(inner))
+            return f'<details id="{anchor}"><summary><h2>{_escaped(title)}</h2></summary>\n{parts}\n</details>'
+
+
+WIDE = '<div class="wide" tabindex="0">'
 
 
 def _rendered(markdown: str) -> str:
+    """Paragraphs, lists and tables; what looks like HTML is shown, not used."""
     from markdown_it import MarkdownIt
 
-    return str(MarkdownIt("commonmark", {"html": False}).render(markdown))
+    made = str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
+    made = re.sub(
+        r"<th([^>]*)>(.*?)</th>",
+        lambda th: f'<th scope="col"{th[1]}><button type="button">{th[2] or "&nbsp;"}</button></th>', made,
+    )  # fmt: skip
+    return made.replace("<table>", f'{WIDE}<table class="sortable">').replace("</table>", "</table></div>")
 
 
 def _table(table: Table) -> str:
@@ -63,23 +89,29 @@ def _table(table: Table) -> str:
         for text, side in zip(table.header, sides, strict=True)
     )
     rows = "".join(
-        "<tr>" + "".join(f'<td class="{c}">{_escaped(x)}</td>' for x, c in zip(row, sides, strict=True)) + "</tr>"
+        "<tr>" + "".join(f'<td class="{c}">{_cell(x)}</td>' for x, c in zip(row, sides, strict=True)) + "</tr>"
         for row in table.rows
     )
     note = f'<p class="note">{_escaped(table.caption)}</p>' if table.caption else ""
-    return f'<div class="wide"><table class="sortable"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}'  # noqa: E501
+    named = "sortable brief" if table.brief else "sortable"
+    return f'{WIDE}<table class="{named}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}'
+
+
+def _cell(text: str) -> str:
+    """A text; as code where it is all in backticks."""
+    code = len(text) > 2 and text[0] == text[-1] == "`"
+    return f"<code>{_escaped(text[1:-1])}</code>" if code else _escaped(text)
 
 
 def _picture(path: Path, alt: str) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{_escaped(alt)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{_escaped(alt)}" src="data:image/svg+xml;base64,{data}">'
 
 
-def _maps(panels: Sequence[Panel]) -> str:
-    known = [v for p in panels for row in p.values for v in row if v is not None]
+def _maps(drawing: HeatMaps) -> str:
+    known = [v for p in drawing.panels for row in p.values for v in row if v is not None]
     high = max((abs(v) for v in known), default=1.0) or 1.0
-    signed = any(v < 0 for v in known)
-    return f'<div class="maps">{"".join(_map(p, high, signed) for p in panels)}</div>'
+    return f'<div class="maps">{"".join(_map(p, high, drawing.difference) for p in drawing.panels)}</div>'
 
 
 def _map(panel: Panel, high: float, signed: bool) -> str:
@@ -96,23 +128,14 @@ def _map(panel: Panel, high: float, signed: bool) -> str:
             marked = bool(panel.marked) and panel.marked[i][j]
             said = f"{q} to {d}: {value:+.4f}" if signed else f"{q} to {d}: {value:.4f}"
             said += ", distinguishable from 0" if marked else ""
-            shown = (f"{value:+.2f}" if signed else f"{value:.2f}").replace("0.", ".")
-            colour = _colour(value / high, signed)
-            cells.append(f'<td class="{"m" if marked else ""}" title="{said}" style="{colour}">{shown}</td>')
+            ground = shade(value / high, signed)
+            colours = f"background:rgb{ground};color:{ink(ground)}".replace(", ", ",")
+            of_cell = ' class="m"' if marked else ""
+            cells.append(f'<td{of_cell} title="{_escaped(said)}" style="{colours}">{shown(value, signed)}</td>')
         rows.append(f'<tr><th scope="row">{_escaped(q)}</th>{"".join(cells)}</tr>')
     caption = f"<caption>{_escaped(panel.title)}</caption>"
-    return f'<table class="map">{caption}<thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-
-
-LOW, HIGH = (230, 97, 1), (94, 60, 153)
-"""Orange and purple: the ends of the diverging scale, told apart by colour-blind readers."""
-
-
-def _colour(share: float, signed: bool) -> str:
-    end = LOW if signed and share < 0 else HIGH if signed else (0, 90, 140)
-    mixed = [round(255 + (c - 255) * min(1.0, abs(share))) for c in end]
-    bright = 0.299 * mixed[0] + 0.587 * mixed[1] + 0.114 * mixed[2] > 140
-    return f"background:rgb({mixed[0]},{mixed[1]},{mixed[2]});color:{'#000' if bright else '#fff'}"
+    body = f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'{WIDE}<table class="map">{caption}{body}</table></div>'
 
 
 def _escaped(text: str) -> str:

@@ -1,8 +1,8 @@
-"""The question, the answer, how many trainings it takes; out of domain."""
+"""The claims, how many trainings they take, and what training gives or takes out of domain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.analysis import compare, power
@@ -13,8 +13,12 @@ from bench.analysis.strategies import many, strategies_of
 from bench.deciding import claims, looks
 from bench.deciding.claims import Verdict
 from bench.errors import BenchError
+from bench.figures.shapes import Effect, Forest, Line, Side
 from bench.plan.protocol import Protocol
-from bench.report.document import Block, Effect, Figure, Forest, Heading, Table, Text
+from bench.report import summary
+from bench.report.document import Block, Figure, Fold, Heading, Table, Text
+from bench.report.summary import DOMAINS
+from bench.store.scores import in_words
 
 PLANNED = (5, 10, 20)
 """Trainings of each strategy that are asked about, as far as they are more than were run."""
@@ -29,7 +33,7 @@ def power_section(found: Sequence[Verdict]) -> list[Block]:
     rows = []
     for v in found:
         plan = power.planned(v.effect)
-        about = [f"{v.a} - {v.b}", v.said.set_name, f"{v.said.setting} {v.said.measure}"]
+        about = [f"{v.a} - {v.b}", v.said.set_name, f"{in_words(v.said.setting)}, {v.said.measure}"]
         if plan is None:
             rows.append([*about, "nothing varies: equal scores", *("" for _ in counts), ""])
             continue
@@ -45,7 +49,7 @@ def power_section(found: Sequence[Verdict]) -> list[Block]:
         "Find: the true difference that so many paired trainings tell from 0 (5 %, two-sided, alone) with a chance of "
         "80 %, over what is open about the spread; limits: at those of the spread."
     )
-    return [Heading(3, "How many trainings it takes"), Text(said), Table(header, rows, 3)]
+    return [Fold("How many trainings it takes", [Text(said), Table(header, rows, 3)])]
 
 
 def _limited(found: Limits, digits: int) -> str:
@@ -54,34 +58,84 @@ def _limited(found: Limits, digits: int) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def primary_section(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
-    """The question, an answer per rival, and the table behind it, or what stands in its way."""
-    title = Heading(2, "The question and the answer")
+def primary_section(sets: Sequence[SetScores], protocol: Protocol, parts: Mapping[str, str]) -> list[Block]:
+    """The answer in a sentence and a short table, the claims behind it, or what stands in the way.
+
+    ``parts`` has the sets that are subsets of others; what the claims about them say is folded.
+    """
     try:
         found = looks.verdicts(sets, protocol)
     except BenchError as error:
-        return [title, Text(f"Not decided: {error}.")]
+        return summary.without_claims(sets, f"Claims are not decided: {error}.")
     if not found:
         stops = protocol.looks
-        return [title, Text(f"Not decided: the first look is at {stops.first} trainings.")] if stops else []
-    asked = (
-        "Question: how much does hybrid training cost against training with one objective, in domain and out of it? "
-        f"Margin {plain(protocol.margin)}. {_family(protocol, len(found))}"
-    )
-    lines = [f"- {_answer(a, b, found, protocol)}" for a, b in dict.fromkeys((v.a, v.b) for v in found)]
-    table = sequential_table(found, protocol) if protocol.looks else primary_table(found, protocol)
-    effects = tuple(
-        Effect(f"{v.a} - {v.b}, {v.said.set_name} {v.said.setting}", v.said.effect, *v.said.interval, v.far)
-        for v in found
-    )
+        return summary.without_claims(sets, f"The first look is at {stops.first} trainings." if stops else "")
+    table = sequential_table if protocol.looks else primary_table
+    leading = [v for v in found if v.said.set_name not in parts]
+    folded = [v for v in found if v.said.set_name in parts]
     intervals = "intervals that hold at every look" if protocol.looks else "95 % intervals, each alone"
     alt = (
-        f"primary family: effects with {intervals}; dotted: the margin; diamonds: sets out of domain. An interval "
-        "right of 0: better; left of 0: worse; right of the dotted line: at most the margin worse"
+        f"claims: effects with {intervals}; dotted: the margin. An interval right of 0: better; left of 0: worse; "
+        "right of the dotted line: at most the margin worse"
     )
-    drawing = Forest(effects, "difference in the set's main measure", protocol.margin)
-    power_ = [] if protocol.looks else power_section(found)
-    return [title, Text(asked), Text("\n".join(lines)), table, Figure("primary", alt, drawing), *power_]
+    blocks = [
+        *summary.summary(leading or found, found, protocol),
+        Figure("primary", alt, _forest(leading or found, protocol)),
+        Heading(2, "The claims"),
+        Text(f"Margin {plain(protocol.margin)}. {_family(protocol, len(found))}"),
+        table(leading or found, protocol),
+    ]
+    if leading and folded:
+        named = ", ".join(f"{a}, a part of {b}" for a, b in parts.items() if any(v.said.set_name == a for v in folded))
+        blocks.append(Text(f"{many(len(folded), 'claim')} about {named}: in the appendix."))
+        blocks.append(Fold("Claims about parts of sets", [table(folded, protocol)]))
+    power_ = [] if protocol.looks else power_section(leading or found)
+    return [*blocks, *power_]
+
+
+def _forest(found: Sequence[Verdict], protocol: Protocol) -> Forest:
+    """A panel per rival, in rows of domain, set and setting."""
+    pairs = list(dict.fromkeys((v.a, v.b) for v in found))[:3]
+    of_row: dict[tuple[bool, str, str], dict[tuple[str, str], Effect]] = {}
+    for v in sorted(found, key=lambda v: not v.far):
+        key = (v.far, v.said.set_name, v.said.setting)
+        of_row.setdefault(key, {})[v.a, v.b] = Effect(v.said.effect, *v.said.interval)
+    return grouped(
+        [((DOMAINS[far], _in_figure(name)), _setting_in_figure(setting), [by.get(pair) for pair in pairs])
+         for (far, name, setting), by in of_row.items()],
+        [(f"{a} - {b}", a) for a, b in pairs], "difference in the set's main measure", protocol.margin,
+    )  # fmt: skip
+
+
+def _in_figure(sets: str) -> str:
+    names = sets.split(", ")
+    return names[0] if len(names) == 1 else f"mean of {len(names)} sets"
+
+
+def _setting_in_figure(setting: str) -> str:
+    """One setting by its name, several in short."""
+    return (
+        in_words(setting) if "," not in setting else " + ".join(in_words(s).split(" ")[0] for s in setting.split(", "))
+    )
+
+
+Row = tuple[tuple[str, str], str, Sequence[Effect | None]]
+
+
+def grouped(rows: Sequence[Row], sides: Sequence[tuple[str, str]], label: str, margin: float) -> Forest:
+    """A forest whose rows are told by domain and set once, and by their setting."""
+    lines: list[Line] = []
+    effects: list[list[Effect | None]] = []
+    above: tuple[str, str] = ("", "")
+    for (domain, name), setting, found in rows:
+        headings = [domain] if domain != above[0] else []
+        headings += [name] if (domain, name) != above else []
+        lines += [*(Line(heading, True) for heading in headings), Line(setting)]
+        effects += [*(list[Effect | None]([None] * len(sides)) for _ in headings), list(found)]
+        above = (domain, name)
+    columns = [tuple(row[i] for row in effects) for i in range(len(sides))]
+    made = tuple(Side(title, strategy, of) for (title, strategy), of in zip(sides, columns, strict=True))
+    return Forest(tuple(lines), made, label, margin)
 
 
 def _family(protocol: Protocol, n: int) -> str:
@@ -102,43 +156,13 @@ def _family(protocol: Protocol, n: int) -> str:
     )
 
 
-def _answer(a: str, b: str, found: Sequence[Verdict], protocol: Protocol) -> str:
-    """One line: how many claims are shown, and in each domain and setting the effects and both facts."""
-    mine = [v for v in found if (v.a, v.b) == (a, b)]
-    parts = []
-    for far in (False, True):
-        of_domain = [v for v in mine if v.far == far]
-        settings = list(dict.fromkeys(v.said.setting for v in of_domain))
-        said = ". ".join(_range([v for v in of_domain if v.said.setting == s], protocol) for s in settings)
-        parts += [f"**{'Out of' if far else 'In'} domain**: {said}."] if said else []
-    if mine[0].effect.trainings == 1:
-        warned = "What another training would give cannot be concluded (run --seeds 0,1,2 or more)."
-        return f"{a} against {b}, one training each, so about these two models only. {' '.join(parts)} {warned}"
-    ends = [v.end for v in mine]
-    counted = ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys((*ENDS, *ends)))
-    return f"{a} against {b}, of {many(len(mine), 'claim')} {counted}. {' '.join(parts)}"
-
-
-ENDS = (claims.SHOWN, claims.REFUTED, claims.NOT_SETTLED)
-
-
-def _range(found: Sequence[Verdict], protocol: Protocol) -> str:
-    """Least and largest effect in one setting over sets, with both facts."""
-    effects = sorted({f"{v.said.effect:+.3f}" for v in found}, key=float)
-    margins = [claims.margin_of(v.bound, protocol) for v in found]
-    said = [compare.facts(v.said.interval, m).sentence(m) for v, m in zip(found, margins, strict=True)]
-    counted = "; ".join(f"{x} ({many(said.count(x), 'set')})" if len(found) > 1 else x for x in dict.fromkeys(said))
-    shown = effects[0] if len(effects) == 1 else f"{effects[0]} to {effects[-1]}"
-    return f"{found[0].said.setting} {shown}: {counted}"
-
-
 def primary_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
-    """Every claim with effect, interval, the two facts, and how it ends."""
+    """Every claim with effect, interval, the two facts, and how it ends; levels are in the leaderboards."""
     at = _at(found, protocol)
-    header = ("", "sets", "setting", "A", "B", "A - B", "95 % interval", "against 0, alone", f"{at}, alone",
+    header = ("", "sets", "setting", "A - B", "95 % interval", "against 0, alone", f"{at}, alone",
               "claim, in the family", "p", "ends")  # fmt: skip
     rows = [
-        [f"{v.a} - {v.b}", c.set_name, f"{c.setting} {c.measure}", f"{c.a:.3f}", f"{c.b:.3f}", f"{c.effect:+.4f}",
+        [f"{v.a} - {v.b}", c.set_name, f"{in_words(c.setting)}, {c.measure}", f"{c.effect:+.4f}",
          shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v), shown_p(v.p), v.end]
         for v in found for c in [v.said]
     ]  # fmt: skip
@@ -170,14 +194,17 @@ def sequential_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     at = _at(found, protocol)
     header = ("", "sets", "setting", "trainings", "A - B", "interval", "against 0", at, "claim", "ends")
     rows = [
-        [f"{v.a} - {v.b}", c.set_name, f"{c.setting} {c.measure}",
+        [f"{v.a} - {v.b}", c.set_name, f"{in_words(c.setting)}, {c.measure}",
          f"{v.effect.trainings}{f' (+{v.overrun})' if v.overrun else ''}", f"{c.effect:+.4f}",
          shown_interval(c.interval), c.against_zero, c.at_margin, _claimed(v), v.end]
         for v in found for c in [v.said]
     ]  # fmt: skip
+    last = max(v.effect.trainings + v.overrun for v in found)
+    looked = f"after {stops.first}" if last == stops.first else f"after each of {stops.first} to {last}"
     caption = (
-        f"Trainings were run one by one and looked at after {stops.first} to {len(stops.seeds)}, until each claim was "
-        "shown or refuted; those in brackets came after its end and count for nothing. Intervals are those at the "
+        f"Looks at the trainings in the order of their seeds, {looked} of at most {len(stops.seeds)} of each strategy "
+        "(looks.jsonl). A claim ends at the first look that shows or refutes it; trainings in brackets are beyond that "
+        "look and count for nothing, whenever they were run. Intervals are those at the "
         f"level of the claim and its look ({stops.spending} spending of .025 on each side, shared by weight), so that "
         "in 39 of 40 such experiments no claim is shown that is false. An effect that stopped a run early is likely to "
         "be smaller than it looks."
@@ -187,12 +214,12 @@ def sequential_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
 
 def out_of_domain(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     """What each training gives or takes from the untrained base where its data do not reach."""
-    title = Heading(2, "Out of domain")
+    title = "Out of domain, against the untrained base"
     far = [of for of in sets if of.name in protocol.out_of_domain]
     if not far:
         named = ", ".join(protocol.out_of_domain)
         why = f"of those the protocol names ({named}) none was scored" if named else "the protocol names no such set"
-        return [title, Text(f"Transfer is not judged: {why}.")]
+        return [Fold(title, [Text(f"Transfer is not judged: {why}.")])]
     found: list[tuple[str, Comparison]] = []
     for of in far:
         for name, cells in strategies_of(of).items():
@@ -200,14 +227,24 @@ def out_of_domain(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
                 found += [(name, c) for c in compare.compare_on([of], cells, "untrained", protocol.margin)]
     found = list(zip([name for name, _ in found], compare.adjusted([c for _, c in found]), strict=True))
     if not found:
-        return [title, Text("Transfer is not judged: the untrained base was not scored ('--baselines untrained').")]
+        why = "the untrained base was not scored ('--baselines untrained')"
+        return [Fold(title, [Text(f"Transfer is not judged: {why}.")])]
     rows = [[name, *row] for (name, _), row in zip(found, compare.as_rows([c for _, c in found]), strict=True)]
     said = (
         "A: a strategy, B: the untrained base. Does training degrade transfer? Exploratory; strategies against each "
-        f"other out of domain are in the primary family. {compare.basis([c for _, c in found])}"
+        f"other out of domain are among the claims. {compare.basis([c for _, c in found])}"
     )
-    effects = tuple(Effect(f"{name}, {c.set_name} {c.setting}", c.effect, *c.interval, True) for name, c in found)
-    drawing = Forest(effects, "difference to the untrained base", protocol.margin)
     alt = "out of domain: each strategy minus the untrained base with 95 % intervals; dotted: the margin"
     table = Table(("strategy", *compare.header(protocol.margin)), rows, 3)
-    return [title, Text(said), table, Figure("out-of-domain", alt, drawing)]
+    return [Fold(title, [Text(said), Figure("out-of-domain", alt, _from_base(found, protocol)), table])]
+
+
+def _from_base(found: Sequence[tuple[str, Comparison]], protocol: Protocol) -> Forest:
+    """A panel for each of the first three strategies, those of the protocol before others."""
+    first = [name.split("(")[0] for name in protocol.strategies]
+    names = sorted(dict.fromkeys(name for name, _ in found), key=lambda n: n not in first)[:3]
+    of_row: dict[tuple[str, str], dict[str, Effect]] = {}
+    for name, c in found:
+        of_row.setdefault((c.set_name, c.setting), {})[name] = Effect(c.effect, *c.interval)
+    rows = [(("out of domain", s), in_words(x), [by.get(n) for n in names]) for (s, x), by in of_row.items()]
+    return grouped(rows, [(name, name) for name in names], "difference to the untrained base", protocol.margin)

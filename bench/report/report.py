@@ -9,16 +9,18 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import bench.figures
 from bench.analysis.means import has_pool
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.analysis.strategies import short
 from bench.errors import BenchError
 from bench.plan.protocol import Protocol, read_protocol
 from bench.processes import Progress
-from bench.report.document import Block, Figure, Heading, Table, Text, markdown
+from bench.report.document import APPENDIX, Block, Figure, Fold, Heading, Table, Text, appendix, figures, markdown
 from bench.report.glossary import glossary
+from bench.report.language_pairs import trade_off
 from bench.report.primary import out_of_domain, primary_section
-from bench.report.sets import set_section
+from bench.report.sets import boards, parts_of, set_section
 from bench.report.shares import share_section
 from bench.report.training import not_run, signature, training_section
 from bench.store import locks
@@ -43,7 +45,7 @@ def reproduce_section(name: str, sets: Sequence[SetScores], protocol: Protocol) 
         if has_pool(of):
             rows.append([f"{of.name}: language bias", f"`python -m bench leaderboard {name} --set {of.name} --bias`"])
     said = "From the stored results; the commands that made these are in the signature."
-    return [Heading(2, "Reproduce"), Text(said), Table(("table", "command"), rows, 2)]
+    return [Fold("Reproduce", [Text(said), Table(("table", "command"), rows, 2)])]
 
 
 def write_report(
@@ -61,8 +63,9 @@ def write_report(
         clear_unfinished(folder)
         aside.mkdir()
         blocks = report(results, cells, sets, read_protocol(results))
-        write_figures([block for block in blocks if isinstance(block, Figure)], folder, aside)
+        write_figures(list(figures(blocks)), folder, aside)
         (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")
+        (aside / APPENDIX).write_text(appendix(blocks), encoding="utf-8")
         if html:
             from bench.report.html import page
 
@@ -71,27 +74,33 @@ def write_report(
 
 
 def report(results: Path, cells: Sequence[Cell], sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
-    """The whole report."""
+    """The whole report: what is read first, then what is folded."""
     claimed = [name for pair in protocol.pairs for name in pair]
-    parts: list[tuple[str, Callable[[], list[Block]]]] = [
-        ("what was asked", lambda: [Heading(1, f"Experiment {results.name}"), *_notes(cells)]),
-        ("the question", lambda: primary_section(sets, protocol)),
+    parts, wanted = parts_of(sets), {*protocol.out_of_domain, *(name for c in protocol.claims for name in c.sets)}
+    whole = {name: wider for name, wider in parts.items() if name not in wanted}
+    shown = [of for of in sets if of.name not in whole]
+    made: list[tuple[str, Callable[[], list[Block]]]] = [
+        ("the claims", lambda: primary_section(sets, protocol, whole)),
+        ("leaderboards", lambda: boards(shown)),
+        *((f"{of.name}: trade-off", partial(trade_off, of, protocol.margin)) for of in shown if of.name not in parts),
+        ("what was not run", lambda: not_run(cells, claimed)),
         ("findings", lambda: findings(results)),
-        ("what was run", lambda: [Heading(2, "What was run"), Text(_what_it_holds(cells))]),
-        *((of.name, partial(set_section, of, protocol.margin)) for of in sets),
-        ("shares", lambda: share_section(sets)),
+        *((of.name, partial(set_section, of, parts.get(of.name, ""))) for of in sets),
+        ("shares", lambda: share_section([of for of in sets if of.name not in parts])),
         ("out of domain", lambda: out_of_domain(sets, protocol)),
         ("training", lambda: training_section(cells)),
-        ("what was not run", lambda: not_run(cells, claimed)),
+        ("what was run", lambda: [Fold("What was run", [Text(_what_it_holds(cells))])]),
         ("commands", lambda: reproduce_section(results.name, sets, protocol)),
         ("signature", lambda: [*glossary(), *signature(cells)]),
     ]
     blocks: list[Block] = []
-    with Progress("report", len(parts), "part") as bar:
-        for name, made in parts:
-            blocks += made()
+    with Progress("report", len(made), "part") as bar:
+        for name, make in made:
+            blocks += make()
             bar.update(1, name)
-    return blocks
+    said = next((i for i, b in enumerate(blocks) if not isinstance(b, (Text, Table))), len(blocks))
+    opened = [Heading(1, f"Experiment {results.name}"), *blocks[:said], *_notes(cells), *blocks[said:]]
+    return [*(b for b in opened if not isinstance(b, Fold)), *(b for b in opened if isinstance(b, Fold))]
 
 
 def _notes(cells: Sequence[Cell]) -> list[Text]:
@@ -99,7 +108,11 @@ def _notes(cells: Sequence[Cell]) -> list[Text]:
 
 
 DRAWN = ".drawn.json"
-"""In a report's folder: of each figure, what it was drawn from, and the checksums of its files."""
+"""In a report's folder: of each figure, what it was drawn from, and the checksum of its file."""
+
+
+CODE = Path(bench.figures.__path__[0])
+"""What draws figures."""
 
 
 def write_figures(figures: Sequence[Figure], before: Path, folder: Path) -> None:
@@ -107,23 +120,22 @@ def write_figures(figures: Sequence[Figure], before: Path, folder: Path) -> None
     known, record = _drawn(before / DRAWN), {}
     with Progress("figures", len(figures), "figure") as bar:
         for figure in figures:
-            source, names = source_of(figure), [f"{figure.name}.{kind}" for kind in ("png", "svg")]
-            kept = [_bytes(before / name) for name in names]
-            if known.get(figure.name) == [source, *map(_sha256, kept)]:
-                for name, data in zip(names, kept, strict=True):
-                    (folder / name).write_bytes(data)
+            source, name = source_of(figure), f"{figure.name}.svg"
+            kept = _bytes(before / name)
+            if known.get(figure.name) == [source, _sha256(kept)]:
+                (folder / name).write_bytes(kept)
             else:
-                from bench.report import plots
+                from bench.figures import plots
 
                 plots.draw(figure.drawing, folder / figure.name)
-            record[figure.name] = [source, *(_sha256(_bytes(folder / name)) for name in names)]
+            record[figure.name] = [source, _sha256(_bytes(folder / name))]
             bar.update(1, figure.name)
     write_json(folder / DRAWN, record)
 
 
 def source_of(figure: Figure) -> str:
     """sha256 over all that decides a picture: its data, the code that draws it, matplotlib's version."""
-    code = _sha256(Path(__file__).with_name("plots.py").read_bytes())
+    code = _sha256(b"".join(path.read_bytes() for path in sorted(CODE.glob("*.py"))))
     drawing = [type(figure.drawing).__name__, figure.drawing]
     return _sha256(json.dumps([version("matplotlib"), code, drawing]).encode())
 
@@ -154,13 +166,13 @@ def findings(results: Path) -> list[Block]:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise BenchError(f"{path}: not readable ({error}); it is Markdown in UTF-8") from None
-    return [Heading(2, "Findings"), Text("*Written by hand after the runs; all else on this page is generated.*"),
-            Text(text)]  # fmt: skip
+    said = Text("*Written by hand after the runs; all else on this page is generated.*")
+    return [Fold("Findings", [said, Text(text)])]
 
 
 def _what_it_holds(cells: Sequence[Cell]) -> str:
     trained = [c for c in cells if c.config.trained and not c.config.derived]
-    labels = list(dict.fromkeys(short(c.label) for c in trained))
+    labels = list(dict.fromkeys(c.label for c in trained))
     plain = list(dict.fromkeys(short(c.label) for c in cells if not c.config.trained))
     seeds = sorted({c.seed for c in trained})
     return (

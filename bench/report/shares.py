@@ -9,9 +9,10 @@ import numpy as np
 
 from bench.analysis.means import means_of, setting_means
 from bench.analysis.set_scores import SetScores
-from bench.analysis.strategies import many
-from bench.report.document import Block, Curve, Curves, Figure, Heading, Table, Text
+from bench.figures.shapes import Curve, Curves
+from bench.report.document import Block, Figure, Fold, Table, Text
 from bench.store.cells import Cell
+from bench.store.scores import in_words
 
 POINTS = 4
 """Shares from which on there is a curve to draw."""
@@ -34,10 +35,10 @@ def share_section(sets: Sequence[SetScores]) -> list[Block]:
     if not blocks:
         return []
     said = (
-        "cross is 0, hybrid(alpha) is alpha, mono is 1; differences to cross, over the seeds that all of them have. "
-        "Exploratory: no interval; where a share was trained more than once, its dots show how trainings differ."
+        "cross is 0, hybrid(alpha) is alpha, mono is 1; differences to cross of the same seed. Exploratory: no "
+        "interval; the dots of a share show how trainings differ."
     )
-    return [Heading(2, "Share of monolingual batches"), Text(said), *blocks]
+    return [Fold("Share of monolingual batches", [Text(said), *blocks])]
 
 
 def _of_set(of: SetScores) -> list[Block]:
@@ -48,28 +49,31 @@ def _of_set(of: SetScores) -> list[Block]:
             cells.setdefault(share, []).append(cell)
     if len(cells) < POINTS or not {0.0, 1.0} <= cells.keys():
         return []
-    seeds = set.intersection(*({c.seed for c in of_share} for of_share in cells.values()))
-    if not seeds:
-        return []
     single = {m.cell.path.name: setting_means(m, of.main) for m in means_of(of)}
-    common = {x: [single[c.path.name] for c in of_x if c.seed in seeds] for x, of_x in sorted(cells.items())}
-    settings = of.layout.settings()
-    means = {x: {s: float(np.mean([m[s] for m in found])) for s in settings} for x, found in common.items()}
-    series = {s: _drawn([(x, m[s] - means[0.0][s]) for x, m in means.items()]) for s in settings}
     cross = {c.seed: single[c.path.name] for c in cells[0.0]}
-    trainings = [(x, c.seed, single[c.path.name]) for x, of_x in cells.items() for c in of_x if c.seed in cross]
-    dots = {s: _drawn([(x, m[s] - cross[seed][s]) for x, seed, m in trainings]) for s in settings}
-    label = f"mean {of.main} minus that of cross"
-    drawing = Curves(series, "share of monolingual batches", label, marker="o", dots=dots)
-    n = many(len(seeds), "seed")
+    trainings = {x: [(single[c.path.name], cross[c.seed]) for c in of_x if c.seed in cross]
+                 for x, of_x in sorted(cells.items())}  # fmt: skip
+    if not all(trainings.values()):
+        return []
+    settings = of.layout.settings()
+    gains = {s: [(x, [ours[s] - theirs[s] for ours, theirs in found]) for x, found in trainings.items()]
+             for s in settings}  # fmt: skip
+    lines = {in_words(s): _drawn([(x, float(np.mean(g))) for x, g in of_s if len(g) > 1]) for s, of_s in gains.items()}
+    dots = {in_words(s): _drawn([(x, v) for x, g in of_s for v in g]) for s, of_s in gains.items()}
+    label = f"mean {of.main},\nminus that of cross"
+    drawing = Curves({name: line for name, line in lines.items() if len(line[0]) > 1},
+                     "share of monolingual batches", label, marker=True, dots=dots)  # fmt: skip
     alt = (
-        f"{of.name}: {label}, over the share of monolingual batches; lines: the {n} that all have, dots: single "
-        "trainings, each minus cross of the same seed"
+        f"{of.name}: mean {of.main} minus that of cross, over the share of monolingual batches; dots: trainings, each "
+        "minus cross of the same seed; lines: means over seeds, through shares that were trained more than once"
     )
-    rows = [[f"{share:g}", *(f"{m[s]:.3f}" for s in settings)] for share, m in means.items()]
+    rows = [
+        [f"{share:g}", str(len(found)), *(f"{np.mean([ours[s] for ours, _ in found]):.3f}" for s in settings)]
+        for share, found in trainings.items()
+    ]
     return [
         Figure(f"{of.name}-share", alt, drawing),
-        Table(("share", *(f"{s} {of.main}" for s in settings)), rows, 1, f"{of.name}, {n}."),
+        Table(("share", "trainings", *map(in_words, settings)), rows, 1, f"{of.name}, {of.main}."),
     ]
 
 

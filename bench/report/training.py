@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from bench.analysis.strategies import short
 from bench.errors import BenchError
+from bench.figures.shapes import Curve, Curves
 from bench.plan.derived import explained
-from bench.report.document import Block, Code, Curve, Curves, Figure, Heading, Table, Text
+from bench.report.document import Block, Code, Figure, Fold, Heading, Table, Text
 from bench.store import json_files
 from bench.store.cells import BATCHES, COST, STEPS, VALIDATION, Cell, Done
 from bench.store.json_files import ANOTHER_RUN
@@ -41,7 +42,7 @@ def cost_section(logs: Mapping[str, Sequence[Logged]], cells: Sequence[Cell]) ->
     gpu = [_gpu_peak(cell) for cell in cells if cell.path.name in logs]
     header = [*COST_HEADER, "peak MB, GPU"] if any(gpu) else [*COST_HEADER]
     shown = [[*row, peak or "-"] for row, peak in zip(rows, gpu, strict=True)] if any(gpu) else rows
-    return [Heading(2, "Cost"), Text(" ".join([said, *counted])), Table(header, shown)]
+    return [Fold("Cost", [Text(" ".join([said, *counted])), Table(header, shown)])]
 
 
 def _gpu_peak(cell: Cell) -> str:
@@ -136,14 +137,14 @@ def training_section(cells: Sequence[Cell]) -> list[Block]:
         for c in cells
         if (how := c.config.derived) is not None
     }
-    derived: list[Block] = [Heading(2, "Derived from others"), Text("\n".join(sorted(made)))] if made else []
+    derived: list[Block] = [Fold("Derived from others", [Text("\n".join(sorted(made)))])] if made else []
     if not trained:
         return derived
     losses: dict[str, list[list[float]]] = {}
     logs = {cell.path.name: _lines(cell.path / STEPS, Logged) for cell in trained}
     for cell in trained:
         losses.setdefault(short(cell.label), []).append([s.loss for s in logs[cell.path.name]])
-    blocks: list[Block] = [*derived, Heading(2, "Training")]
+    blocks: list[Block] = []
     lengths = {len(run) for runs in losses.values() for run in runs}
     if len(lengths) == 1:
         means = {label: smooth(np.mean(runs, axis=0)) for label, runs in losses.items()}
@@ -152,14 +153,19 @@ def training_section(cells: Sequence[Cell]) -> list[Block]:
     blocks += _learning_curves(trained)
     said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
     blocks += [Text(said), _audit_table(trained)]
-    return blocks + cost_section(logs, trained)
+    return [*derived, Fold("Training", blocks), *cost_section(logs, trained)]
+
+
+DRAWN = 60
+"""Points of a loss curve, at most."""
 
 
 def smooth(values: NDArray[np.float64]) -> Curve:
     """Values of the steps 1, 2, ..., as a running mean over 1/50 of the length."""
     window = max(1, len(values) // 50)
     means = np.convolve(values, np.ones(window) / window, mode="valid")
-    return tuple(np.arange(len(means), dtype=np.float64) + window), tuple(means.tolist())
+    kept = np.unique(np.linspace(0, len(means) - 1, min(len(means), DRAWN)).round().astype(int))
+    return tuple((kept + float(window)).tolist()), tuple(means[kept].tolist())
 
 
 def _learning_curves(cells: Sequence[Cell]) -> list[Block]:
@@ -181,7 +187,7 @@ def _learning_curves(cells: Sequence[Cell]) -> list[Block]:
     alt = (
         "mean AP of held-out items of the training sources, over settings and sources, while training; mean over seeds"
     )
-    drawing = Curves(series, "step", "AP of held-out items", marker="o")
+    drawing = Curves(series, "step", "AP of held-out items", marker=True)
     said = (
         "Held-out items of the training sources, for choosing settings and weights; strategies are not judged by them."
     )
@@ -253,10 +259,10 @@ def signature(cells: Sequence[Cell]) -> list[Block]:
         if cell.config.trained:
             shown[json.dumps(fixed, indent=1, sort_keys=True, ensure_ascii=False)] = None
     weights = "; ".join(f"{c.path.name} {c.done.weights_sha256[:16] if c.done else '-'}" for c in cells)
-    return [
-        Heading(2, "Signature"),
+    blocks: list[Block] = [
         Text("Commands:"),
         Code("\n".join(commands), "bash"),
         *(Code(text, "json") for text in shown),
         Text(f"Weights (sha256): {weights}"),
     ]
+    return [Fold("Signature", blocks)]

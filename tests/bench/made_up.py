@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from bench.evaluation.score import COLUMNS
+from bench.figures.shapes import Drawing
 from bench.plan.protocol import JudgedSet
-from bench.report.document import Drawing
 from bench.store import cells, json_files, scores
 from bench.store.cells import COST
 from bench.store.json_files import hash8
@@ -64,8 +64,7 @@ def make_cell(folder: Path, label: str, seed: int, gain: float | None, version: 
 
 def undrawn(drawing: Drawing, path: Path) -> None:
     """In the place of ``plots.draw`` where a test looks at no picture: drawing takes a second."""
-    for kind in ("png", "svg"):
-        path.with_name(f"{path.name}.{kind}").write_text(f"{kind} of {drawing}", encoding="utf-8")
+    path.with_name(f"{path.name}.svg").write_text(f"<svg>{drawing}</svg>", encoding="utf-8")
 
 
 def _scores(name: str, seed: int, gain: float | None, version: str) -> pa.Table:

@@ -22,10 +22,10 @@ import torch._dynamo  # noqa: F401  # it makes a cache when it is imported, whic
 
 import bench
 from bench.errors import BenchError
+from bench.figures import plots
 from bench.plan import resolve, settings
 from bench.plan.presets import load_plan
 from bench.plan.protocol import read_protocol
-from bench.report import plots
 from bench.store import cells, checkpoints, json_files, locks, scores
 from tasks import Source, Task
 from tasks.beir import BeirFolder

@@ -72,7 +72,7 @@ PHASES = [
     Phase("locking", "os", "", "rename"),
     Phase("writing", "os", "", "replace"),
     Phase("writing: scores", "pyarrow.parquet", "", "write_table"),
-    Phase("reporting", "bench.report.plots", "", "draw"),
+    Phase("reporting", "bench.figures.plots", "", "draw"),
 ]
 
 

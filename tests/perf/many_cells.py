@@ -24,8 +24,8 @@ from kills import make_data
 from tabulate import tabulate
 
 from bench.cli import main as bench
-from bench.report import plots
-from bench.report.document import Curves
+from bench.figures import plots
+from bench.figures.shapes import Curves
 from bench.running import cell
 
 STRATEGIES = ("mono", "cross")

@@ -135,7 +135,9 @@ def test_what_is_not_there_is_refused_in_one_line(made: bench.Experiment, result
 
 def test_pictures(made: bench.Experiment, tmp_path: Path) -> None:
     for picture in (made.plot.trade_off("toy"), made.plot.languages(differences=True), made.plot.claims()):
-        assert picture._repr_png_().startswith(b"\x89PNG")
+        assert picture._repr_svg_().startswith("<svg")
+        assert picture.save(tmp_path / "it.png").read_bytes().startswith(b"\x89PNG")
+        assert len(picture.figure.axes) >= 1
         assert picture.alt in repr(picture)
     assert "minus that of mono" in made.plot.languages(differences=True).alt
     assert "minus" not in made.plot.languages().alt

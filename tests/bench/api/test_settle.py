@@ -104,7 +104,7 @@ def test_a_changed_protocol_and_a_removed_training_are_refused(
         report = ["report", "small", "--results", str(here / "results"), "--reports", str(here / "reports")]
         assert main(report) == 0
         text = (here / "reports" / "small" / "report.md").read_text(encoding="utf-8")
-        assert "Not decided: " in text
+        assert "Claims are not decided: " in text
         assert message in text
         capsys.readouterr()
 

@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.analysis.set_scores import read_sets
 from bench.cli import main
 from bench.errors import BenchError
+from bench.figures.shapes import Curves
 from bench.plan.protocol import Protocol, keep_protocol
 from bench.report import report
-from bench.report.shares import share_of
+from bench.report.document import figures
+from bench.report.shares import share_of, share_section
 from bench.store import cells, copies, scores
 from tests.bench.made_up import TOY, make_cell, make_experiment
 
@@ -38,8 +41,9 @@ def test_the_copy_gives_the_same_report_without_models(experiment: Path, tmp_pat
     one, two = tmp_path / "one", tmp_path / "two"
     report.write_report(experiment, one)
     report.write_report(copy, two)
-    assert (one / "report.md").read_bytes() == (two / "report.md").read_bytes()
-    assert "Nothing surprised." in (two / "report.md").read_text()
+    for name in ("report.md", "appendix.md"):
+        assert (one / name).read_bytes() == (two / name).read_bytes()
+    assert "Nothing surprised." in (two / "appendix.md").read_text()
     for path in experiment.glob("*-s0/scores/*.parquet"):
         first, second = scores.read_scores(path), scores.read_scores(copy / path.relative_to(experiment))
         assert first.schema.equals(second.schema, check_metadata=True)
@@ -80,19 +84,26 @@ def test_the_share_of_monolingual_batches_is_read_off_the_signature(label: str, 
     assert share_of(label) == share
 
 
-def test_the_curve_shows_differences_to_cross_over_shared_seeds(tmp_path: Path) -> None:
+def test_the_curve_shows_trainings_minus_cross_of_their_seed_and_means_as_lines(tmp_path: Path) -> None:
     folder = tmp_path / "results" / "curve"
     for label, gain in SHARED["share"].items():
-        for seed in (0, 1) if label == "mono()" else (0,):
+        for seed in (0, 1) if label in ("mono()", "cross()") else (0,):
             make_cell(folder, label, seed, gain)
     report.write_report(folder, tmp_path / "out")
-    text = (tmp_path / "out" / "report.md").read_text()
+    text = (tmp_path / "out" / "appendix.md").read_text()
     assert "## Share of monolingual batches" in text
-    assert "](toy-share.png)" in text
+    assert "](toy-share.svg)" in text
     section = text.split("## Share of monolingual batches")[1].split("\n## ")[0]
     rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("|")][2:]
     assert [float(row[0]) for row in rows] == [0, 0.25, 0.75, 1]
-    cross = [float(row[2]) for row in rows]
-    assert cross == sorted(cross)
-    assert cross[-1] - cross[0] == pytest.approx(0.3, abs=0.01)
-    assert "toy, 1 seed." in section
+    assert [int(row[1]) for row in rows] == [2, 1, 1, 2]
+    across = [float(row[3]) for row in rows]
+    assert across == sorted(across)
+    assert across[-1] - across[0] == pytest.approx(0.3, abs=0.01)
+    (of,) = read_sets(cells.read_cells(folder))
+    drawing = next(figures(share_section([of]))).drawing
+    assert isinstance(drawing, Curves)
+    line, dots = drawing.series["across languages"], drawing.dots["across languages"]
+    assert line[0] == (0.0, 1.0), "no line through a share that was trained once"
+    assert [dots[0].count(x) for x in (0.0, 0.25, 0.75, 1.0)] == [2, 1, 1, 2]
+    assert line[1][1] == pytest.approx(np.mean([y for x, y in zip(*dots, strict=True) if x == 1.0]))

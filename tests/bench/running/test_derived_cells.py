@@ -119,7 +119,7 @@ def test_derived_cells_are_compared(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_report_says_how_each_was_derived(folder: Path) -> None:
-    report = (folder / "reports" / "small" / "report.md").read_text(encoding="utf-8")
+    report = (folder / "reports" / "small" / "appendix.md").read_text(encoding="utf-8")
     section = report.split("## Derived from others")[1].split("## Training")[0]
     assert "- `merge(mono, cross)`: weights averaged; from mono (5 steps) and cross" in section
     assert "- `shift(mono, source='en')`: passages moved" in section

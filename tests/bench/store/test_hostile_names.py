@@ -126,7 +126,7 @@ def test_code_that_stored_results_name_is_not_run(tmp_path: Path, monkeypatch: p
     assert read_protocol(folder).primary[0].a == "evil.py:A()"
     rows, _ = cite(folder)
     assert ["evil.py:A", "train", "unknown", "unknown"] in rows
-    monkeypatch.setattr("bench.report.plots.draw", undrawn)
+    monkeypatch.setattr("bench.figures.plots.draw", undrawn)
     write_report(folder, tmp_path / "out")
     assert not sprung.exists()
     with pytest.raises(BenchError, match="code that stored results name is not run"):

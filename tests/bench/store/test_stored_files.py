@@ -22,7 +22,7 @@ from tests.bench.made_up import make_cell, undrawn
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("bench.report.plots.draw", undrawn)
+    monkeypatch.setattr("bench.figures.plots.draw", undrawn)
     make_cell(tmp_path / "made", "mono()", 0, 0.0)
     return make_cell(tmp_path / "made", "hybrid()", 0, 0.1)
 

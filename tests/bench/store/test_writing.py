@@ -78,7 +78,7 @@ def test_what_killed_processes_left_is_removed_and_links_are_not_followed(tmp_pa
 
 
 def test_a_killed_report_leaves_nothing_to_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.report.plots.draw", undrawn)
+    monkeypatch.setattr("bench.figures.plots.draw", undrawn)
     make_experiment(tmp_path / "results" / "made", (0,))
     folder_of(tmp_path / "reports" / ".made.partial-01", "half")
     write_report(tmp_path / "results" / "made", tmp_path / "reports" / "made")

@@ -178,6 +178,6 @@ def test_a_run_writes_its_learning_curve_into_cell_and_report(tmp_path: Path) ->
     assert [line["step"] for line in lines] == [2, 4, 5]
     assert set(lines[0]["sets"]["held-out-demo"]) == {"mono", "cross", "multi"}
     assert json.loads((cell / "cost.json").read_text())["seconds"].keys() == {"load", "train", "save"}
-    text = (tmp_path / "reports" / "curve" / "report.md").read_text()
-    assert "](validation.png)" in text
+    text = (tmp_path / "reports" / "curve" / "appendix.md").read_text()
+    assert "](validation.svg)" in text
     assert "## Cost" in text
