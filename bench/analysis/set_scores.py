@@ -65,21 +65,24 @@ class SetScores:
         noticed: what was repaired or left out in reading it.
         passages: passages per language.
         cells: in order of their folders.
+        experiment: those and all others that were read with them: names of strategies tell all of these apart.
         protocol: of the experiment.
         layout: of the rows.
         stored: the set's name in the files.
     """
 
     def __init__(
-        self, name: str, about: About, cells: Sequence[tuple[Cell, Rows]], stored: str, protocol: Protocol
-    ) -> None:
+        self, name: str, about: About, cells: Sequence[tuple[Cell, Rows]], stored: str, protocol: Protocol,
+        experiment: Sequence[Cell],
+    ) -> None:  # fmt: skip
         of_set = about.sets[stored]
         self.name, self.task, self.files = name, about.task, about.files
         self.data = f"{about.task}@{about.version} {json_files.hash8({'files': about.files})}"
         self.main, self.note, self.noticed, self.passages = of_set.main, of_set.note, of_set.noticed, of_set.passages
         if self.main not in MEASURES:
             raise BenchError(f"{name}: its main measure is one of {', '.join(MEASURES)}; got {self.main!r:.80}")
-        self.cells = [cell for cell, _ in cells]
+        self.cells, self.experiment = [cell for cell, _ in cells], experiment
+        self.called: dict[str, str] = {}
         self._rows = {cell.path.name: rows for cell, rows in cells}
         self.stored, self.protocol = stored, protocol
         self._read: dict[tuple[str, str], Floats] = {}
@@ -175,7 +178,8 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
         raise BenchError("no finished cell with scores here; 'python -m bench run' makes them")
     names, protocol = [name for name, _ in found], read_protocol(cells[0].path.parent)
     called = {key: key[0] if names.count(key[0]) == 1 else _apart(key[0], about[key]) for key in found}
-    return [SetScores(called[key], about[key], of, key[0], protocol) for key, of in found.items()]
+    scored = list({cell.path.name: cell for cell, _, _ in stored}.values())
+    return [SetScores(called[key], about[key], of, key[0], protocol, scored) for key, of in found.items()]
 
 
 def _read_from(said: About) -> str:

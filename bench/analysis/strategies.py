@@ -143,8 +143,13 @@ def paired_in_common(ours: list[Cell], theirs: list[Cell]) -> list[tuple[Cell, C
 
 
 def strategies_of(of: SetScores) -> dict[str, list[Cell]]:
-    """The cells of each strategy by its shown name; configurations of one name carry what differs."""
-    return {name: sorted(cells, key=lambda c: c.seed) for name, cells in named(of.cells).items()}
+    """The cells of each strategy by its shown name, the same in all sets; configurations of one carry what differs."""
+    if not of.called:
+        of.called |= {cell.path.name: name for name, cells in named(of.experiment).items() for cell in cells}
+    found: dict[str, list[Cell]] = {}
+    for cell in of.cells:
+        found.setdefault(of.called[cell.path.name], []).append(cell)
+    return {name: sorted(cells, key=lambda c: c.seed) for name, cells in found.items()}
 
 
 def named(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import dataclasses
 import hashlib
 import inspect
@@ -130,41 +131,73 @@ def canonical_instance(made: T) -> T:
     Raises:
         BenchError: something that tells it from another object of its class does not stand in its signature.
     """
-    kind = type(made)
-    if not dataclasses.is_dataclass(made):
-        raise BenchError(
-            f"{kind.__name__} is no dataclass, whose fields are its parameters; write @dataclass(frozen=True) above it"
-        )
-    given = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}
+    _require_fields(made)
+    given = {f.name: getattr(made, f.name) for f in dataclasses.fields(made) if f.init}  # type: ignore[arg-type]
     if isinstance(made, Derived):
         given["parents"] = tuple(canonical_instance(parent) for parent in made.parents)
     given |= {n: canonical_instance(part) for n, part in given.items() if isinstance(part, Strategy | Part)}
     plain = given | {name: value.item() for name, value in given.items() if isinstance(value, np.generic)}
-    plain = canonical_arguments(kind, plain)
+    plain = canonical_arguments(type(made), plain)
     changed = {name: value for name, value in plain.items() if repr(value) != repr(getattr(made, name))}
     found = dataclasses.replace(made, **changed) if changed else made  # type: ignore[type-var]
     if isinstance(found, Strategy):
-        _require_told(found)
+        _require_plain(found)
+        require_told(found)
     return found
 
 
-def _require_told(made: Strategy) -> None:
-    """Refuse parameters that the signature leaves out, and those that are no plain values."""
-    fields, signature = {f.name: f for f in dataclasses.fields(made)}, repr(made)  # type: ignore[arg-type]
-    for name, value in vars(made).items():
-        if name not in fields:
-            raise BenchError(f"{signature} has {name!r} beside its fields, which its signature does not tell")
+def _require_fields(made: object) -> None:
+    if not dataclasses.is_dataclass(made):
+        raise BenchError(
+            f"{type(made).__name__} is no dataclass, whose fields are its parameters; write @dataclass(frozen=True) "
+            "above it"
+        )
+
+
+def _require_plain(made: Strategy) -> None:
+    """Refuse parameters that are no plain values, and what is none at all."""
+    values = {f.name: getattr(made, f.name) for f in dataclasses.fields(made)}  # type: ignore[arg-type]
+    beside = [name for name in getattr(made, "__dict__", {}) if name not in values]
+    if beside:
+        raise BenchError(f"{made!r} has {beside[0]!r} beside its fields, which its signature does not tell")
+    for name, value in values.items():
         if not _is_plain(value):
             raise BenchError(
                 f"parameters of a strategy are plain values (numbers, text, None, True, tuples of them); {name} of "
                 f"{type(made).__name__} is of the type {type(value).__name__}"
             )
-        later = fields[name].metadata.get("later") and value == fields[name].default
-        if not later and repr(value) not in signature:
+
+
+def require_told(made: Strategy) -> None:
+    """Refuse a strategy whose signature, which names its results, leaves a parameter out.
+
+    Raises:
+        BenchError: it does, or the class is no dataclass.
+    """
+    _require_fields(made)
+    for field in dataclasses.fields(made):  # type: ignore[arg-type]
+        if not _tells(made, field.name):
             raise BenchError(
-                f"{signature} does not tell its parameter {name}, {value!r}, and names its results; leave __repr__ to "
-                "the base class or to dataclass"
+                f"{made!r} does not tell its parameter {field.name}, {getattr(made, field.name)!r}, and names its "
+                "results; leave __repr__ to the base class or to dataclass"
             )
+
+
+class _Mark:
+    """Stands for any other value of a parameter."""
+
+    def __repr__(self) -> str:
+        return "<another value>"
+
+
+def _tells(made: Strategy, name: str) -> bool:
+    """Whether the signature would be another one with another value of a parameter, whatever that is."""
+    other = copy.copy(made)
+    object.__setattr__(other, name, _Mark())
+    try:
+        return repr(_Mark()) in repr(other)
+    except Exception:  # a text that rounds numbers, say
+        return False
 
 
 def _is_plain(value: object) -> bool:

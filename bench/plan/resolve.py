@@ -19,7 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from bench.errors import EXPECTED, BenchError, did_you_mean
 from bench.plan.derived import DERIVED, Derived, Recipe, Untrained
-from bench.plan.identity import canonical_arguments, hints_of
+from bench.plan.identity import canonical_arguments, hints_of, require_told
 from bench.store.json_files import hash8
 from strategies import PARTS, STRATEGIES, Part, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
@@ -131,7 +131,9 @@ def strategy(text: str, plugins: bool = True) -> Strategy:
     written = _parsed(text)
     if written is not None and written.name in DERIVED:
         raise BenchError(f"{text} is derived and draws no batches of its own; check what stands in its brackets")
-    return _build(text, _Kind("strategy", STRATEGIES, {}, "bench.strategies", Strategy), plugins)
+    made = _build(text, _Kind("strategy", STRATEGIES, {}, "bench.strategies", Strategy), plugins)
+    require_told(made)
+    return made
 
 
 def task(text: str, plugins: bool = True) -> Task:

@@ -209,6 +209,10 @@ def test_two_settings_of_one_strategy_are_told_apart_by_what_differs(tmp_path: P
     assert {c.config.hash for c in find(found, "mono, steps=150")} == {"0badcafe"}
     with pytest.raises(BenchError, match=r"mono, steps=10 \(\w+\), mono, steps=150 \(0badcafe\)"):
         find(found, "mono")
+    alone = make_cell(tmp_path / "made", "mono()", 0, 0.0, version="2")
+    of_both = [of for of in read_sets(read_cells(tmp_path / "made")) if alone.name in {c.path.name for c in of.cells}]
+    assert len(of_both) == 2, "two versions of the data, and one of mono alone on the second"
+    assert all("mono, steps=10" in {r.label for r in leaderboard.leaderboard(of, "AP")} for of in of_both)
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ class Untold(Turns):
 
 
 @dataclass(frozen=True)
+class Rounded(Turns):
+    share: float = 0.5
+
+    def __repr__(self) -> str:
+        return f"rounded({self.every}, {self.share:.1f})"
+
+
+@dataclass(frozen=True)
 class Open(Turns):
     table: Any = None
 
@@ -119,6 +127,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
 
     for given, more, message in (
         (Untold(hidden=2), {}, "does not tell its parameter hidden, 2"),
+        (Untold(every=2, hidden=2), {}, "does not tell its parameter hidden, 2"),
+        (Untold(), {}, "does not tell its parameter hidden, 1"),
+        (Rounded(share=0.25), {}, "does not tell its parameter share, 0.25"),
         (Open(table=np.arange(3)), {}, "plain values .*; table of Open is of the type ndarray"),
         (Plain(), {}, "has 'beside' beside its fields"),
         (Turns, {}, r"Turns is a class; give an object of it, as Turns\(\)"),

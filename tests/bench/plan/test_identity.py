@@ -217,6 +217,21 @@ def test_one_thing_has_one_signature(group: tuple[str, ...]) -> None:
     assert len({repr(resolve.strategy(text)) for text in group}) == 1
 
 
+@pytest.mark.parametrize(("member", "message"), [
+    ("hidden: int = field(default=1, repr=False)", "does not tell its parameter hidden, 1"),
+    ("def __repr__(self):\n        return f'mine({self.share:.1f}, {self.langs}, {self.limit})'", "parameter share"),
+    ("def __repr__(self):\n        return 'mine'", "its parameter share, 0.5, and names its results"),
+])  # fmt: skip
+def test_a_signature_that_leaves_a_parameter_out_is_refused(tmp_path: Path, member: str, message: str) -> None:
+    path = plugin(tmp_path / "mine.py")
+    text = path.read_text(encoding="utf-8").replace("import dataclass", "import dataclass, field")
+    decorated = "@dataclass(frozen=True)" if "field" in member else "@dataclass(frozen=True, repr=False)"
+    text = text.replace("@dataclass(frozen=True, repr=False)", decorated)
+    path.write_text(text.replace("    limit: int", f"    {member}\n    limit: int"), encoding="utf-8")
+    with pytest.raises(BenchError, match=message):
+        resolve.strategy(f"{path}:Mine")
+
+
 def test_parameters_of_plugins_have_one_form_too(tmp_path: Path) -> None:
     path = plugin(tmp_path / "mine.py")
     made = [
