@@ -42,7 +42,7 @@ class Experiment:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the working directory may change before it is read
 
     @property
     def name(self) -> str:
@@ -184,4 +184,4 @@ class Experiment:
 
     def __repr__(self) -> str:
         done = sum(cell.done is not None for cell in self.cells)
-        return f"<Experiment {str(self.path)!r}: {done} finished cells of {len(self.cells)}>"
+        return f"<Experiment {self.name}: {done} finished cells of {len(self.cells)}>"

@@ -155,6 +155,6 @@ def test_a_report_is_the_command_lines(made: bench.Experiment, tmp_path: Path) -
 def test_what_it_holds(made: bench.Experiment) -> None:
     assert made.sets == ["toy"]
     assert made.strategies == ["cross", "hybrid", "mono"]
-    assert repr(made).endswith("made': 9 finished cells of 9>")
+    assert repr(made) == "<Experiment made: 9 finished cells of 9>"
     assert made.name == "made"
     assert (made.cells[0].path / stored.DONE).is_file()
