@@ -12,7 +12,8 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
+from pathlib import PurePath
 from typing import TypeVar
 
 import numpy as np
@@ -20,10 +21,11 @@ import numpy as np
 from bench import modules
 from bench.errors import BenchError
 from bench.modules import BUILT_IN, Reached, file_of, is_below
-from bench.plan.derived import Derived
+from bench.plan.derived import Derived, Untrained
 from bench.plan.typed_in import is_typed_in, made_of
 from strategies import Part, Strategy
 from tasks.checksums import checksum, checksums
+from tasks.contract import Read
 
 T = TypeVar("T")
 
@@ -140,8 +142,8 @@ def canonical_instance(made: T) -> T:
     plain = canonical_arguments(type(made), plain)
     changed = {name: value for name, value in plain.items() if repr(value) != repr(getattr(made, name))}
     found = dataclasses.replace(made, **changed) if changed else made  # type: ignore[type-var]
-    if isinstance(found, Strategy):
-        _require_plain(found)
+    _require_plain(found)
+    if isinstance(found, Strategy | Part):
         require_told(found)
     return found
 
@@ -154,21 +156,25 @@ def _require_fields(made: object) -> None:
         )
 
 
-def _require_plain(made: Strategy) -> None:
-    """Refuse parameters that are no plain values, and what is none at all."""
+def _require_plain(made: object) -> None:
+    """Refuse parameters that are no plain values, and what an object has beside its parameters."""
+    kind = type(made)
     values = {f.name: getattr(made, f.name) for f in dataclasses.fields(made)}  # type: ignore[arg-type]
-    beside = [name for name in getattr(made, "__dict__", {}) if name not in values]
+    beside = [
+        name for name in getattr(made, "__dict__", {})
+        if name not in values and not isinstance(getattr(kind, name, None), cached_property)
+    ]  # fmt: skip
     if beside:
-        raise BenchError(f"{made!r} has {beside[0]!r} beside its fields, which its signature does not tell")
+        raise BenchError(f"{kind.__name__} has {beside[0]!r} beside its fields, which nothing tells; make it a field")
     for name, value in values.items():
         if not _is_plain(value):
             raise BenchError(
-                f"parameters of a strategy are plain values (numbers, text, None, True, tuples of them); {name} of "
-                f"{type(made).__name__} is of the type {type(value).__name__}"
+                f"parameters are plain values (numbers, text, None, True, tuples and tables of them); {name} of "
+                f"{kind.__name__} is of the type {type(value).__name__}"
             )
 
 
-def require_told(made: Strategy) -> None:
+def require_told(made: Strategy | Part) -> None:
     """Refuse a strategy whose signature, which names its results, leaves a parameter out.
 
     Raises:
@@ -190,7 +196,7 @@ class _Mark:
         return "<another value>"
 
 
-def _tells(made: Strategy, name: str) -> bool:
+def _tells(made: Strategy | Part, name: str) -> bool:
     """Whether the signature would be another one with another value of a parameter, whatever that is."""
     other = copy.copy(made)
     object.__setattr__(other, name, _Mark())
@@ -205,7 +211,8 @@ def _is_plain(value: object) -> bool:
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(_is_plain(part) for pair in value.items() for part in pair)
-    return value is None or type(value) in (str, int, float, bool) or isinstance(value, Strategy | Part)
+    named = isinstance(value, Strategy | Part | Derived | Untrained | Read | PurePath)
+    return value is None or type(value) in (str, int, float, bool) or named
 
 
 def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

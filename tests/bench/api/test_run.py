@@ -1,6 +1,8 @@
 """Running from Python: the same cells and numbers as the command line, objects beside names, what is refused."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,7 +17,7 @@ from bench.plan.settings import Plan, Settings, asked
 from bench.store.cells import read_cells
 from strategies import STRATEGIES, ItemStream, Strategy
 from strategies.contract import Batch
-from tasks import TASKS, TaskError
+from tasks import TASKS, EvalSet, Task, TaskError
 from tasks.parallel_jsonl import from_path
 
 SMALL: dict[str, Any] = {"steps": 3, "batch_size": 8, "threads": 1, "baselines": "untrained", "experiment": "small"}
@@ -115,10 +117,47 @@ class Open(Turns):
     table: Any = None
 
 
+@dataclass(frozen=True)
+class Held(Task):
+    """Two questions that are held in memory."""
+
+    texts: Any = ("one", "two")
+
+    name, version, licence, citation = "held", "1", "CC0-1.0", "none"
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return [str(i) for i in range(len(self.texts))]
+
+    def load(self, root: Path | None) -> Iterator[EvalSet]:
+        texts = {"en": dict(zip(self.ids, self.texts, strict=True))}
+        queries = {"en": {f"q{i}": text for i, text in texts["en"].items()}}
+        yield EvalSet("held", queries, texts, {f"q{i}": {i: 1} for i in self.ids})
+
+
+class Beside(Held):
+    def __init__(self) -> None:
+        object.__setattr__(self, "records", [1])
+
+
 class Plain(STRATEGIES["mono"]):  # type: ignore[misc]
     def __init__(self) -> None:
         object.__setattr__(self, "language_temperature", None)
         object.__setattr__(self, "beside", 3)
+
+
+def test_data_in_memory_are_part_of_what_scores_are_known_by(tmp_path: Path) -> None:
+    def scored(task: Task) -> tuple[float, list[str]]:
+        said: list[str] = []
+        found = bench.evaluate("char-tfidf", task=task, results=tmp_path / "results", say=said.append)
+        return float(found.leaderboard()["mono"].iloc[0]), said
+
+    first = Held()
+    assert scored(first)[0] == 1
+    assert any("finished before" in line for line in scored(first)[1]), "what it keeps for itself is no parameter"
+    value, said = scored(Held(("one", "one")))
+    assert value == 0.75
+    assert any("held is scored again" in line for line in said)
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
@@ -142,6 +181,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
         ("mono", {"seeds": 0}, "seeds are how many trainings each strategy has"),
         ("mono", {"seeds": "0-2"}, "seeds are how many trainings each strategy has"),
         ("mono", {"seeds": True}, "seeds are how many"),
+        ("mono", {"task": Held(np.arange(3))}, "plain values .*; texts of Held is of the type ndarray"),
+        ("mono", {"task": Beside()}, "Beside has 'records' beside its fields, which nothing tells"),
         ("mono", {"until": "bored"}, "until is 'settled'"),
         ("mono", {"task": [STRATEGIES["mono"]()]}, "task: names, or objects of Task"),
         (Turns(), {"engine": lambda *of: 0}, "an engine runs cells in other processes"),
