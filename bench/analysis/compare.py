@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench import randomness
 from bench.analysis import power, statistics
+from bench.analysis.flips import sign_flip
 from bench.analysis.means import finite
 from bench.analysis.power import Limits
 from bench.analysis.set_scores import SetScores, cells_of, read_sets
@@ -252,7 +253,7 @@ def _flips(found: Found, ours: list[Cell], theirs: list[Cell]) -> float:
     pairs = paired_in_common(ours, theirs)
     differences = [questions_of(of, c.measure, parts, x) - questions_of(of, c.measure, parts, y) for x, y in pairs]
     rng = randomness.generator(0, f"compare {of.name} {c.setting}")
-    return float(statistics.sign_flip(np.mean(differences, axis=0)[:, None], rng)[0])
+    return float(sign_flip(np.mean(differences, axis=0)[:, None], rng)[0])
 
 
 def header(margin: float) -> tuple[str, ...]:

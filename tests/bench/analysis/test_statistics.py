@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from bench.analysis import statistics
+from bench.analysis.flips import sign_flip
 
 
 def drawn(seed: int, trainings: int, questions: int, of_training: float = 0.02) -> np.ndarray:
@@ -176,7 +177,7 @@ def test_several_sets_are_averaged_over_the_same_trainings() -> None:
 
 def test_exact_sign_flips_are_scipys_permutation_test() -> None:
     values = np.random.default_rng(0).standard_normal((11, 3)) + np.array([0.0, 0.5, 1.5])
-    ours = statistics.sign_flip(values, np.random.default_rng(1))
+    ours = sign_flip(values, np.random.default_rng(1))
     for column, p in zip(values.T, ours, strict=True):
         theirs = scipy_stats.permutation_test((column,), np.mean, permutation_type="samples", n_resamples=np.inf)
         assert p == pytest.approx(theirs.pvalue, abs=1e-12)
@@ -184,10 +185,10 @@ def test_exact_sign_flips_are_scipys_permutation_test() -> None:
 
 def test_random_sign_flips_come_near_the_t_test_and_never_reach_zero() -> None:
     values = np.random.default_rng(2).standard_normal((400, 3)) + np.array([0.0, 0.1, 1.0])
-    ours = statistics.sign_flip(values, np.random.default_rng(3), 20_000)
+    ours = sign_flip(values, np.random.default_rng(3), 20_000)
     np.testing.assert_allclose(ours[:2], scipy_stats.ttest_1samp(values, 0.0).pvalue[:2], atol=0.02)
     assert ours[2] == 1 / 20_001
-    assert statistics.sign_flip(np.zeros((30, 1)), np.random.default_rng(0), 500).tolist() == [1.0]
+    assert sign_flip(np.zeros((30, 1)), np.random.default_rng(0), 500).tolist() == [1.0]
 
 
 @pytest.mark.parametrize("n", [17, 24, 61])
@@ -196,7 +197,7 @@ def test_a_byte_flips_eight_clusters(n: int) -> None:
     drawn = np.random.default_rng(9).integers(0, 256, (-(-n // 8), 300), np.uint8)
     signs = np.unpackbits(drawn, axis=0, bitorder="little")[:n].T * 2.0 - 1.0
     hits = (np.abs(signs @ values) >= np.abs(values.sum(axis=0)) - 1e-9).sum(axis=0)
-    np.testing.assert_allclose(statistics.sign_flip(values, np.random.default_rng(9), 300), (1 + hits) / 301)
+    np.testing.assert_allclose(sign_flip(values, np.random.default_rng(9), 300), (1 + hits) / 301)
 
 
 def test_corrections() -> None:
