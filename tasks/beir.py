@@ -17,6 +17,10 @@ PLAIN = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 """What splits and languages are called: they become parts of paths."""
 
 
+ON_HUB = {"scifact": "beir:scifact", "miracl-lite": "miracl-hard (with larger corpora)"}
+"""Folders whose data can be had from the Hub, by another name."""
+
+
 IDENTICAL_LEAVE = "the passage with a query's own id leaves its ranking"
 
 
@@ -82,7 +86,8 @@ class BeirFolder(Task):
         )
 
     def _layout(self, root: Path | None, lang: str) -> Layout:
-        folder = Path(self.folder) if Path(self.folder).is_absolute() else find(root, self.folder, self.name)
+        elsewhere = f"; the Hub has it as {ON_HUB[self.name]}" if self.name in ON_HUB else ""
+        folder = Path(self.folder) if Path(self.folder).is_absolute() else find(root, self.folder, self.name, elsewhere)
         if len(self.langs) > 1:
             folder = folder / (lang if is_folder(folder / lang) else language_folders(folder).get(lang, lang))
         return layout(folder, self.split)

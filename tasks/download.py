@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 from tasks.contract import TaskError
 from tasks.files import sha256
-from tasks.hub import offline
+from tasks.hub import HubError, offline
+from tasks.hub.asking import tried
 
 CHUNK = 1 << 16
 
@@ -37,14 +40,11 @@ def fetch(url: str, target: Path, checksum: str, command: str) -> bool:
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _download(url, part)
-    except urllib.error.URLError as error:
-        raise TaskError(
-            f"{url}: cannot be fetched ({error.reason}); '{command}' continues where it broke off"
-        ) from None
+        tried(lambda: _download(url, part), partial(_understood, url))
+    except HubError as error:
+        raise TaskError(f"{error}; '{command}' continues where it broke off") from None
     except OSError as error:
-        raise TaskError(f"{part}: cannot be written or fetched ({error.strerror or error}); '{command}' continues "
-                        "where it broke off") from None  # fmt: skip
+        raise TaskError(f"{part}: cannot be written ({error.strerror or error}); '{command}' tries again") from None
     found = sha256(part)
     if found != checksum:
         aside = target.with_name(f"{target.name}.wrong-{found[:8]}")
@@ -55,7 +55,26 @@ def fetch(url: str, target: Path, checksum: str, command: str) -> bool:
     return True
 
 
+def _understood(url: str, error: Exception) -> HubError:
+    """The trouble in the words and with the patience of the Hub's."""
+    if isinstance(error, HubError):
+        return error
+    if isinstance(error, urllib.error.HTTPError):
+        error.close()
+        asks = error.headers.get("Retry-After", "")
+        kind = "rate" if error.code == 429 else "down" if error.code >= 500 else "file"
+        return HubError(kind, f"{url}: cannot be fetched ({error.code} {error.reason})",
+                        float(asks) if asks.isdecimal() else None)  # fmt: skip
+    if isinstance(error, urllib.error.URLError):
+        return HubError("network", f"{url}: cannot be fetched ({error.reason}); is there a network?")
+    if isinstance(error, TimeoutError | ConnectionError | http.client.HTTPException):
+        return HubError("network", f"{url}: the connection broke ({error or type(error).__name__})")
+    where, why = getattr(error, "filename", None) or url, getattr(error, "strerror", None) or error
+    return HubError("disk", f"{where}: cannot be written or fetched ({why})")
+
+
 def _download(url: str, part: Path) -> None:
+    """Fetch what is missing of a file; what came stays where the connection breaks."""
     from tqdm import tqdm
 
     have = part.stat().st_size if part.is_file() else 0
@@ -67,6 +86,8 @@ def _download(url: str, part: Path) -> None:
             raise
         return
     with answer:
+        if answer.headers.get_content_type() == "text/html":
+            raise HubError("portal", f"{url}: a page came in its place; a portal wants you to sign in to the network")
         resumed = getattr(answer, "status", 200) == 206
         left = int(answer.headers.get("Content-Length") or 0)
         with (
@@ -75,6 +96,9 @@ def _download(url: str, part: Path) -> None:
                 total=left or None, desc=part.name.removesuffix(".part"), unit="B", unit_scale=True, disable=None
             ) as bar,
         ):
+            came = 0
             while data := answer.read(CHUNK):
-                file.write(data)
+                came += file.write(data)
                 bar.update(len(data))
+    if came < left:
+        raise ConnectionError(f"after {came:,} of {left:,} bytes")

@@ -39,11 +39,11 @@ def below(root: Path | None, name: str, what: str) -> Path:
     return root / name
 
 
-def find(root: Path | None, name: str, what: str) -> Path:
+def find(root: Path | None, name: str, what: str, elsewhere: str = "") -> Path:
     """``root / name``; without a root, or where the root lacks it, the place where fetched data are kept.
 
     Raises:
-        TaskError: it is in neither, with the command that would fetch it where there is one.
+        TaskError: it is in neither; ``elsewhere`` ends what is said.
     """
     given = below(root, name, what) if root is not None else None
     if given is not None and (is_file(given) or is_folder(given)):
@@ -54,8 +54,7 @@ def find(root: Path | None, name: str, what: str) -> Path:
     if given is not None:
         return given
     raise TaskError(
-        f"{what} is read from a local folder; give the folder that holds {name} with --data-root, or fetch what can "
-        f"be fetched with 'python -m bench data fetch {what}'"
+        f"{what} is read from a local folder; give the folder that holds {name} with --data-root{elsewhere}"
     )
 
 

@@ -23,6 +23,10 @@ COMMITS = {
 """Where each set is byte for byte what is read here; MLQA-R was removed by the commit after."""
 
 
+ASKED = "cc-by-nc-4.0"
+"""The licence that MLQA-R's user has to accept."""
+
+
 class _Part(NamedTuple):
     """One language's file: sentences by doc_id, questions by SQuAD id, and the doc_id that answers each."""
 
@@ -44,6 +48,7 @@ class _LAReQA(Task):
 
     version = "1"
     folder: ClassVar[str]
+    asks: ClassVar[bool] = False
     offered: ClassVar[tuple[str, ...]]
 
     def __post_init__(self) -> None:
@@ -62,7 +67,12 @@ class _LAReQA(Task):
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """One JSON file per language."""
-        return tuple(find(root, f"{self.folder}/{lang}.json", self.folder) for lang in self.langs or self.offered)
+        how = f"; or fetch it: {self._fetch()}"
+        return tuple(find(root, f"{self.folder}/{lang}.json", self.folder, how) for lang in self.langs or self.offered)
+
+    def _fetch(self) -> str:
+        """The command that fetches the set; who runs it accepts its licence where that asks for it."""
+        return f"python -m bench data fetch {self.folder}" + (f" --accept-licence {ASKED}" if self.asks else "")
 
     def _read(self, root: Path | None) -> dict[str, _Part]:
         files = self.files(root)
@@ -70,7 +80,7 @@ class _LAReQA(Task):
             if not is_file(path):
                 raise TaskError(
                     f"{path}: no such file; --data-root names the folder that holds {self.folder}, from {ORIGIN}; "
-                    f"or fetch it with 'python -m bench data fetch {self.folder}'"
+                    f"or fetch it: {self._fetch()}"
                 )
         return {path.stem: _read_language(path) for path in files}
 
@@ -109,6 +119,7 @@ class MLQAR(_LAReQA):
     """
 
     name = folder = "mlqa-r"
+    asks = True
     licence = "CC BY-NC 4.0 (non-commercial; withdrawn from the head of its repository)"
     citation = "Roy et al. 2020, LAReQA, arXiv 2004.05484; Lewis et al. 2020, MLQA, arXiv 1910.07475"
     offered = ("ar", "de", "en", "es", "hi", "vi", "zh")

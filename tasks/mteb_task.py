@@ -110,10 +110,11 @@ class MtebTask(Task):
             seen, split = self._view(root), self._split()
             with kept_apart(seen.read()):
                 parts = self._parts(_load(self.task, self._subsets(), split, seen.folder), split)
+        of = f"split {split}"
         if all(part.q_lang == part.d_lang for part in parts):
-            yield self._set({part.q_lang: part for part in parts}, "")
+            yield self._set({part.q_lang: part for part in parts}, of)
         else:
-            note = _corpora(parts)
+            note = f"{of}; {_corpora(parts)}"
             for part in parts:
                 yield self._set({part.q_lang: part}, note)
 

@@ -11,15 +11,16 @@ from bench.plan import resolve
 from bench.store import cells
 from bench.store.scores import score_files
 from tasks import SOURCES, TASKS, Source, Task, TaskError, facts, references
+from tasks.beir import ON_HUB
 from tasks.check import Result, check_source, check_task
 from tasks.download import fetch as download
 from tasks.files import cache
-from tasks.lareqa import COMMITS, MLQAR, RAW, XQuADR
+from tasks.hub.snapshot import told_size
+from tasks.hub_sources import HubQA
+from tasks.lareqa import ASKED, COMMITS, MLQAR, RAW, XQuADR
+from tasks.mmarco import MMarco
 from tasks.mteb_task import MtebTask
 from tasks.named import BeirNamed
-
-NON_COMMERCIAL = "cc-by-nc-4.0"
-
 
 WHERE = {
     "demo": "in the package", "demo-dev": "in the package",
@@ -122,21 +123,24 @@ def fetch(name: str, accepted: Sequence[str], say: Callable[[str], None]) -> Non
     thing = find(name)
     if isinstance(thing, XQuADR | MLQAR):
         _fetch_lareqa(thing, accepted, say)
-    elif isinstance(thing, MtebTask | BeirNamed) or name == "mmarco" or name.startswith("hub-qa:"):
-        thing.load(None) if isinstance(thing, Source) else sum(1 for _ in thing.load(None))
-        say(f"{name}: in the Hub's cache, at the pinned revision")
+    elif isinstance(thing, MtebTask | BeirNamed | HubQA | MMarco):
+        files = thing.files(None)
+        size = sum(path.stat().st_size for path in files)
+        read = ", ".join(f"{repo}@{commit}" for repo, commit in thing.origin(None).items())
+        say(f"{name}: {len(files):,} files ({told_size(size)}) are here, of {read}")
     elif thing.files(None) if name.startswith("demo") else False:
         say(f"{name}: comes with the package, there is nothing to fetch")
     else:
+        elsewhere = f"; the Hub has it as {ON_HUB[name]}" if name in ON_HUB else ""
         raise TaskError(f"{name} cannot be fetched: it was prepared by hand; put its files below a folder and give "
-                        "that with --data-root")  # fmt: skip
+                        f"that with --data-root{elsewhere}")  # fmt: skip
 
 
 def _fetch_lareqa(task: XQuADR | MLQAR, accepted: Sequence[str], say: Callable[[str], None]) -> None:
-    if isinstance(task, MLQAR) and NON_COMMERCIAL not in accepted:
+    if isinstance(task, MLQAR) and ASKED not in accepted:
         raise TaskError(
             "mlqa-r is CC BY-NC 4.0 (no commercial use) and its authors withdrew it from the head of their repository; "
-            f"who accepts that fetches it with 'python -m bench data fetch mlqa-r --accept-licence {NON_COMMERCIAL}'"
+            f"who accepts that fetches it with 'python -m bench data fetch mlqa-r --accept-licence {ASKED}'"
         )
     known = facts.stored(task.folder)
     assert known is not None

@@ -48,21 +48,32 @@ def asked(call: Callable[[], T], name: Name, file: str = "") -> T:
     if _Lost.kind and time.monotonic() < _Lost.until:
         raise HubError(_Lost.kind, f"{name}: {_Lost.said}")
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every try; what counts is said here
+    try:
+        found = tried(call, lambda error: understood(error, name, file))
+    except HubError as trouble:
+        if trouble.kind in ("network", "portal"):
+            _Lost.kind, _Lost.said = trouble.kind, str(trouble).removeprefix(f"{name}: ")
+            _Lost.until = time.monotonic() + REMEMBERED
+        raise
+    forget_lost()
+    return found
+
+
+def tried(call: Callable[[], T], understand: Callable[[Exception], HubError]) -> T:
+    """What a call gives that uses the network, tried again as ``WAITS`` and the server (Retry-After) say.
+
+    Raises:
+        HubError: as ``understand`` made it of the last error.
+    """
     tries = 0
     while True:
         try:
-            found = call()
+            return call()
         except Exception as error:  # each library has errors of its own
-            trouble = understood(error, name, file)
+            trouble = understand(error)
             wait = _wait(trouble, tries)
             if wait is None:
-                if trouble.kind in ("network", "portal"):
-                    _Lost.kind, _Lost.said = trouble.kind, str(trouble).removeprefix(f"{name}: ")
-                    _Lost.until = time.monotonic() + REMEMBERED
                 raise trouble from error
-        else:
-            forget_lost()
-            return found
         if wait > 1:
             tell(f"{trouble}: trying again in {wait:.0f} s")
         sleep(wait)

@@ -226,6 +226,9 @@ class Answer(BaseHTTPRequestHandler):
         self._send(206, body[first : last + 1], headers | {"Content-Range": f"bytes {first}-{last}/{len(body)}"})
 
     def _send(self, status: int, body: bytes, headers: dict) -> None:
+        path, asked = (self.host and f"https://{self.host}") + self.path, self.headers.get("Range")
+        line = {"method": self.command, "path": path, "status": status, "range": asked, "bytes": 0, "seconds": 0.0}
+        self.hub.log += [line] if self.noted else []  # before the answer: who has it may look at once
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(body))} | headers).items():
             self.send_header(name, value)
@@ -239,9 +242,7 @@ class Answer(BaseHTTPRequestHandler):
                 time.sleep(0.1 if rate else 0)
         except OSError:  # the client went away
             self.close_connection = True
-        path, asked = (self.host and f"https://{self.host}") + self.path, self.headers.get("Range")
-        line = {"method": self.command, "path": path, "status": status, "range": asked, "bytes": out}
-        self.hub.log += [line | {"seconds": round(time.time() - self.started, 3)}] if self.noted else []
+        line |= {"bytes": out, "seconds": round(time.time() - self.started, 3)}
 
 
 if __name__ == "__main__":
