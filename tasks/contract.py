@@ -128,6 +128,10 @@ class Task(Read, ABC):
     licence: str
     citation: str
 
+    def published(self, root: Path | None) -> tuple[int, int] | None:
+        """Passages and queries, as whoever published the data counts them: each set's, added up. None: not known."""
+        return None
+
     @abstractmethod
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Read the task's evaluation sets below ``root`` (the data root; None where the user gave none).

@@ -38,6 +38,25 @@ def measure(thing: Task | Source, root: Path | None) -> dict[str, object]:
     return about
 
 
+def counted(sets: Iterable[EvalSet]) -> tuple[int, int]:
+    """Passages and queries of some sets, added up."""
+    there = list(sets)
+    passages = sum(len(part) for s in there for part in s.passages.values())
+    return passages, sum(len(part) for s in there for part in s.queries.values())
+
+
+def unlike_published(task: Task, root: Path | None, sets: Iterable[EvalSet]) -> str:
+    """How what was read differs from what its publishers count, in words; empty where it does not, or is not known."""
+    published = task.published(root)
+    found = counted(sets) if published is not None else None
+    if published is None or found is None or found == published:
+        return ""
+    return (
+        f"{found[0]:,} passages and {found[1]:,} queries were read, and its publishers count {published[0]:,} and "
+        f"{published[1]:,}"
+    )
+
+
 def differences(expected: object, found: object, where: str = "") -> list[str]:
     """What differs, one line each, with both values."""
     if isinstance(expected, dict) and isinstance(found, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ TRIPLES = "data/triples.train.ids.small.tsv"
 LOOKED_AT = 100
 """Lines of the triples that are looked at for each pair of a limit: so many pairs, of which the lowest passages are
 taken, that these stand within the first hundredth of a collection."""
+
+PAIRS, LINE = 500_000, 23
+"""About how many pairs there are, and bytes of a triple: for saying how much will be read."""
 
 Read = Callable[[str], Iterator[bytes]]
 """Lines of a file of the repository."""
@@ -152,10 +156,11 @@ class MMarco(Source):
 
     def _say(self, limit: int) -> None:
         """How much is about to be read, before it is."""
-        size = 60 * LOOKED_AT * limit  # a line of the triples has about as many bytes as three numbers
+        size = min(entry_of(self._hub(), TRIPLES).size, LINE * LOOKED_AT * limit)
+        seen = PAIRS * (1 - math.exp(-LOOKED_AT * limit / PAIRS))
         for lang in self.langs:
-            asked, told_in = _paths(lang)
-            size += entry_of(self._hub(), asked).size + entry_of(self._hub(), told_in).size // LOOKED_AT
+            asked, told_in = (entry_of(self._hub(), path).size for path in _paths(lang))
+            size += asked + min(told_in, int(told_in * limit / seen))
         if looking() or offline():
             note_lacking(self._hub(), 1 + 2 * len(self.langs), size)
             raise NotHere(self._hub(), 1 + 2 * len(self.langs), size, why_not())
@@ -174,7 +179,8 @@ def _local(path: Path) -> Iterator[bytes]:
 
 def _part(path: str, key: str, make: Callable[[], Iterable[bytes]]) -> Path:
     """A file of the cache that holds the lines of ``make``; made once."""
-    place = cache() / "hub" / "parts" / hashlib.sha256(key.encode()).hexdigest()[:16] / Path(path).name
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    place = cache() / "hub" / "parts" / digest / "part" / Path(path).name
     if is_file(place):
         return place
     aside = place.with_name(f"{place.name}.{secrets.token_hex(4)}")

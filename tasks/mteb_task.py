@@ -118,6 +118,17 @@ class MtebTask(Task):
             for part in parts:
                 yield self._set({part.q_lang: part}, note)
 
+    def published(self, root: Path | None) -> tuple[int, int] | None:
+        """Passages and queries of the subsets that are read, as mteb's descriptive statistics count them."""
+        found: list[tuple[int, int]] = []
+        stats = (_metadata(self.task).descriptive_stats or {}).get(self._split()) or {}
+        parts = stats.get("hf_subset_descriptive_stats") or {"default": stats}
+        for subset in self._subsets():
+            of = parts.get(subset) or {}
+            found.append((_counted(of, "documents"), _counted(of, "queries")))
+        passages, queries = (sum(counts) for counts in zip(*found, strict=True))
+        return (passages, queries) if all(all(counts) for counts in found) else None
+
     def _reading(self) -> AbstractContextManager[None]:
         asked = written(f"mteb:{self.task}", {"langs": self.langs, "split": self.split})
         return reading(asked, _hub_name(self.task))
@@ -192,6 +203,15 @@ class MtebTask(Task):
             absent={d: part.d_lang for part in parts.values() for d in part.absent},
             noticed=together(part.noticed for part in parts.values()),
         )
+
+
+def _counted(stats: Mapping[str, Any], kind: str) -> int:
+    """How many there are; older statistics say how long all are and how long one is. 0 where they say nothing."""
+    if stats.get(f"num_{kind}"):
+        return int(stats[f"num_{kind}"])
+    lengths = stats.get(f"{kind}_text_statistics") or {}
+    average = lengths.get("average_text_length")
+    return round(lengths["total_text_length"] / average) if average else 0
 
 
 def _corpora(parts: list[_Part]) -> str:

@@ -96,6 +96,11 @@ class BeirNamed(Task):
         """The commit that mteb pins, where its mirror is read."""
         return {} if self._is_local(root) else self._mirror().origin(root)
 
+    def published(self, root: Path | None) -> tuple[int, int] | None:
+        """As in Table 1 of the paper."""
+        known = BEIR[self.dataset]
+        return known.passages, known.queries
+
     def load(self, root: Path | None) -> Iterator[EvalSet]:
         """Yield the one set."""
         known = BEIR[self.dataset]

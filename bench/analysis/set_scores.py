@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -59,7 +59,9 @@ class SetScores:
         name: of the set; with the task's version where cells were scored on different data of one name.
         task: the task's name.
         data: its version, and a digest of the files' checksums.
-        files: name -> sha256 of the local files that were read; none where a set came from the Hub.
+        files: name -> sha256 of the files that were read; none of the Hub's where they were scored by version 0.1.
+        revision: commit of the Hub that was read; empty where it was a folder, or is not recorded.
+        split: that was read; empty where it is not recorded.
         main: the measure that tables lead with.
         note: what a reader should know of the set.
         noticed: what was repaired or left out in reading it.
@@ -77,6 +79,9 @@ class SetScores:
     ) -> None:  # fmt: skip
         of_set = about.sets[stored]
         self.name, self.task, self.files = name, about.task, about.files
+        said = about.content or {}
+        self.revision = next((str(commit) for commit in _mapping(said.get("origin")).values()), "")
+        self.split = str(_mapping(said.get("parameters")).get("split") or "")
         self.data = f"{about.task}@{about.version} {json_files.hash8({'files': about.files})}"
         self.main, self.note, self.noticed, self.passages = of_set.main, of_set.note, of_set.noticed, of_set.passages
         if self.main not in MEASURES:
@@ -180,6 +185,10 @@ def read_sets(cells: Sequence[Cell]) -> list[SetScores]:
     called = {key: key[0] if names.count(key[0]) == 1 else _apart(key[0], about[key]) for key in found}
     scored = list({cell.path.name: cell for cell, _, _ in stored}.values())
     return [SetScores(called[key], about[key], of, key[0], protocol, scored) for key, of in found.items()]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _read_from(said: About) -> str:

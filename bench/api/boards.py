@@ -134,7 +134,8 @@ def _markdown(found: Sequence[Board], wanted: Wanted) -> Iterator[str]:
 
     for board in found:
         of, by = board.of, f", {in_words(board.setting)}, by query language" if board.setting else ""
-        yield f"\n{of.name}{by}, {board.measure}\n"
+        split = next((f", {part}" for part in of.note.split("; ") if part.startswith("split ")), "")
+        yield f"\n{of.name}{split}{by}, {board.measure}\n"
         header, cells = as_table(board.rows, "", _columns(board, wanted))
         aligned = ("right", "left", *("right" for _ in header[2:]))
         yield tabulate(cells, header, tablefmt="pipe", disable_numparse=True, colalign=aligned)

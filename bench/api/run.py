@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.plan import presets
 from bench.plan.resolve import NO_OBJECTS, Objects
 from bench.plan.settings import Plan
+from tasks import hub
 
 if TYPE_CHECKING:
     from bench.running.grid import Grid
@@ -175,6 +176,7 @@ def carry_out(plan: Plan, how: How) -> Ran:
     from bench.training.trackers import require_trackers
 
     require_trackers(plan.log_with)
+    hub.forget()
     grid = grid_of(plan, how)
     ran = run_grid(grid, how.command, how.overwrite, how.say, how.resume, how.engine)
     return Ran(Experiment(grid.folder), ran, len(grid.jobs), grid.folder)
@@ -187,6 +189,7 @@ def carry_out_until_settled(plan: Plan, how: How, seeds: Sequence[int]) -> Ran:
     from bench.training.trackers import require_trackers
 
     require_trackers(plan.log_with)
+    hub.forget()
     plan = settle.sequential(plan, how.results / plan.experiment, seeds, how.say, how.objects)
     grids: list[Grid] = []
     ran = 0
@@ -206,7 +209,8 @@ def planned(plan: Plan, how: How) -> Iterator[str]:
     """What ``carry_out`` would do, in paragraphs; nothing is kept or written."""
     from bench.running.estimate import planned as told
 
-    return told(grid_of(plan, how, fetch=False))
+    with hub.without_downloads():
+        yield from told(grid_of(plan, how, fetch=False))
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -103,6 +103,8 @@ def check(name: str, root: Path | None, strict: bool = False) -> list[Result]:
     """The contract suite, and what is there against the stored facts; ``strict`` refuses what is read with repair."""
     thing = find(name)
     results = check_task(thing, root, strict) if isinstance(thing, Task) else check_source(thing, root, strict)
+    if isinstance(thing, MtebTask | BeirNamed):
+        return [*results, _as_published(thing, root)]
     known = facts.stored(name)
     if known is None:
         return [*results, Result("equals the stored facts", True, "no facts are stored of this data set")]
@@ -112,6 +114,22 @@ def check(name: str, root: Path | None, strict: bool = False) -> list[Result]:
         lines = [str(error)]
     counted = f"{_size(known)} in {_languages(known)}; lengths, ids and checksums of {len(_dict(known['files']))} files"
     return [*results, Result("equals the stored facts", not lines, "; ".join(lines[:3]) or counted)]
+
+
+def _as_published(task: Task, root: Path | None) -> Result:
+    """What was read against what its publishers count, and against the stored facts of the same data."""
+    try:
+        sets = list(task.load(root))
+        lines = [line for line in [facts.unlike_published(task, root, sets)] if line]
+        known = facts.stored(task.name)
+        if known is not None:
+            lines += facts.differences(known["sets"], facts.measure(task, root)["sets"])
+    except TaskError as error:
+        return Result("has the published counts", False, str(error))
+    passages, queries = facts.counted(sets)
+    counted = f"{queries:,} queries, {passages:,} passages{'; ids and lengths of the stored facts' if known else ''}"
+    unknown = "" if task.published(root) is not None else "; its publishers say no counts"
+    return Result("has the published counts", not lines, "; ".join(lines[:3]) or counted + unknown)
 
 
 def fetch(name: str, accepted: Sequence[str], say: Callable[[str], None]) -> None:

@@ -25,6 +25,7 @@ from bench.store.scores import POOL, SETTINGS, setting_of
 from tasks import EvalSet, Source, Task, TrainSet
 from tasks.checksums import VERIFY
 from tasks.contract import Noticed
+from tasks.facts import unlike_published
 from tasks.files import cache
 from tasks.held_out import evalset_of, held_out
 from tasks.hub import NotHere
@@ -228,6 +229,8 @@ def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTa
         noticed.setdefault(evalset.name, []).append(evalset.noticed)
     for name, parts in noticed.items():
         say_noticed(name, together(parts), strict, say)
+    if unlike := unlike_published(task, root, sets):
+        say(f"{task.name}: {unlike}")
     return LoadedTask(task, sets, content_of(task, root))
 
 

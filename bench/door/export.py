@@ -149,11 +149,12 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
         if known is not None and len(subsets) == 1:
             subsets[0] = {**subsets[0], "hf_subset": "default"}
         metadata = _metadata(known)
+        pinned = str(metadata.revision) if metadata else "bench"
         result = TaskResult(
-            dataset_revision=str(metadata.revision) if metadata else "bench",
+            dataset_revision=_revision(of_set, pinned),
             task_name=known if known and metadata else means.set_name,
             mteb_version=mteb.__version__,
-            scores={metadata.eval_splits[0] if metadata else "test": subsets},
+            scores={of_set.split or (metadata.eval_splits[0] if metadata else "test"): subsets},
             evaluation_time=sum(v for k, v in done.seconds.items() if k.startswith("score")),
         )
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", means.cell.path.name)
@@ -165,9 +166,21 @@ def export_mteb(experiment: Path, out: Path) -> list[Path]:
     return written
 
 
+def _revision(of: SetScores, pinned: str) -> str:
+    """The commit that was scored, which may be another one than mteb pins today.
+
+    Where none is recorded, the task's version says how the commit begins, or the files are known to be its.
+    """
+    if of.revision:
+        return of.revision
+    version = of.data.rpartition(" ")[0].rpartition("@")[2].removesuffix("-no-self")
+    digits = len(version) == 12 and all(sign in "0123456789abcdef" for sign in version)
+    return version if digits and not pinned.startswith(version) else pinned
+
+
 def _is_official(of: SetScores) -> bool:
     """Whether a set is what its name says elsewhere: read from the Hub, or of the files whose checksums are known."""
-    if not of.files:
+    if not of.files or of.revision:
         return True
     known = facts.stored(of.task)
     return known is not None and known["files"] == of.files

@@ -222,6 +222,28 @@ def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[s
     return [_change(path[-1], old.get(path), new.get(path)) for path in differ]
 
 
+def moved(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The repositories of the Hub that stand at another commit in what is recorded of a cell than before.
+
+    Each with what continues the older cells. Both have ``model`` and ``sources`` as config.json has them.
+    """
+    before, now = _mapping(old, "model"), _mapping(new, "model")
+    name, revision = now.get("name"), before.get("revision")
+    if name == before.get("name") and revision and now.get("files") != before.get("files"):
+        yield f"{name} moved", f"--model {name}@{revision} continues the old ones"
+    older, newer = _mapping(old, "sources"), _mapping(new, "sources")
+    for source in newer:
+        was, is_now = (_mapping(_mapping(of, source), "origin") for of in (older, newer))
+        for repo, commit in was.items():
+            if is_now.get(repo, commit) != commit:
+                yield f"{repo} moved", f"revision={commit!r} of hub-qa:{repo} continues the old ones"
+
+
+def _mapping(value: Mapping[str, object], key: str) -> Mapping[str, object]:
+    found = value.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     """What is no mapping, by the keys that lead there."""
     if isinstance(value, Mapping) and value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from bench.errors import BenchError, require_known
 from bench.evaluation.score_table import is_scored, scores_of
 from bench.plan import precision, resolve
 from bench.plan.derived import Merge, Shift, explained
-from bench.plan.identity import changes
+from bench.plan.identity import changes, moved
 from bench.plan.resolve import NO_OBJECTS, Objects
 from bench.plan.settings import BUILT_IN, Plan
 from bench.running.jobs import (
@@ -104,6 +104,7 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     for baseline in plan.baselines:
         require_known("a baseline", baseline, BASELINES)
     code = plan.settings.trust_remote_code
+    hub.take(processes.agreed(lambda: _commits(plan, sources, root, fetch)))
     model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
     _require_names(sources, "source")
     _require_names(tasks, "task")
@@ -116,9 +117,9 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     if not strategies and not jobs:
         jobs = [_as_it_is(plan, fetch)]
     jobs += [job for s in strategies for job in jobs_of(s, plan, made)]
-    moved = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
-    if plan.shards and moved:
-        raise BenchError(f"{moved[0]} moves the vectors of all passages in memory; run it without --shards")
+    shifted = [job.label for job in jobs if job.derived is not None and not isinstance(job.derived, Merge)]
+    if plan.shards and shifted:
+        raise BenchError(f"{shifted[0]} moves the vectors of all passages in memory; run it without --shards")
     merged = [job.label for job in jobs if isinstance(job.derived, Merge)]
     if plan.settings.lora and merged:
         raise BenchError(f"{merged[0]} averages whole weights, which adapters are not; run it without --lora")
@@ -128,6 +129,16 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment, contents)
 
 
+def _commits(plan: Plan, sources: Sequence[Source], root: Path | None, fetch: bool) -> dict[str, str]:
+    """What names of the Hub mean in this run: the first process asks, and all have the same."""
+    if processes.count() > 1:
+        with suppress(BenchError):
+            describe_model(plan.settings.model, fetch, plan.settings.trust_remote_code)
+        for source in sources:
+            source.origin(root)
+    return hub.taken()
+
+
 def _require_names(named: Sequence[Task] | Sequence[Source], what: str) -> None:
     """Results are kept under the names of tasks and sources: two of one name would be taken for each other."""
     names = [thing.name for thing in named]
@@ -135,7 +146,7 @@ def _require_names(named: Sequence[Task] | Sequence[Source], what: str) -> None:
     if twice is not None:
         raise BenchError(
             f"every {what} has a name of its own; two are called {twice!r:.80}: rename the folder or file of one, or "
-            "give each an experiment of its own"
+            "give each an experiment of its own (of hub-qa, called='another name')"
         )
 
 
@@ -215,6 +226,9 @@ def _beside_older(job: Job, stored: Sequence[Cell]) -> str | None:
     if not found:
         return None
     least, cell = min(found, key=lambda pair: len(pair[0]))
+    recorded = {"model": cell.config.model, "sources": cell.config.sources}
+    for what, how in moved(recorded, {"model": job.model, "sources": job.sources}):
+        return f"{what} since {cell.path.name}: new cells; {how}"
     return f"{job.label}: {_few(least)} since {cell.path.name}: a new cell"
 
 

@@ -36,6 +36,8 @@ class Spec(NamedTuple):
         versions: of the packages that the bits depend on.
         mark: a file in the experiment's folder; who sees it shares the folder.
         protocol: digest of the protocol that the experiment is judged by.
+        commits: what names of the Hub mean in this run.
+        hub: where the Hub is asked and its files are kept (HF_ENDPOINT, HF_HOME), where the user said it.
     """
 
     plan: Plan
@@ -48,6 +50,8 @@ class Spec(NamedTuple):
     versions: tuple[tuple[str, str], ...]
     mark: str
     protocol: str
+    commits: tuple[tuple[str, str], ...] = ()
+    hub: tuple[tuple[str, str], ...] = ()
 
 
 def run_shared(spec: Spec, name: str, patient: bool) -> Outcome:
@@ -106,8 +110,10 @@ def opened(spec: Spec) -> tuple[Grid, Loaded]:
     """
     if Path(spec.cwd).is_dir():
         os.chdir(spec.cwd)
+    os.environ.update(spec.hub)  # before the Hub's library is imported, which reads them once
     if spec.offline:
         hub.go_offline()
+    hub.take(dict(spec.commits))
     versions = environment.versions()
     for package, version in spec.versions:
         if versions.get(package) != version:

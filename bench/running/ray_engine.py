@@ -26,6 +26,9 @@ from bench.store.copies import Parcel
 from bench.store.writing import told_in_one_line
 from tasks import hub
 
+HUB = ("HF_ENDPOINT", "HF_HOME", "HF_HUB_CACHE")
+"""Variables that say where the Hub is, and where its files are kept."""
+
 
 class Cluster(NamedTuple):
     """Where cells are run.
@@ -224,4 +227,6 @@ def _spec(grid: Grid, request: Request, mark: str) -> Spec:
         versions=tuple(sorted(environment.versions().items())),
         mark=mark,
         protocol=request.protocol,
+        commits=tuple(sorted(hub.taken().items())),
+        hub=tuple((name, os.environ[name]) for name in HUB if os.environ.get(name)),
     )

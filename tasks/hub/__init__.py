@@ -5,7 +5,7 @@ gives a data set's library the part that is wanted, ``streaming`` the beginning 
 place that uses the network, and ``words`` says in a sentence what went wrong.
 """
 
-from tasks.hub.commits import resolve, take, taken
+from tasks.hub.commits import forget, resolve, take, taken
 from tasks.hub.modes import go_offline, look_only, looking, offline, set_tell, tell, without_downloads
 from tasks.hub.names import Name, parsed
 from tasks.hub.snapshot import NotHere, lacking
@@ -16,6 +16,7 @@ __all__ = [
     "HubError",
     "Name",
     "NotHere",
+    "forget",
     "go_offline",
     "lacking",
     "look_only",
