@@ -28,6 +28,10 @@ EVALUATE = (
 """Fields of a plan that scoring a model without training asks for."""
 
 
+FORMS = ("jsonl", "tevatron", "flagembedding")
+"""As ``interop.batch_files`` has them, which is not read for a help."""
+
+
 SHOW = ("train", "languages", "model", "trust_remote_code")
 """Fields of a plan that decide what a strategy draws from."""
 
@@ -281,3 +285,14 @@ def _export(subs: Any) -> None:
     _data_root(trec)
     option(trec, "--depth", "passages per query", 1000, type=options.counted, metavar="N")
     options.plan_options({title: trec for title in options.GROUPS}, ("trust_remote_code",))
+    batches = _command(subs, "batches", commands.export_batches, "the very batches of one cell, as others read them")
+    batches.add_argument("experiment", help="folder below that of results")
+    batches.add_argument("cell", help="the cell's folder, or how its name begins")
+    batches.add_argument("--out", type=options.folder, required=True, metavar="FOLDER", help="to write to (required)")
+    option(batches, "--form", "a batch a line, or a row a line as other trainers read them", "jsonl", choices=FORMS)
+    option(batches, "--strategy", "of a plugin's cell, as it was named", None, "the cell's", type=options.word)
+    option(batches, "--task", "tasks that --overlap drop held the training items against", None, "by their names",
+           type=options.names, metavar="NAMES")  # fmt: skip
+    _data_root(batches)
+    _offline(batches)
+    _folders(batches)

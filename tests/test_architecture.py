@@ -24,6 +24,7 @@ LEVELS = (
     ("deciding",),
     ("figures",),
     ("report",),
+    ("interop",),
     ("api",),
     ("door",),
     ("cli",),

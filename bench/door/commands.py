@@ -289,3 +289,16 @@ def show_strategy(options: argparse.Namespace) -> int:
         picture.write(panels, options.out)
         _say(f"picture: {options.out}")
     return 0
+
+
+def export_batches(options: argparse.Namespace) -> int:
+    """Write the batches of a cell."""
+    from bench.door import export as export_
+    from bench.interop import batch_files
+
+    cell = export_.find_cell(options.results / options.experiment, options.cell)
+    written = batch_files.export_batches(
+        cell, options.data_root, options.out, options.form, _say, options.strategy, options.task
+    )
+    _say(f"batches: {written}")
+    return 0

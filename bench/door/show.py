@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.data.batches import Audit, schedule
 from bench.data.loading import load_training
 from bench.door.picture import Panel
 from bench.errors import BenchError
+from bench.interop.rows import Rows, with_needs
 from bench.plan import resolve
 from bench.plan.settings import Plan
 
@@ -38,6 +38,7 @@ def panels(
     data = load_training(plan, sources, root, [], say)
     found = []
     for name, strategy in zip(names, strategies, strict=True):
-        drawn = list(schedule(strategy, data.pool, rows, batches, seed, Audit(data.pool.langs)))
+        needed = with_needs(strategy, data, plan.settings, seed)
+        drawn = list(Rows(strategy, needed, rows, batches, seed).batches())
         found.append(Panel(name, data.pool.langs, drawn))
     return found

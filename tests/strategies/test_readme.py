@@ -1,12 +1,15 @@
 """What strategies/README.md says is what happens: its plugins are written, checked, shown and trained."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 
 from bench.cli import main
+from bench.models.loading import load_to_train
+from bench.plan.settings import Settings
 from strategies import STRATEGIES
 from strategies.check_claims import CLAIMS
 
@@ -28,10 +31,13 @@ def test_its_plugins_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for language, info, text in BLOCK.findall(PAGE):
         if language == "python" and "file=" in info:
             Path(info.split("file=")[1].strip()).write_text(text, encoding="utf-8")
-        if language == "bash" and "run" in info:
+        if language == "bash":
             for line in text.splitlines():
                 assert main(shlex.split(line)[3:]) == 0, line
                 ran += 1
-    assert ran == 4
+    assert ran == 5
+    assert len(list((tmp_path / "batches").glob("nearest-*.tevatron.jsonl"))) == 1
     assert (tmp_path / "families.svg").is_file()
     assert len(list((tmp_path / "results" / "near").glob("*/done"))) == 2
+    load_to_train(Settings(model="demo-static", precision="float32"), 0).save(tmp_path / "model")
+    runpy.run_path("home.py")

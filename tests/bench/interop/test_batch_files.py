@@ -1,0 +1,75 @@
+"""Exported batches are the very batches of a cell, in each form; other batches are refused."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli import FORMS as OFFERED
+from bench.cli import main
+from bench.interop.batch_files import FORMS
+
+STRATEGY = "within(cluster(4), hybrid())"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment with a cell that draws by vectors, and one that follows the model."""
+    place = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("BENCH_CACHE", str(place / "cache"))
+        command = ["run", "--strategy", f"{STRATEGY},neighbours(4, mono(), refresh_every=3)", "--steps", "8"]
+        small = ["--batch-size", "16", "--task", "demo-dev", "--baselines", "none", "--no-report"]
+        assert main([*command, *small, "--experiment", "kept"]) == 0
+    return place
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("cell", ["within", "neighbours"])
+def test_every_form_holds_the_batches_of_the_cell(folder: Path, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BENCH_CACHE", str(folder / "cache"))
+    for form in FORMS:
+        assert main(["export", "batches", "kept", cell, "--out", "out", "--form", form]) == 0
+    (path,) = (folder / "results" / "kept").glob(f"{cell}-*")
+    batches, tevatron, flag = (lines(folder / "out" / f"{path.name}.{form}.jsonl") for form in FORMS)
+    audit = json.loads((path / "batches.json").read_text())
+    rows = [row for batch in batches for row in batch["rows"]]
+    assert [batch["batch"] for batch in batches] == list(range(8))
+    assert {len(batch["rows"]) for batch in batches} == {16}
+    assert Counter(f"{row['q_lang']}>{row['d_lang']}" for row in rows) == audit["pairs"]
+    assert [(r["query"], r["positive_passages"][0]["text"], r["batch"]) for r in tevatron] == [
+        (row["query"], row["passage"], i // 16) for i, row in enumerate(rows)
+    ]
+    assert [(r["query"], *r["pos"], r["batch"]) for r in flag] == [
+        (row["query"], row["passage"], i // 16) for i, row in enumerate(rows)
+    ]
+    assert all(row["id"].startswith("demo/") for row in rows)
+
+
+def test_other_batches_than_those_of_the_cell_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BENCH_CACHE", str(folder / "cache"))
+    (path,) = (folder / "results" / "kept").glob("within-*")
+    kept = (path / "batches.json").read_text()
+    (path / "batches.json").write_text(kept.replace('"sha256": "', '"sha256": "0'))
+    try:
+        assert main(["export", "batches", "kept", "within", "--out", "other"]) == 2
+    finally:
+        (path / "batches.json").write_text(kept)
+    assert "are not those that it was trained on" in capsys.readouterr().err
+    assert not list((folder / "other").glob("*"))
+    assert main(["export", "batches", "kept", "within", "--out", "other", "--strategy", "mono"]) == 2
+    assert "was trained with within(cluster(k=4)" in capsys.readouterr().err
+
+
+def test_options_of_the_command_are_the_forms() -> None:
+    assert tuple(FORMS) == OFFERED
