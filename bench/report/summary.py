@@ -60,7 +60,7 @@ def _zero(v: Verdict) -> str:
 
 def _clause(b: str, of: Sequence[Verdict], among: Sequence[Verdict], protocol: Protocol) -> str:
     """Of claims that say the same against zero."""
-    zero, where = _zero(of[0]), "" if len(of) == len(among) else _where(of)
+    zero, where = _zero(of[0]), "" if len(of) == len(among) else _where(of, among)
     measures = {v.said.measure for v in of}
     unit = f" {measures.pop()}" if len(measures) == 1 else ""
     if zero == "not told apart":
@@ -70,14 +70,16 @@ def _clause(b: str, of: Sequence[Verdict], among: Sequence[Verdict], protocol: P
     return f"{verb} {amount}{unit} {word} {b}{where} ({zero}; {_at(of, protocol)})"
 
 
-def _where(of: Sequence[Verdict]) -> str:
-    """Sets or settings, where they are few."""
-    settings, sets = (list(dict.fromkeys(x)) for x in ((v.said.setting for v in of), (v.said.set_name for v in of)))
-    if len(settings) == 1 and len(of) > 1:
-        return f" in {many(len(sets), 'set')} ({in_words(settings[0])})"
-    if len(of) == 1:
-        return f" on {called(sets[0])}"
-    return f" in {len(of)} comparisons"
+def _where(of: Sequence[Verdict], among: Sequence[Verdict]) -> str:
+    """What sets these claims apart from the others of their domain: settings or sets, where they are few."""
+    sets, all_sets = ({v.said.set_name for v in some} for some in (of, among))
+    settings, all_settings = ({v.said.setting for v in some} for some in (of, among))
+    setting = f" ({in_words(next(iter(settings)))})" if len(settings) == 1 and len(all_settings) > 1 else ""
+    if len(of) > 1 and not setting:
+        return f" in {len(of)} comparisons"
+    if len(sets) == len(all_sets):
+        return setting
+    return (f" on {called(next(iter(sets)))}" if len(sets) == 1 else f" in {many(len(sets), 'set')}") + setting
 
 
 def called(sets: str) -> str:
