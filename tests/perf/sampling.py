@@ -1,6 +1,6 @@
 """Milliseconds per batch of 128 from 1,000,000 items x 11 languages, set-up, and memory. Run by hand.
 
-``python tests/perf/sampling.py [--steps N] [strategy ...]``; each strategy in a process of its own, for its peak of memory.
+``python tests/perf/sampling.py [--steps N] [strategy ...]``; each in a process of its own, for its peak of memory.
 """
 
 import argparse

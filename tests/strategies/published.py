@@ -10,15 +10,6 @@ import numpy as np
 from strategies import Batch, ItemStream, Pool, Strategy, StrategyError
 
 SCRIPTS = {"ar": "Arab", "hi": "Deva", "ru": "Cyrl", "th": "Thai"} | dict.fromkeys(("de", "en", "es", "tr"), "Latn")
-    "ar": "Arab",
-    "de": "Latn",
-    "en": "Latn",
-    "es": "Latn",
-    "tr": "Latn",
-    "hi": "Deva",
-    "ru": "Cyrl",
-    "th": "Thai",
-}
 
 
 @dataclass(frozen=True)
