@@ -65,7 +65,16 @@ def checksum(path: Path) -> str:
     return found
 
 
-def _state(path: Path) -> list[int] | None:
+State = list[int] | None
+"""Size, inode and times of a file; None of one that is not there."""
+
+
+def states(files: Iterable[Path]) -> dict[Path, State]:
+    """How files are now, by what changes whenever they do."""
+    return {path: _state(path) for path in files}
+
+
+def _state(path: Path) -> State:
     try:
         seen = path.stat()
     except (OSError, ValueError):

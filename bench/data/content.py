@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bench.errors import BenchError
 from bench.plan.identity import changes, code_of
 from bench.store.json_files import hash8
 from bench.store.scores import About
-from tasks import Task, TaskError
+from tasks import Source, Task, TaskError
 from tasks.checksums import checksums
 from tasks.held_out import HeldOut
 
@@ -87,3 +88,25 @@ def _deciding(content: Mapping[str, object]) -> dict[str, object]:
 
 def _content(about: About) -> dict[str, object]:
     return about.content if about.content is not None else {"files": about.files}
+
+
+def require_same(sources: Sequence[Source], root: Path | None, recorded: Mapping[str, object]) -> None:
+    """Refuse what was read of sources whose files are not those that cells are named after.
+
+    Args:
+        sources: that were read.
+        root: the data root.
+        recorded: what was recorded of each before; of what was not here then, nothing can be said.
+
+    Raises:
+        BenchError: files changed since; which.
+    """
+    for source in sources:
+        about = recorded[source.name]
+        before = about.get("files") if isinstance(about, Mapping) else None
+        if isinstance(before, Mapping) and "not" not in before:
+            found = changes(before, checksums(source.files(root)))
+            if found:
+                raise BenchError(
+                    f"{source.name}: {found[0]} since the run began, and cells are named after it; run again"
+                )

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import tasks
@@ -22,8 +23,8 @@ from bench.plan.protocol import JudgedSet
 from bench.plan.settings import TRAINED_IN_PAPER, Plan
 from bench.store.json_files import file_name, hash8, hash64, read_as, write_json
 from bench.store.scores import POOL, SETTINGS, setting_of
-from tasks import EvalSet, Source, Task, TrainSet
-from tasks.checksums import VERIFY
+from tasks import EvalSet, Source, Task, TaskError, TrainSet
+from tasks.checksums import VERIFY, State, states
 from tasks.contract import Noticed
 from tasks.facts import unlike_published
 from tasks.files import cache
@@ -34,11 +35,30 @@ from tasks.scripts import noticed_languages
 
 
 class LoadedTask(NamedTuple):
-    """A task with its sets in memory, and the content that they were read from."""
+    """A task with its sets in memory, and the content that they were read from.
+
+    Attributes:
+        task: what was read.
+        sets: its sets; large corpora are read anew each time they are walked.
+        content: of its files, as they were then.
+        seen: how its files were, on disk.
+    """
 
     task: Task
     sets: list[EvalSet]
     content: Content
+    seen: Mapping[Path, State] = MappingProxyType({})
+
+    def require_unchanged(self) -> None:
+        """Refuse to go on with files that changed since they were read: what comes of them would bear another name.
+
+        Raises:
+            BenchError: the first one that did.
+        """
+        now = states(self.seen)
+        changed = next((path for path, state in self.seen.items() if now[path] != state), None)
+        if changed is not None:
+            raise BenchError(f"{self.task.name}: {changed} changed while it was read or scored; run again")
 
 
 VALIDATED_GROUPS = 32
@@ -219,6 +239,7 @@ def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTa
         BenchError: a set's name could not be that of a file: figures and exports are named after it; or something was
             repaired, and ``strict`` refuses that.
     """
+    seen = _seen(task, root)
     sets = [
         dataclasses.replace(evalset, noticed=together([evalset.noticed, noticed_languages(evalset)]))
         for evalset in task.load(root)
@@ -231,7 +252,16 @@ def load_task(task: Task, root: Path | None, strict: bool, say: Say) -> LoadedTa
         say_noticed(name, together(parts), strict, say)
     if unlike := unlike_published(task, root, sets):
         say(f"{task.name}: {unlike}")
-    return LoadedTask(task, sets, content_of(task, root))
+    loaded = LoadedTask(task, sets, content_of(task, root), seen)
+    loaded.require_unchanged()
+    return loaded
+
+
+def _seen(task: Task, root: Path | None) -> dict[Path, State]:
+    try:
+        return states(task.files(root))
+    except TaskError:  # not here yet: reading fetches them
+        return {}
 
 
 def judged_sets(tasks: Sequence[LoadedTask], suffix: str = "") -> list[JudgedSet]:
@@ -241,7 +271,7 @@ def judged_sets(tasks: Sequence[LoadedTask], suffix: str = "") -> list[JudgedSet
     the later.
     """
     found = []
-    for task, sets, content in tasks:
+    for task, sets, content, _ in tasks:
         data = f"{task.name}@{task.version} {hash8({'files': dict(content.files)})}"
         names = list(dict.fromkeys(s.name for s in sets))
         parts = {name: [s for s in sets if s.name == name] for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -47,8 +48,9 @@ def require_safe(folder: Path, trust_remote_code: bool) -> None:
         BenchError: weights as a pickle, a module that is no part of sentence-transformers, a path that leaves the
             folder, an adapter of another model, or a file that cannot be read.
     """
-    if not any(folder.rglob("*.safetensors")):
-        pickles = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix in PICKLES)
+    files = files_below(folder)
+    if not any(path.suffix == ".safetensors" for path in files):
+        pickles = [str(path.relative_to(folder)) for path in files if path.suffix in PICKLES]
         seen = f"; {', '.join(pickles[:3])} would run code when opened" if pickles else ""
         raise BenchError(
             f"{folder}: no *.safetensors there; weights in any other form (pickle) are refused, convert them{seen}"
@@ -235,28 +237,48 @@ def _read(path: Path) -> object:
         raise BenchError(str(error)) from None
 
 
+KINDS = (".json", ".safetensors", ".txt", ".model", ".spm", ".tiktoken")
+"""Endings of files that decide a model's vectors."""
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a model's folder, sorted; folders that are links are followed, each once."""
+    found, seen = [], set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in names]
+    return sorted(found)
+
+
 def folder_hash(folder: Path, trust_remote_code: bool = False) -> str:
     """sha256 over names and contents of a model folder: weights, tokenizer, configuration; code where it may run."""
-    kinds = (".json", ".safetensors", ".txt", ".model", *((".py",) if trust_remote_code else ()))
+    kinds = (*KINDS, *((".py",) if trust_remote_code else ()))
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in kinds):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
+    for path in files_below(folder):
+        if path.suffix in kinds:
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
     return digest.hexdigest()
 
 
 def code_hash(folder: Path) -> str:
     """sha256 over names and contents of the Python files below a folder."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
+    for path in files_below(folder):
+        if path.suffix == ".py":
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + checksum(path).encode())
     return digest.hexdigest()
 
 
 def files_of(folder: Path, name: str) -> str:
     """sha256 over a model's name and its files; weights and what is hidden (``.git``) decide no token."""
     digest = hashlib.sha256(name.encode())
-    for path in sorted(p for p in folder.rglob("*") if p.suffix not in WEIGHTS and p.is_file()):
+    for path in files_below(folder):
         inside = path.relative_to(folder)
-        if not any(part.startswith(".") for part in inside.parts):
+        if path.suffix not in WEIGHTS and path.is_file() and not any(part.startswith(".") for part in inside.parts):
             digest.update(str(inside).encode() + b"\0" + checksum(path).encode())
     return digest.hexdigest()

@@ -9,14 +9,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.models.folder import PICKLES, configuration
+from bench.models.folder import KINDS, PICKLES, configuration
 from tasks import TaskError
 from tasks.files import is_folder
 from tasks.hub import HubError, Name, NotHere, parsed, resolve, without_downloads
 from tasks.hub.listing import listing
 from tasks.hub.snapshot import have
 
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+FILES = tuple(f"*{kind}" for kind in KINDS)
 """What is fetched of a model, and decides its vectors."""
 
 OWNERS = {

@@ -64,6 +64,7 @@ def _score(
         start = time.perf_counter()
         target = scores_of(path, loaded.task, request.plan)
         table = score_table(loaded, ranker, weights, request.plan)
+        loaded.require_unchanged()
         request.require_held()
         scores.keep_former(target, digest_of)
         scores.write_scores(target, table)

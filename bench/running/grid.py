@@ -66,6 +66,7 @@ class Grid(NamedTuple):
     root: Path | None
     folder: Path
     contents: Mapping[str, Content | None]
+    recorded: Mapping[str, object]
 
     def seeds(self) -> list[int]:
         """Of what is trained, in order."""
@@ -126,7 +127,7 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     names = [job.name for job in jobs]
     if len(set(names)) < len(names):
         raise BenchError(f"every cell is named once; {max(names, key=names.count)} comes up twice: drop the repetition")
-    return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment, contents)
+    return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment, contents, recorded)
 
 
 def _commits(plan: Plan, sources: Sequence[Source], root: Path | None, fetch: bool) -> dict[str, str]:

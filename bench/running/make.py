@@ -17,7 +17,7 @@ from bench.encoding.handed import Handed, hand
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
 from bench.running.jobs import Job, Request, computed_with, config_of
-from bench.running.stored import described, encoder_of, offsets_of, ranker_of
+from bench.running.stored import described, encoder_of, offsets_of, ranker_of, require_same_model
 from bench.store import cells, checkpoints, json_files
 from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, SCHEDULE, STEPS, VALIDATION
 from bench.store.checkpoints import Checkpoint
@@ -66,6 +66,7 @@ def _made(job: Job, path: Path, data: TrainData | None, request: Request) -> tup
         return ranker_of(path, trust_remote_code)
     config = config_of(job, request, data)
     found = described(cells.config_from(config, path), path, trust_remote_code)
+    require_same_model(job)
     _tell(found[0], job, request)
     if processes.is_first():
         json_files.write_json(path / CONFIG, config)
@@ -87,6 +88,7 @@ def _trained(job: Job, strategy: Strategy, path: Path, data: TrainData | None, r
     clock = Clock()
     with clock.running("load"):
         encoder = load_to_train(job.settings, job.seed)
+        require_same_model(job)
     if processes.is_first():
         _tell(encoder, job, request)
     handed = None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import accelerator, processes
 from bench.data.batches import Audit, schedule
+from bench.data.content import require_same
 from bench.data.loading import LoadedTask, Say, judged_sets, load_task, load_training
 from bench.data.train_data import TrainData
 from bench.errors import BenchError
@@ -238,6 +239,7 @@ class Loaded:
                 self.tasks([t.name for t in self._grid.tasks]),
                 self._say,
             )
+            require_same(self._grid.sources, self._grid.root, self._grid.recorded)
         return self._data
 
     def require_fit(self, jobs: Sequence[Job], todo: Mapping[str, Left]) -> None:

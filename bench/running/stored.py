@@ -14,9 +14,11 @@ from bench.errors import BenchError
 from bench.models.folder import FLAG
 from bench.models.lexical import LEXICAL
 from bench.plan.settings import Settings
+from bench.running.jobs import Job, describe_model
 from bench.store import cells
 from bench.store.cells import CONFIG, MODEL, OFFSETS, Config, Derivation, Parent
 from bench.store.json_files import file_name, typed
+from tasks.files import is_folder
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
@@ -113,3 +115,14 @@ def _encoder(config: Config, path: Path, trust_remote_code: bool) -> Encoder:
     if config.trained:
         settings = dataclasses.replace(settings, model=str(path / MODEL))
     return load_encoder(settings, config.seed)
+
+
+def require_same_model(job: Job) -> None:
+    """Refuse what was loaded for a cell if the base model is a folder whose files are not those that name the cell.
+
+    Raises:
+        BenchError: they changed.
+    """
+    name, code = job.settings.model, job.settings.trust_remote_code
+    if job.model and is_folder(Path(name)) and describe_model(name, False, code)["files"] != job.model["files"]:
+        raise BenchError(f"{name}: its files changed since the run began, and cells are named after them; run again")

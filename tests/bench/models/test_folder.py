@@ -250,3 +250,23 @@ def test_no_preset_consents(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="consented to by --trust-remote-code alone"):
         presets.load_plan(str(tmp_path / "p.toml"), {})
     assert presets.load_plan("demo", {"trust_remote_code": True}).settings.trust_remote_code
+
+
+def test_whatever_decides_vectors_names_a_model(tmp_path: Path) -> None:
+    """Also behind a link to a folder, and in a sentencepiece model of another ending; loops end."""
+    elsewhere = tmp_path / "elsewhere"
+    folder = tmp_path / "model"
+    for place in (elsewhere, folder):
+        place.mkdir()
+    (folder / "1_Dense").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(folder)
+    files = [folder / "config.json", folder / "x.spm", folder / "x.tiktoken", elsewhere / "config.json",
+             elsewhere / "model.safetensors"]  # fmt: skip
+    for path in files:
+        path.write_text("1", encoding="utf-8")
+    seen = {folder_hash(folder)}
+    for path in files:
+        path.write_text("2", encoding="utf-8")
+        seen.add(folder_hash(folder))
+    assert len(seen) == len(files) + 1
+    assert folder_hash(folder) in seen

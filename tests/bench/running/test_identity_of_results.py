@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -303,3 +304,79 @@ def test_the_order_of_sources_is_part_of_a_cell_and_so_are_the_sets_that_items_w
     write_set(tmp_path / "toy", RIGHT, DOCS | {"d4": "one more"})
     assert "a new cell" in train("mono", "--train", "a.jsonl,b.jsonl", *how, "--overlap", "drop")
     assert len(cells(tmp_path)) == 4
+
+
+TOUCHES = """
+from dataclasses import dataclass
+from pathlib import Path
+from tasks import EvalSet, Task
+
+@dataclass(frozen=True)
+class Touches(Task):
+    name = "toy"; version = "1"; licence = citation = "none"
+    def files(self, root):
+        return (Path("toy.txt"),)
+    def load(self, root):
+        text = Path("toy.txt").read_text()
+        {change}
+        yield EvalSet("toy", {{"en": {{"q": "a"}}}}, {{"en": {{"d": text, "e": "a"}}}}, {{"q": {{"d": 1}}}})
+"""
+
+
+def test_data_that_change_while_they_are_read_or_scored_are_not_taken_for_either(
+    tmp_path: Path, evaluate: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.running import cell
+
+    def write(change: str) -> None:
+        (tmp_path / "toy.txt").write_text("a b", encoding="utf-8")
+        (tmp_path / "touches.py").write_text(TOUCHES.format(change=change), encoding="utf-8")
+
+    write("Path('toy.txt').write_text('c d')")
+    assert "toy: toy.txt changed while it was read or scored" in evaluate("touches.py:Touches", code=2)
+    write("pass")
+    table = cell.score_table
+
+    def slowly(*arguments: Any) -> Any:
+        found = table(*arguments)
+        (tmp_path / "toy.txt").write_text("e f", encoding="utf-8")
+        return found
+
+    monkeypatch.setattr(cell, "score_table", slowly)
+    assert "toy: toy.txt changed while it was read or scored" in evaluate("touches.py:Touches", code=2)
+    assert not list((tmp_path / "results").rglob("*.parquet"))
+    monkeypatch.setattr(cell, "score_table", table)
+    evaluate("touches.py:Touches")
+
+
+def test_what_cells_are_named_after_may_not_change_before_they_are_trained(
+    tmp_path: Path, train: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.models import loading
+    from bench.running import run as running
+    from tests.bench.tiny_models import MODELS
+
+    folder = MODELS["static"](tmp_path / "model")
+    rows = [{"id": str(i), "query": {"en": f"a {i}?"}, "passage": {"en": f"a {i}"}} for i in range(40)]
+    own = tmp_path / "own.jsonl"
+    own.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    command = ["run", "--strategy", "mono", "--train", "own.jsonl", "--languages", "en", "--model", str(folder),
+               "--steps", "2", "--batch-size", "8", "--task", "demo-dev", "--baselines",
+               "none", "--no-report"]  # fmt: skip
+
+    def changing(path: Path, act: Callable[..., Any]) -> Callable[..., Any]:
+        def acted(*arguments: Any) -> Any:
+            path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+            return act(*arguments)
+
+        return acted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "load_training", changing(own, running.load_training))
+        assert main(command) == 2
+    assert "/own.jsonl changed since the run began, and cells are named after it" in capsys.readouterr().err
+    with monkeypatch.context() as patched:
+        patched.setattr(loading, "load_to_train", changing(folder / "modules.json", loading.load_to_train))
+        assert main(command) == 2
+    assert "model: its files changed since the run began" in capsys.readouterr().err
+    assert main(command) == 0
