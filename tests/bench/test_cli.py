@@ -135,7 +135,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (
         main(["run", "--strategy", "mono", "--preset", "paper", "--dry-run", "--task", "demo", "--train", "demo"]) == 0
     )
-    assert "to download: model sentence-transformers/LaBSE from the Hub" in capsys.readouterr().out
+    assert "to download: model sentence-transformers/LaBSE@50fe0940" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
