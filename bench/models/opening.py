@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from bench import accelerator
 from bench.errors import BenchError, told
-from bench.models.folder import ADAPTER, FLAG, configuration, module_folders
+from bench.models.folder import ADAPTER, FLAG, configuration, files_below, module_folders
 from bench.models.hub_models import code_folders
 from bench.store.environment import is_out_of_memory
 from tasks.files import is_file, listed
@@ -126,6 +127,7 @@ def opened(folder: Path, trust_remote_code: bool) -> tuple[SentenceTransformer, 
     with listening() as heard, uncollected():
         model = _open(folder, trust_remote_code, heard).float()
     _require_weights(model, folder, heard)
+    _require_numbers(folder)
     require_finite(model, str(folder))
     return model, [f"{folder.name}: {note}" for note in heard.notes()]
 
@@ -240,6 +242,22 @@ def _require_weights(model: SentenceTransformer, folder: Path, heard: Heard) -> 
             f"{folder}: the weights of {len(used)} of {len(list(model.parameters()))} tensors are not in the files and "
             f"would be random: {some}; the files are of another model, or their names have a prefix more or less"
         )
+
+
+SMALL = ("I8", "U8", "F8_E4M3", "F8_E5M2")
+"""Types of weights that mean something with scales beside them alone."""
+
+
+def _require_numbers(folder: Path) -> None:
+    """Refuse weights of eight bits that no configuration explains: libraries take them as they are, without scales."""
+    own = module_folders(folder, "Transformer")
+    if any("quantization_config" in configuration(place / "config.json") for place in own):
+        return
+    for path in (path for path in files_below(folder) if path.suffix == ".safetensors"):
+        with safe_open(path, "pt") as file:
+            name = next((key for key in file.keys() if file.get_slice(key).get_dtype() in SMALL), None)  # noqa: SIM118
+        if name is not None:
+            raise BenchError(f"{path}: {name} has eight bits and no scale; give weights in 16 or 32 bits")
 
 
 def _numbers(key: str) -> str:

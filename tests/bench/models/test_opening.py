@@ -87,6 +87,15 @@ def test_errors_are_told_with_their_causes() -> None:
     assert told(ValueError()) == "ValueError"
 
 
+@pytest.mark.parametrize("kind", [torch.int8, torch.uint8])
+def test_weights_of_eight_bits_without_scales(tmp_path: Path, kind: torch.dtype) -> None:
+    folder = changed(MODELS["bert"](tmp_path), lambda w: {name: tensor.to(kind) for name, tensor in w.items()})
+    with pytest.raises(BenchError, match=r"model\.safetensors: .* has eight bits and no scale; give weights in 16 or"):
+        opened(folder)
+    halves = changed(MODELS["bert"](tmp_path / "16"), lambda w: {name: tensor.half() for name, tensor in w.items()})
+    assert opened(halves).encode(["a b"], "query").shape == (1, WIDTH)
+
+
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     folder = changed(
         MODELS["bert"](tmp_path), lambda w: w | {"embeddings.LayerNorm.bias": torch.full((32,), torch.nan)}
