@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
+from tasks.parallel_jsonl import from_path
 
 ONE_IN = 20
 """One group of so many is held out."""
@@ -75,7 +76,7 @@ class HeldOut(Task):
     @property
     def name(self) -> str:  # type: ignore[override]
         """The source's name behind ``held-out-``."""
-        return f"held-out-{self.source.name}"
+        return f"held-out-{self.source.name.replace('/', '-')}"
 
     @property
     def licence(self) -> str:  # type: ignore[override]
@@ -93,7 +94,7 @@ class HeldOut(Task):
         Raises:
             TaskError: the source is missing or broken, or too small to hold anything out.
         """
-        yield evalset_of(self.source.load(root), self.source.name)
+        yield evalset_of(self.source.load(root), self.source.name.replace("/", "-"))
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """The source's."""
@@ -105,8 +106,10 @@ def family(sources: Mapping[str, Callable[..., Source]]) -> Callable[[str], Held
 
     def of_source(name: str) -> HeldOut:
         """The held-out items of a source, for choosing settings (needs --hold-out in training)."""
+        if name.endswith((".jsonl", ".jsonl.gz")):
+            return HeldOut(from_path(Path(name)))
         if name not in sources:
-            raise TaskError(f"held-out:<source> names one of {', '.join(sources)}; got {name!r}")
+            raise TaskError(f"held-out:<source> names a .jsonl file or one of {', '.join(sources)}; got {name!r}")
         return HeldOut(sources[name]())
 
     return of_source

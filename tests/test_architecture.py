@@ -144,3 +144,9 @@ def test_importing_bench_imports_nothing() -> None:
     code = "import sys\nbefore = set(sys.modules)\nimport bench\nprint(sorted(set(sys.modules) - before))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert {name.split(".")[0] for name in out.stdout.split("'")[1::2]} <= {"bench", *sys.stdlib_module_names}
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They are collected as top-level modules: the second of a name would not be."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -1,5 +1,6 @@
-"""What the README says is what happens: its plugin is written and run, its commands are understood."""
+"""What the README and the pages beside it say is what happens: plugins are written and run, commands are understood."""
 
+import gzip
 import re
 import shlex
 import subprocess
@@ -13,16 +14,26 @@ from bench.plan.settings import Plan
 from bench.running import estimate
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "tasks/README.md", "bench/README.md", "reports/README.md", "strategies/README.md")
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def blocks(language: str, tag: str) -> list[str]:
-    return [text for lang, info, text in BLOCK.findall(README) if lang == language and tag in info]
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(language: str, tag: str, page: str = "README.md") -> list[str]:
+    return [text for lang, info, text in BLOCK.findall(text_of(page)) if lang == language and tag in info]
 
 
 def shown_commands(text: str) -> list[list[str]]:
-    return [shlex.split(line) for line in text.replace("\\\n", " ").splitlines() if line.startswith("python -m bench")]
+    lines = text.replace("\\\n", " ").replace(" && ", "\n").splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("python -m bench")]
+
+
+@pytest.mark.parametrize(("page", "most"), [("README.md", 120), *((page, 150) for page in PAGES[1:])])
+def test_pages_are_short(page: str, most: int) -> None:
+    assert len(text_of(page).splitlines()) <= most
 
 
 def test_the_plugin_has_at_most_15_lines_of_code_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,33 +41,76 @@ def test_the_plugin_has_at_most_15_lines_of_code_and_runs(tmp_path: Path, monkey
     assert len([line for line in code.splitlines() if line.strip()]) <= 15
     monkeypatch.chdir(tmp_path)
     Path("pivot.py").write_text(code, encoding="utf-8")
-    text, _ = blocks("bash", "run")
+    (text,) = blocks("bash", "run")
     for command in shown_commands(text):
         assert main(command[3:]) == 0, command
     assert (tmp_path / "reports" / "pivot" / "report.md").is_file()
+    names: dict[str, object] = {}
+    (code,) = blocks("python", "run")
+    exec(compile(code, "README.md", "exec"), names)
+    assert "experiment" in names
 
 
 def test_the_task_has_at_most_20_lines_of_code_and_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (code,) = blocks("python", "file=tiny.py")
+    (code,) = blocks("python", "file=tiny.py", "tasks/README.md")
     assert len([line for line in code.splitlines() if line.strip()]) <= 20
     monkeypatch.chdir(tmp_path)
     Path("tiny.py").write_text(code, encoding="utf-8")
-    _, text = blocks("bash", "run")
+    (text,) = blocks("bash", "run", "tasks/README.md")
     for command in shown_commands(text):
         assert main(command[3:]) == 0, command
     assert "pool of all languages" in capsys.readouterr().out
 
 
-def test_every_other_command_is_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_my_data_are_records_that_can_be_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """README's record, sixty times, and its command on the embedded model for a few steps."""
+    monkeypatch.chdir(tmp_path)
+    (record,) = blocks("jsonl", "file=mine.jsonl")
+    lines = [record.strip().replace('"1"', f'"{i}"').replace("Al-Inkishafi", f"Kitabu{i}") for i in range(60)]
+    Path("mine.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (command,) = [c for text in blocks("bash", "") for c in shown_commands(text) if "mine.jsonl" in c]
+    few = {"--model": "demo-static", "--steps": "2", "--seeds": "0", "--strategy": "mono"}
+    given = [few.get(before, word) for before, word in zip(["", *command[3:]], command[3:], strict=False)]
+    assert main([*given, "--batch-size", "8", "--overlap", "keep"]) == 0
+    said = capsys.readouterr()
+    assert "mine.jsonl" in said.out
+    assert "--learning-rate 3e-05 (0.005)" in said.out + said.err
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_other_command_is_understood(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(estimate, "estimated", lambda grid: "")  # it trains a few steps: test_estimate
-    shown = [c for text in blocks("bash", "") for c in shown_commands(text) if ".py:" not in " ".join(c)]
-    assert len(shown) >= 4
+    shown = [c for text in blocks("bash", "", page) for c in shown_commands(text) if ".py:" not in " ".join(c)]
+    assert shown
     for command in shown:
-        if command[3] == "run" and "--model" not in command:
+        if command[3] == "run" and not {"--model", "ray", "paper"} & set(command):
             assert main([*command[3:], "--dry-run"]) == 0, command
+        else:
+            parser().parse_args(command[3:])
+
+
+def test_the_ten_messages_are_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.jsonl").write_text('{"id": "1", "query": {"en": "a"}}\n')
+    Path("pickled").mkdir()
+    Path("pickled", "config.json").write_text("{}")
+    Path("pickled", "pytorch_model.bin").write_bytes(gzip.compress(b""))
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    rows = re.findall(r"^\| `((?:run|compare) [^`]*)` \| ([^|]*) \|", text_of("bench/README.md"), re.MULTILINE)
+    assert len(rows) == 10
+    for command, message in rows:
+        try:
+            code = main(shlex.split(command))
+        except SystemExit as end:
+            code = end.code
+        assert (code, message in capsys.readouterr().err) == (2, True), command
 
 
 def git(*command: str) -> subprocess.CompletedProcess[str]:
@@ -67,7 +121,8 @@ def test_what_a_run_writes_is_not_what_is_committed() -> None:
     """README's commands leave a clone as it was; the presets of the studies alone go on with what is committed."""
     if git("rev-parse", "HEAD").returncode != 0:
         pytest.skip("not a clone")
-    shown = [vars(parser().parse_args(c[3:])).get("experiment") for c in shown_commands("\n".join(blocks("bash", "")))]
+    texts = "\n".join(text for page in PAGES for text in blocks("bash", "", page))
+    shown = [vars(parser().parse_args(c[3:])).get("experiment") for c in shown_commands(texts)]
     names = {*shown, "evaluate", Plan().experiment, *(presets.load_plan(p, {}).experiment for p in presets.presets())}
     written = [
         f"{folder}/{name}/file" for folder in ("results", "reports") for name in names - {None, "study", "study-2"}
@@ -78,7 +133,7 @@ def test_what_a_run_writes_is_not_what_is_committed() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "reports/README.md", "results/README.md"]
+    "page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md", "bench/api/README.md"]
 )
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def test_refusals(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main([*run, "--hold-out"]) == 2  # its few wordings come back in the items that are trained on
     assert "--overlap drop" in capsys.readouterr().err
     assert main([*run, "--hold-out", "--overlap", "drop"]) == 0
-    with pytest.raises(TaskError, match="names one of demo, lo-help"):
+    with pytest.raises(TaskError, match=r"names a \.jsonl file or one of demo, lo-help"):
         resolve.task("held-out:nothing")
 
 
