@@ -126,9 +126,10 @@ def test_dev_queries_are_those_of_the_topics(data_root: Path) -> None:
             assert sum(1 for _ in lines) == asked
 
 
-def test_the_preset_has_the_cells_that_are_counted(tmp_path: Path) -> None:
+def test_the_preset_has_the_cells_that_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "full.toml").write_text(full_scale.PRESET, encoding="utf-8")
     plans = [load_plan(str(tmp_path / "full.toml"), {"model": of.hub}) for of in (counts.XLMR, counts.LABSE)]
+    monkeypatch.setattr(type(resolve.source("mmarco")), "files", lambda self, root: ())  # names of cells need the Hub's
     grids = [build_grid(plan, None, tmp_path, fetch=False) for plan in plans]
     assert sum(len(grid.jobs) for grid in grids) == counts.scored_cells()
     assert sum(job.steps > 0 for grid in grids for job in grid.jobs) == counts.trained_cells()
@@ -136,7 +137,8 @@ def test_the_preset_has_the_cells_that_are_counted(tmp_path: Path) -> None:
     later = load_plan(
         str(tmp_path / "full.toml"), {"model": counts.XLMR.hub, "tasks": ("beir:climate-fever", "miracl")}
     )
-    assert [job.name for job in build_grid(later, None, tmp_path, fetch=False).jobs] == [j.name for j in grids[0].jobs]
+    same = build_grid(later, None, tmp_path, fetch=False)
+    assert [job.name for job in same.jobs] == [job.name for job in grids[0].jobs]
     large = [resolve.task(name).name for name in ("miracl", "beir:climate-fever")]
     assert plans[0].protocol is not None
     assert set(plans[0].protocol.out_of_domain) <= {t.name for t in grids[0].tasks} | set(large)

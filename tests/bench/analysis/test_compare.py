@@ -157,7 +157,7 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
     assert main(report) == 0
     path = tmp_path / "reports" / "small" / "report.md"
     text = path.read_text(encoding="utf-8")
-    assert "## The question and the answer" not in text
+    assert "## The claims" not in text
     assert "Strategies of the primary family: hybrid; claims about them are open" in text
     run = ["run", "--strategy", "hybrid", "--seeds", "0,1", "--baselines", "none", "--no-report"]
     sizes = ["--steps", "60", "--batch-size", "64", "--task", "demo-dev", "--experiment", "small"]
@@ -178,7 +178,7 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
         ("cross", "mono", True), ("cross", "cross", False), ("cross", "multi", False),
     ]  # fmt: skip
     assert found[0].said.effect == pytest.approx((first[1].said.effect + first[2].said.effect) / 2)
-    assert text.index("## The question and the answer") < text.index("## What was run")
+    assert text.index("## The claims") < text.index("## Leaderboards")
     for v in found:
         assert (v.end == "shown") == (v.p < 0.025)
         assert f"hybrid - {v.b}" in text

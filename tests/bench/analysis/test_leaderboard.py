@@ -174,9 +174,9 @@ def test_one_question_is_shown_and_not_judged(results: Path, tmp_path: Path) -> 
     with pytest.raises(BenchError, match="at least two parallel questions"):
         compare.compare(cells, "mono", "cross", None, 0.01)
     report.write_report(results / "made", tmp_path / "out")
-    assert "Not decided: hybrid against mono: a comparison needs" in (tmp_path / "out" / "report.md").read_text(
-        encoding="utf-8"
-    )
+    assert "Claims are not decided: hybrid against mono: a comparison needs" in (
+        tmp_path / "out" / "report.md"
+    ).read_text(encoding="utf-8")
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:

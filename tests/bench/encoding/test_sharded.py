@@ -157,7 +157,7 @@ def test_what_shards_mean_to_a_user(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(arguments(tmp_path, "disk", *kept)) == 0
     assert scores(tmp_path, "disk").read_bytes() == scores(tmp_path, "memory").read_bytes()
     assert main(arguments(tmp_path, "disk", *kept, "--vectors", "float16")) == 0
-    assert "\ndemo-dev+float16\n" in capsys.readouterr().out
+    assert "\ndemo-dev+float16, AP\n" in capsys.readouterr().out
     about = json.loads(pq.read_schema(scores(tmp_path, "disk", "+float16")).metadata[b"bench"])
     assert about["sets"]["demo-dev+float16"]["note"].endswith("encoders' vectors of passages are kept as float16")
     (shard,) = (p for p in (tmp_path / "kept").rglob("*.safetensors") if b'as\\":\\"float32' in p.read_bytes()[:2000])

@@ -135,8 +135,8 @@ def test_the_recall_of_ivf_is_recorded(tmp_path: Path, capfd: pytest.CaptureFixt
     assert main(command) == 0
     assert main([*command, "--shards", str(tmp_path / "kept"), "--vectors", "float16"]) == 0
     out, err = capfd.readouterr()
-    assert "\ndemo-dev+ivf-100\n" in out
-    assert "\ndemo-dev+ivf-100+float16\n" in out
+    assert "\ndemo-dev+ivf-100, AP\n" in out
+    assert "\ndemo-dev+ivf-100+float16, AP\n" in out
     assert "WARNING" not in err + out
     for ending in ("", "+float16"):
         (path,) = (tmp_path / "results" / "cut").glob(f"*/scores/demo-dev@2+ivf-100{ending}.parquet")

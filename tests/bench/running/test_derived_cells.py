@@ -125,7 +125,7 @@ def test_the_report_says_how_each_was_derived(folder: Path) -> None:
     assert "- `shift(mono, source='en')`: passages moved" in section
     assert "from untrained (0 steps)." in section
     assert len(section.strip().splitlines()) == 5
-    assert "1 trained cells: `mono`" in report
+    assert "1 trained cells: `mono(language_temperature=None)`" in report
 
 
 @pytest.mark.parametrize("name", ["merge", "centering", "shift"])
