@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tasks import beir, held_out, named
+from tasks import beir, named
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
 from tasks.demo import Demo, DemoDev, DemoSource
 from tasks.hub_sources import HubQA, SquadFolder
@@ -34,7 +34,6 @@ SOURCES: dict[str, Callable[..., Source]] = {
 TASK_FAMILIES: dict[str, Callable[..., Task]] = {
     "beir": named.beir,
     "mteb": named.mteb,
-    "held-out": held_out.family(SOURCES),
 }
 """``family:name``: the name is the first parameter."""
 

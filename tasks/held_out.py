@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.contract import EvalSet, Source, Task, TaskError, TrainSet
-from tasks.parallel_jsonl import from_path
 
 ONE_IN = 20
 """One group of so many is held out."""
@@ -24,8 +23,17 @@ def _held(name: str, group: int) -> bool:
     return int.from_bytes(digest, "little") % ONE_IN == 0
 
 
+def set_name(source: str) -> str:
+    """The name of the set of a source's held-out items; it has no slash, since scores are files of that name."""
+    return f"held-out-{source.replace('/', '-')}"
+
+
 def evalset_of(train: TrainSet, source: str) -> EvalSet:
     """The set that the held-out items of a source are; every passage of a query's group is relevant.
+
+    Args:
+        train: its items.
+        source: its name, as ``held_out`` takes it.
 
     Raises:
         TaskError: too few items to hold any out.
@@ -52,7 +60,7 @@ def evalset_of(train: TrainSet, source: str) -> EvalSet:
             relevant[query_id][doc_id] = 1
             group[query_id] = str(number)
     note = "held-out items of a training source: for choosing settings, not a test set"
-    return EvalSet(f"held-out-{source}", queries, passages, relevant, group, note=note, noticed=train.noticed)
+    return EvalSet(set_name(source), queries, passages, relevant, group, note=note, noticed=train.noticed)
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class HeldOut(Task):
 
     source: Source
 
-    version = "1"
+    version = "2"
 
     def parameters(self) -> dict[str, object]:
         """The source's."""
@@ -75,8 +83,8 @@ class HeldOut(Task):
 
     @property
     def name(self) -> str:  # type: ignore[override]
-        """The source's name behind ``held-out-``."""
-        return f"held-out-{self.source.name.replace('/', '-')}"
+        """As ``set_name`` says."""
+        return set_name(self.source.name)
 
     @property
     def licence(self) -> str:  # type: ignore[override]
@@ -94,22 +102,8 @@ class HeldOut(Task):
         Raises:
             TaskError: the source is missing or broken, or too small to hold anything out.
         """
-        yield evalset_of(self.source.load(root), self.source.name.replace("/", "-"))
+        yield evalset_of(self.source.load(root), self.source.name)
 
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """The source's."""
         return self.source.files(root)
-
-
-def family(sources: Mapping[str, Callable[..., Source]]) -> Callable[[str], HeldOut]:
-    """Makes the task of a source's name."""
-
-    def of_source(name: str) -> HeldOut:
-        """The held-out items of a source, for choosing settings (needs --hold-out in training)."""
-        if name.endswith((".jsonl", ".jsonl.gz")):
-            return HeldOut(from_path(Path(name)))
-        if name not in sources:
-            raise TaskError(f"held-out:<source> names a .jsonl file or one of {', '.join(sources)}; got {name!r}")
-        return HeldOut(sources[name]())
-
-    return of_source

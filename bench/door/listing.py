@@ -9,6 +9,7 @@ from bench.plan import presets, settings
 from bench.plan.derived import DERIVED
 from strategies import STRATEGIES
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS
+from tasks.held_out import HeldOut
 from tasks.parallel_jsonl import from_path
 
 MODELS = {
@@ -28,6 +29,7 @@ def table(what: str) -> tuple[list[str], list[list[str]]]:
     if what == "tasks":
         rows = [[name, _first_line(make)] for name, make in TASKS.items()]
         rows += [[f"{family}:<name>", _first_line(make)] for family, make in TASK_FAMILIES.items()]
+        rows.append(["held-out:<source>", _first_line(HeldOut)])
         return ["name", "what it is"], rows + [r[:2] for r in _plugins("bench.tasks")]
     if what == "sources":
         return ["name", "what it is", "version", "licence"], _sources()

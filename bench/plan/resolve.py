@@ -24,6 +24,7 @@ from bench.store.json_files import hash8
 from strategies import PARTS, STRATEGIES, Part, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
 from tasks.files import is_file, is_folder
+from tasks.held_out import HeldOut
 from tasks.parallel_jsonl import from_path
 
 T = TypeVar("T")
@@ -137,7 +138,10 @@ def strategy(text: str, plugins: bool = True) -> Strategy:
 
 
 def task(text: str, plugins: bool = True) -> Task:
-    """The task of an expression such as ``xquad-r``, ``beir:scifact`` or ``mteb:BelebeleRetrieval``."""
+    """The task of an expression such as ``xquad-r``, ``beir:scifact``, or ``held-out:`` before a source."""
+    family, colon, rest = text.strip().partition(":")
+    if colon and family == "held-out":
+        return HeldOut(source(rest.strip(), plugins))
     return _build(text, _Kind("task", TASKS, TASK_FAMILIES, "bench.tasks", Task), plugins)
 
 
