@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from strategies.check_claims import CLAIMS, Broken, hold
-from strategies.check_pools import LANGS, SIZE, STEPS, Case, case_of, parallel_pool, partial_pool
+from strategies.check_names import label_invariance, told
+from strategies.check_pools import LANGS, SIZE, STEPS, Case, case_of, equal, parallel_pool, partial_pool
 from strategies.contract import NEEDS, Batch, Strategy, StrategyError
 
 __all__ = ["CHECKS", "LANGS", "Result", "check_strategy", "parallel_pool", "partial_pool", "require_sound"]
@@ -101,8 +102,8 @@ def determinism(case: Case) -> str:
     """The same generator gives the same batches, another one others; earlier use of the object changes nothing."""
     pool = case.partial()
     first, second = case.draw(pool), case.draw(pool)
-    hold(_equal(first, second), "the same seed gave other batches")
-    hold(not _equal(first, case.draw(pool, seed=8)), "another seed gave the same batches")
+    hold(equal(first, second), "the same seed gave other batches")
+    hold(not equal(first, case.draw(pool, seed=8)), "another seed gave the same batches")
     return "twice seed 7, once seed 8"
 
 
@@ -118,22 +119,11 @@ def global_random_state_untouched(case: Case) -> str:
             drawn.append(case.draw(case.parallel()))
             moved = random.getstate() != python or repr(np.random.get_state(legacy=True)) != numpy
             hold(not moved, "the global generator was used")
-        hold(_equal(*drawn), "the batches depend on the global generator")
+        hold(equal(*drawn), "the batches depend on the global generator")
     finally:
         random.setstate(kept_python)
         np.random.set_state(kept_numpy)
     return "random and numpy.random"
-
-
-def label_invariance(case: Case) -> str:
-    """Other names and numbers change no batch; names stay that a parameter or the class says it reads."""
-    pool = case.partial()
-    hold(
-        _equal(case.draw(pool), case.draw(case.renamed(pool))),
-        "renamed languages or sources, or renumbered groups or sources, gave other batches; what a strategy knows by "
-        "name its 'reads' says, as ('langs',) or ('source_names',)",
-    )
-    return f"{sum(lang in case.named for lang in pool.langs)} language(s) named by parameters kept"
 
 
 def balance_of_items(case: Case) -> str:
@@ -183,7 +173,7 @@ def resumed_at_a_refresh(case: Case) -> str:
     pool, every = case.partial(), case.strategy.refresh_every
     whole = case.draw(pool, every + STEPS)
     before = np.bincount(np.concatenate([b.item for b in whole[:every]]), minlength=pool.n_items)
-    hold(_equal(whole[every:], case.draw(pool, every + STEPS, first=1, drawn=before)), "the rest was another one")
+    hold(equal(whole[every:], case.draw(pool, every + STEPS, first=1, drawn=before)), "the rest was another one")
     return f"{STEPS} batches behind step {every}"
 
 
@@ -246,7 +236,8 @@ def _refreshes(case: Case) -> bool:
 
 
 def _checked(check: Callable[[Case], str], case: Case) -> Result:
-    return _result(check.__name__.replace("_", " "), partial(check, case))
+    result = _result(check.__name__.replace("_", " "), partial(check, case))
+    return result if result.passed else result._replace(detail=told(result.detail, case))
 
 
 def _claims(case: Case) -> Iterator[Result]:
@@ -281,9 +272,3 @@ def _result(name: str, check: Callable[[], str]) -> Result:
         return Result(name, False, str(broken))
     except Exception as error:  # a plugin may raise anything
         return Result(name, False, f"{type(error).__name__}: {error}")
-
-
-def _equal(a: list[Batch], b: list[Batch]) -> bool:
-    return len(a) == len(b) and all(
-        np.array_equal(x, y) for left, right in zip(a, b, strict=True) for x, y in zip(left, right, strict=True)
-    )

@@ -107,22 +107,23 @@ class Case(NamedTuple):
         made = windows(self.strategy, pool, size, steps, generator, vectors, first, drawn)
         return list(islice(made, steps + 1))
 
-    def renamed(self, pool: Pool) -> Pool:
-        """The same pool under other names and numbers, but for names that the strategy knows."""
-        kept, named = {kind for kind in self.strategy.reads if kind in LABELS}, set(self.named)
+    def renamed(self, pool: Pool, kinds: tuple[str, ...] = LABELS, numbers: bool = True) -> Pool:
+        """The same pool under other names of some kinds, but for those that the strategy knows, and other numbers."""
+        kept, named = {kind for kind in LABELS if kind in self.strategy.reads or kind not in kinds}, set(self.named)
 
         def name(kind: str, label: str, i: int) -> str:
             return label if kind in kept or label in named else f"x-{99 - i}"
 
         last = len(pool.source_names) - 1
         langs = tuple(name("langs", lang, i) for i, lang in enumerate(pool.langs))
-        sources = tuple(name("source_names", s, last - i) for i, s in enumerate(pool.source_names))[::-1]
+        sources = tuple(name("source_names", s, last - i) for i, s in enumerate(pool.source_names))
         ids = pool.ids if "ids" in kept else [f"other/{i}" for i in range(pool.n_items)]
-        renumber = np.random.default_rng(3).permutation(int(pool.group.max()) + 1) * 5 + 1000
         given = self.given(pool)
-        return Pool(
-            langs, pool.has, renumber[pool.group], last - pool.source, sources, ids, given.vectors, given.lengths
-        )
+        has, vectors, lengths = given.has, given.vectors, given.lengths
+        if not numbers:
+            return Pool(langs, has, pool.group, pool.source, sources, ids, vectors, lengths)
+        renumber = np.random.default_rng(3).permutation(int(pool.group.max()) + 1) * 5 + 1000
+        return Pool(langs, has, renumber[pool.group], last - pool.source, sources[::-1], ids, vectors, lengths)
 
 
 def case_of(strategy: Strategy, langs: tuple[str, ...] = (), sources: tuple[str, ...] = ()) -> Case:
@@ -162,3 +163,10 @@ def _texts(value: object) -> Iterator[str]:
     elif hasattr(value, "__dict__"):
         for part in vars(value).values():
             yield from _texts(part)
+
+
+def equal(a: list[Batch], b: list[Batch]) -> bool:
+    """Whether two draws are the same rows in the same order."""
+    return len(a) == len(b) and all(
+        np.array_equal(x, y) for left, right in zip(a, b, strict=True) for x, y in zip(left, right, strict=True)
+    )

@@ -157,7 +157,8 @@ def curves(drawing: Curves) -> Figure:
         look = look_of(name)
         if name in drawing.series:
             mark = _mark(name, 3.5) if drawing.marker else {"color": look.colour}
-            style = "-" if look.colour != "#666666" else STYLES[k % len(STYLES)]
+            alike = k if look.colour == "#666666" else [look_of(n).colour for n in names[:k]].count(look.colour)
+            style = STYLES[alike % len(STYLES)]
             ax.plot(*drawing.series[name], style, linewidth=1.0, **mark)
         if name in drawing.dots:
             ax.plot(*drawing.dots[name], linestyle="", alpha=0.7, **(_mark(name, 3.0) | {"markerfacecolor": "none"}))

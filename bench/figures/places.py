@@ -64,9 +64,15 @@ def beside(
         for away in (NEAR, 2 * NEAR, 4 * NEAR, 7 * NEAR):
             for across in (x + away, x - wide / 2, x - wide - away, x + 1, x - wide - 1):
                 for up in (y - high / 2, y + away, y - high - away):
-                    box = Box(across, up, wide, high)
+                    box = _inside(Box(across, up, wide, high), frame)
                     covered = 3 * sum(box.shared(other) for other in (*placed, *marks))
                     covered += sum(box.shared(other) for other in bars) + 4 * (wide * high - box.shared(frame))
                     found.append((covered + away, len(found), box))
         placed.append(min(found)[2])
     return placed
+
+
+def _inside(box: Box, frame: Box) -> Box:
+    """Moved as far as it takes to lie within the frame, where it fits."""
+    x = max(frame.x, min(box.x, frame.x + frame.wide - box.wide))
+    return box._replace(x=x, y=max(frame.y, min(box.y, frame.y + frame.high - box.high)))

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis.strategies import short
+from bench.analysis.strategies import named, short
 from bench.errors import BenchError
 from bench.figures.shapes import Curve, Curves
 from bench.plan.derived import explained
@@ -132,25 +132,19 @@ class Cost(NamedTuple):
 def training_section(cells: Sequence[Cell]) -> list[Block]:
     """How cells were derived from others, loss curves and the audit of the batches; [] where nothing was trained."""
     trained = [c for c in cells if (c.path / STEPS).is_file()]
+    called = {cell.path.name: name for name, of_one in named(cells).items() for cell in of_one}
     made = {
-        f"- `{short(c.label)}`: {short(explained(how, c.config.parents))}."
+        f"- `{called[c.path.name]}`: {short(explained(how, c.config.parents))}."
         for c in cells
         if (how := c.config.derived) is not None
     }
     derived: list[Block] = [Fold("Derived from others", [Text("\n".join(sorted(made)))])] if made else []
     if not trained:
         return derived
-    losses: dict[str, list[list[float]]] = {}
     logs = {cell.path.name: _lines(cell.path / STEPS, Logged) for cell in trained}
-    for cell in trained:
-        losses.setdefault(short(cell.label), []).append([s.loss for s in logs[cell.path.name]])
-    blocks: list[Block] = []
-    lengths = {len(run) for runs in losses.values() for run in runs}
-    if len(lengths) == 1:
-        means = {label: smooth(np.mean(runs, axis=0)) for label, runs in losses.items()}
-        alt = "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
-        blocks.append(Figure("loss", alt, Curves(means, "step", "InfoNCE loss (nats)")))
-    blocks += _learning_curves(trained)
+    blocks = _loss_curves(_by_name({name: [s.loss for s in steps] for name, steps in logs.items()}, called))
+    validated = {c.path.name: _lines(p, Validated) for c in trained if (p := c.path / VALIDATION).is_file()}
+    blocks += _learning_curves(_by_name(validated, called))
     said = "Batch audit: what each strategy drew. Equal digests are equal schedules."
     blocks += [Text(said), _audit_table(trained)]
     return [*derived, Fold("Training", blocks), *cost_section(logs, trained)]
@@ -168,12 +162,26 @@ def smooth(values: NDArray[np.float64]) -> Curve:
     return tuple((kept + float(window)).tolist()), tuple(means[kept].tolist())
 
 
-def _learning_curves(cells: Sequence[Cell]) -> list[Block]:
+def _by_name(of_cells: Mapping[str, T], called: Mapping[str, str]) -> dict[str, list[T]]:
+    """What there is of each cell, by the name of its strategy: settings of one strategy are never one mean."""
+    found: dict[str, list[T]] = {}
+    for cell, value in of_cells.items():
+        found.setdefault(called[cell], []).append(value)
+    return found
+
+
+def _loss_curves(losses: Mapping[str, Sequence[Sequence[float]]]) -> list[Block]:
+    """Losses while training, mean over seeds; [] where the trainings of no strategy are of one length."""
+    alike = {label: runs for label, runs in losses.items() if len({len(run) for run in runs}) == 1}
+    if not alike:
+        return []
+    means = {label: smooth(np.mean(runs, axis=0)) for label, runs in alike.items()}
+    alt = "training loss per step, mean over seeds; not comparable between strategies: the batches differ"
+    return [Figure("loss", alt, Curves(means, "step", "InfoNCE loss (nats)"))]
+
+
+def _learning_curves(found: Mapping[str, Sequence[Sequence[Validated]]]) -> list[Block]:
     """Scores of held-out items while training, mean over seeds; [] where none were made."""
-    found: dict[str, list[list[Validated]]] = {}
-    for cell in cells:
-        if (cell.path / VALIDATION).is_file():
-            found.setdefault(short(cell.label), []).append(_lines(cell.path / VALIDATION, Validated))
     alike = {label: runs for label, runs in found.items() if len({tuple(s.step for s in run) for run in runs}) == 1}
     if not alike:
         return []

@@ -1,14 +1,15 @@
 """Strategies that are wrong in one way each: the suite must name that way."""
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from strategies import Batch, ItemStream, Pool, Strategy
-from strategies.check import check_strategy
+from strategies import Batch, ItemStream, Pool, Strategy, StrategyError
+from strategies.check import check_strategy, require_sound
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,31 @@ class Raises(Right):
         raise KeyError("en")
 
 
+class EnglishByName(Right):
+    def lang(self, pool: Pool, item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return np.full(len(item), pool.langs.index("en"))
+
+    def items(self, pool: Pool, items: ItemStream, n: int) -> np.ndarray:
+        return items.take(n, (pool.langs.index("en"),))
+
+
+class SwahiliByName(EnglishByName):
+    def items(self, pool: Pool, items: ItemStream, n: int) -> np.ndarray:
+        return items.take(n, (pool.langs.index("sw"),))
+
+
+class SourceByName(Right):
+    def lang(self, pool: Pool, item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        turn = pool.source_names.index("source-1")
+        return np.where(pool.has[item], np.arange(len(pool.langs)) * (1 - 2 * turn), -99).argmax(axis=1)
+
+
+class BySourceNumber(Right):
+    def lang(self, pool: Pool, item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        turn = np.where(pool.source[item] == 0, 1, -1)[:, None]
+        return np.where(pool.has[item], np.arange(len(pool.langs)) * turn, -99).argmax(axis=1)
+
+
 def broken(strategy: Strategy) -> set[str]:
     return {r.name for r in check_strategy(strategy) if not r.passed}
 
@@ -140,3 +166,29 @@ def test_each_wrong_one_is_caught_by_name(wrong: type[Right], name: str) -> None
 
 def test_a_claim_that_holds_is_not_broken_by_another_that_does_not() -> None:
     assert "claim same" not in broken(FalseClaim())
+
+
+@pytest.mark.parametrize(("strategy", "seen", "to_do"), [
+    (EnglishByName(), "other names of languages ended in ValueError", "declare reads = ('langs',), or take the names"),
+    (SourceByName(), "other names of sources ended in ValueError", "declare reads = ('source_names',), or"),
+    (ByLanguageName(), "other names of languages gave other batches", "declare reads = ('langs',), or take the names"),
+    (BySourceNumber(), "renumbered groups or sources gave other batches", "do not compute with the numbers"),
+])  # fmt: skip
+def test_a_name_in_the_code_is_refused_with_what_to_declare(strategy: Right, seen: str, to_do: str) -> None:
+    (detail,) = [r.detail for r in check_strategy(strategy) if r.name == "label invariance"]
+    assert seen in detail
+    assert to_do in detail
+    with pytest.raises(StrategyError, match=f"label invariance: {seen}.*{re.escape(to_do)}"):
+        require_sound(strategy, ("de", "en"), ("source-0", "source-1"))
+
+
+def test_a_name_that_no_pool_here_has_is_refused_with_what_to_declare() -> None:
+    details = {r.name: r.detail for r in check_strategy(SwahiliByName()) if not r.passed}
+    assert "has the languages ar, de, en, th, zh" in details["exact number of batches"]
+    assert "declares them, as reads = ('sw',)" in details["exact number of batches"]
+
+
+@pytest.mark.parametrize("names", [("langs",), ("en",)])
+def test_what_a_class_says_that_it_reads_is_kept(names: tuple[str, ...]) -> None:
+    strategy = type("Declared", (EnglishByName,), {"reads": names})()
+    assert broken(strategy) == set()

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.figures import palette, places, plots
@@ -230,6 +230,7 @@ def test_names_at_the_ends_of_lines_are_apart_and_in_order(heights: list[float])
 
 
 @given(st.lists(st.tuples(st.floats(0, 150), st.floats(0, 120)), min_size=1, max_size=6))
+@example([(0.0, 2.0), (0.0, 2.875)])
 def test_names_beside_points_keep_clear_of_each_other_where_there_is_room(points: list[tuple[float, float]]) -> None:
     frame = Box(0, 0, 180, 150)
     boxes = places.beside(points, [(20.0, 6.0)] * len(points), frame)

@@ -14,12 +14,13 @@ from bench.analysis.leaderboard import leaderboard, note_on_seeds
 from bench.analysis.means import means_of
 from bench.analysis.set_scores import read_sets
 from bench.cli import main
-from bench.figures.shapes import HeatMaps
+from bench.figures.shapes import Curves, HeatMaps
 from bench.plan.protocol import FixedClaim, Protocol, keep_protocol
 from bench.report import report
-from bench.report.document import Figure, Table
+from bench.report.document import Figure, Fold, Table
 from bench.report.language_pairs import by_script, pair_figures
 from bench.report.sets import published
+from bench.report.training import training_section
 from bench.store import cells, scores
 from tests.bench.made_up import TOY, make_cell, make_experiment
 
@@ -179,6 +180,27 @@ def test_unlike_seeds_are_compared_over_those_in_common(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.array(panels[2].values, float), expected, atol=1e-12)
     assert not np.any(panels[2].marked), "one training marks nothing"
     assert "Strategies with unlike seeds are compared over the seeds that both have" in note_on_seeds(of)
+
+
+def test_two_settings_of_one_strategy_have_a_curve_each(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        for hashed, steps in (("0badcafe", 5), ("", 10)):
+            cell = make_cell(tmp_path / "made", "mono()", seed, 0.0)
+            (cell / cells.VALIDATION).write_text(json.dumps({"step": steps, "mean": steps / 20}) + "\n")
+            if hashed:
+                config = json.loads((cell / cells.CONFIG).read_text())
+                config |= {"settings": config["settings"] | {"steps": steps}, "hash": hashed}
+                (cell / cells.CONFIG).write_text(json.dumps(config))
+                losses = (cell / cells.STEPS).read_text().splitlines(keepends=True)[:steps]
+                (cell / cells.STEPS).write_text("".join(losses).replace('"loss": 2.0', '"loss": 4.0'))
+                cell.rename(cell.with_name(f"mono-{hashed}-s{seed}"))
+    (fold, _) = training_section(cells.read_cells(tmp_path / "made"))
+    assert isinstance(fold, Fold)
+    drawn = {b.name: b.drawing.series for b in fold.blocks if isinstance(b, Figure) and isinstance(b.drawing, Curves)}
+    names = {"mono, steps=5", "mono, steps=10"}
+    assert {name: set(series) for name, series in drawn.items()} == {"loss": names, "validation": names}
+    assert [drawn["loss"][name][1][0] for name in sorted(names)] == [2.0, 4.0]
+    assert drawn["validation"] == {"mono, steps=5": ((5.0,), (0.25,)), "mono, steps=10": ((10.0,), (0.5,))}
 
 
 def test_equal_seeds_need_no_note(tmp_path: Path) -> None:
