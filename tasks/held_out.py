@@ -107,3 +107,7 @@ class HeldOut(Task):
     def files(self, root: Path | None) -> tuple[Path, ...]:
         """The source's."""
         return self.source.files(root)
+
+    def origin(self, root: Path | None) -> dict[str, str]:
+        """The source's."""
+        return self.source.origin(root)

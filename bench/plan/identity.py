@@ -11,10 +11,10 @@ import sys
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property, partial
 from pathlib import PurePath
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -215,28 +215,51 @@ def _is_plain(value: object) -> bool:
     return value is None or type(value) in (str, int, float, bool) or named
 
 
-def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
-    """What differs between two identities, in words: ``edit.py changed``, ``steps is 150 (was 100)``."""
+def changes(before: Mapping[str, object], after: Mapping[str, object], but: Collection[str] = ()) -> list[str]:
+    """What differs between two identities, in words: ``edit.py changed``, ``steps is 150 (was 100)``.
+
+    What stands under a key of ``but`` is left out.
+    """
     old, new = dict(_leaves(before)), dict(_leaves(after))
-    differ = [path for path in {**new, **old} if old.get(path) != new.get(path)]
+    differ = [path for path in {**new, **old} if old.get(path) != new.get(path) and not set(but) & set(path)]
     return [_change(path[-1], old.get(path), new.get(path)) for path in differ]
 
 
-def moved(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The repositories of the Hub that stand at another commit in what is recorded of a cell than before.
+class Move(NamedTuple):
+    """A repository of the Hub that stands at another commit than when an older cell was made.
 
-    Each with what continues the older cells. Both have ``model`` and ``sources`` as config.json has them.
+    Attributes:
+        kind: ``model``, ``code`` (of a model, in another repository) or ``dataset``.
+        repo: ``owner/name``.
+        before: its commit then.
+        now: its commit now.
+        under: the key that it has in what names a cell.
     """
-    before, now = _mapping(old, "model"), _mapping(new, "model")
-    name, revision = now.get("name"), before.get("revision")
-    if name == before.get("name") and revision and now.get("files") != before.get("files"):
-        yield f"{name} moved", f"--model {name}@{revision} continues the old ones"
-    older, newer = _mapping(old, "sources"), _mapping(new, "sources")
-    for source in newer:
-        was, is_now = (_mapping(_mapping(of, source), "origin") for of in (older, newer))
-        for repo, commit in was.items():
-            if is_now.get(repo, commit) != commit:
-                yield f"{repo} moved", f"revision={commit!r} of hub-qa:{repo} continues the old ones"
+
+    kind: str
+    repo: str
+    before: str
+    now: str
+    under: str
+
+
+def moved(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[Move]:
+    """The repositories that moved between what is recorded of two cells: ``model`` and ``sources`` of config.json."""
+    older, newer = _mapping(old, "model"), _mapping(new, "model")
+    if older.get("name") == newer.get("name"):
+        name = str(newer.get("name"))
+        yield from _moves("model", {name: older.get("revision")}, {name: newer.get("revision")}, "model")
+        yield from _moves("code", _mapping(older, "code"), _mapping(newer, "code"), "model")
+    before, now = _mapping(old, "sources"), _mapping(new, "sources")
+    for source in now:
+        was, is_now = (_mapping(_mapping(about, source), "origin") for about in (before, now))
+        yield from _moves("dataset", was, is_now, source)
+
+
+def _moves(kind: str, before: Mapping[str, object], now: Mapping[str, object], under: str) -> Iterator[Move]:
+    for repo, commit in before.items():
+        if commit and now.get(repo) and now[repo] != commit:
+            yield Move(kind, repo, str(commit), str(now[repo]), under)
 
 
 def _mapping(value: Mapping[str, object], key: str) -> Mapping[str, object]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +16,9 @@ from bench.errors import BenchError, require_known
 from bench.evaluation.score_table import is_scored, scores_of
 from bench.plan import precision, resolve
 from bench.plan.derived import Merge, Shift, explained
-from bench.plan.identity import changes, moved
+from bench.plan.identity import Move, changes, moved
 from bench.plan.resolve import NO_OBJECTS, Objects
-from bench.plan.settings import BUILT_IN, Plan
+from bench.plan.settings import BUILT_IN, Plan, Settings
 from bench.running.jobs import (
     BASELINES,
     Job,
@@ -32,10 +33,11 @@ from bench.running.jobs import (
 )
 from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
 from bench.store.scores import About, read_about, standing
-from tasks import Source, Task, hub
-from tasks.contract import plain
+from tasks import Source, Task, TaskError, hub
+from tasks.contract import Read, plain
 from tasks.files import is_folder
 from tasks.held_out import HeldOut
+from tasks.hub.reading import quoted
 
 
 def missing(
@@ -105,7 +107,7 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     for baseline in plan.baselines:
         require_known("a baseline", baseline, BASELINES)
     code = plan.settings.trust_remote_code
-    hub.take(processes.agreed(lambda: _commits(plan, sources, root, fetch)))
+    hub.take(processes.agreed(lambda: _commits(plan, [*sources, *tasks], root, fetch)))
     model = describe_model(plan.settings.model, fetch, code) if strategies or "untrained" in plan.baselines else None
     _require_names(sources, "source")
     _require_names(tasks, "task")
@@ -130,13 +132,14 @@ def build_grid(plan: Plan, root: Path | None, results: Path, fetch: bool = True,
     return Grid(plan, with_parents(jobs), sources, tasks, root, results / plan.experiment, contents, recorded)
 
 
-def _commits(plan: Plan, sources: Sequence[Source], root: Path | None, fetch: bool) -> dict[str, str]:
+def _commits(plan: Plan, read: Sequence[Read], root: Path | None, fetch: bool) -> dict[str, str]:
     """What names of the Hub mean in this run: the first process asks, and all have the same."""
     if processes.count() > 1:
         with suppress(BenchError):
             describe_model(plan.settings.model, fetch, plan.settings.trust_remote_code)
-        for source in sources:
-            source.origin(root)
+        for thing in read:
+            with suppress(TaskError):  # said where it is read
+                thing.origin(root)
     return hub.taken()
 
 
@@ -201,9 +204,17 @@ def changed(grid: Grid, todo: Collection[str]) -> list[str]:
     if jobs and is_folder(grid.folder):
         stored = [cell for cell in read_cells(grid.folder) if cell.config.identity is not None]
         made = {cell.path.name for cell in stored}
-        told = (_beside_older(job, stored) for job in jobs if job.name not in made)
-        lines += dict.fromkeys(line for line in told if line)
+        lines += _once(_beside_older(job, stored, grid) for job in jobs if job.name not in made)
     return lines
+
+
+def _once(told: Iterable[_Told | None]) -> list[str]:
+    """What is said of several cells, of the first of them."""
+    found: dict[object, str] = {}
+    for one in told:
+        if one is not None:
+            found.setdefault(one.moves or one.line, one.line)
+    return list(found.values())
 
 
 def _scored_again(job: Job, grid: Grid) -> Iterator[str]:
@@ -220,17 +231,51 @@ def _of_version(about: About, task: Task) -> list[str]:
     return [f"version is {task.version} (was {about.version})"] if about.version != task.version else []
 
 
-def _beside_older(job: Job, stored: Sequence[Cell]) -> str | None:
+class _Told(NamedTuple):
+    """A line about a cell that will stand beside an older one, and what moved on the Hub where that is all."""
+
+    line: str
+    moves: tuple[Move, ...] = ()
+
+
+def _beside_older(job: Job, stored: Sequence[Cell], grid: Grid) -> _Told | None:
     """What makes a cell another one than a stored cell of its name and seed, of the stored ones the most similar."""
     older = [cell for cell in stored if cell.label == job.label and cell.seed == job.seed]
-    found = [(changes(cell.config.identity or {}, plain(job.identity)), cell) for cell in older]  # type: ignore[arg-type]
+    identity: dict[str, object] = plain(job.identity)  # type: ignore[assignment]
+    found = [(changes(cell.config.identity or {}, identity), cell) for cell in older]
     if not found:
         return None
     least, cell = min(found, key=lambda pair: len(pair[0]))
     recorded = {"model": cell.config.model, "sources": cell.config.sources}
-    for what, how in moved(recorded, {"model": job.model, "sources": job.sources}):
-        return f"{what} since {cell.path.name}: new cells; {how}"
-    return f"{job.label}: {_few(least)} since {cell.path.name}: a new cell"
+    moves = tuple(m for m in moved(recorded, {"model": job.model, "sources": job.sources}) if _by_itself(m))
+    but = {"handed", "parents", *(move.under for move in moves)}
+    if moves and not changes(cell.config.identity or {}, identity, but):
+        names = " and ".join(dict.fromkeys(move.repo for move in moves))
+        how = _continued(moves, grid.plan.settings)
+        return _Told(f"{names} moved since {cell.path.name}: new cells{how}", moves)
+    return _Told(f"{job.label}: {_few(least)} since {cell.path.name}: a new cell")
+
+
+def _by_itself(move: Move) -> bool:
+    """Whether a branch moved, and not the user, who asked for another commit."""
+    return any(
+        commit == move.now and key.partition("@")[0].endswith(f" {move.repo}") for key, commit in hub.taken().items()
+    )
+
+
+def _continued(moves: Sequence[Move], settings: Settings) -> str:
+    """The options that ask for the commits of before; nothing where code moved, which has no option."""
+    options: list[str] = []
+    texts = list(settings.train)
+    for kind, repo, before, *_ in moves:
+        if kind == "model":
+            options.append(f"--model {repo}@{before}")
+        at = re.compile(rf"hub-qa:{re.escape(repo)}(@[^(]*)?(?=\(|$)")
+        texts = [at.sub(f"hub-qa:{repo}@{before}", text) if kind == "dataset" else text for text in texts]
+    if texts != list(settings.train):
+        options.append(f"--train {quoted(','.join(texts))}")
+    told = {move.kind for move in moves} <= {"model", "dataset"} and options
+    return f"; {' '.join(options)} continues the old ones" if told else ""
 
 
 def _few(found: Sequence[str], most: int = 3) -> str:

@@ -67,9 +67,14 @@ def _told(asked: str, name: Name, error: HubError) -> HubError:
 
 def fetch_command(asked: str) -> str:
     """The command that fetches a data set, as it can be run."""
+    return f"python -m bench data fetch {quoted(asked)}"
+
+
+def quoted(asked: str) -> str:
+    """An expression as a shell takes it, in double quotes where these will do: it has single ones inside."""
     if any(sign in asked for sign in '"$`\\!'):
-        return f"python -m bench data fetch {shlex.quote(asked)}"
-    return f'python -m bench data fetch "{asked}"' if "(" in asked else f"python -m bench data fetch {asked}"
+        return shlex.quote(asked)
+    return f'"{asked}"' if shlex.quote(asked) != asked else asked
 
 
 def written(name: str, parameters: dict[str, object]) -> str:
