@@ -60,8 +60,7 @@ def hand(encoder: Encoder, data: TrainData, needs: Sequence[str], computed_with:
         "lengths": lambda: item_lengths(encoder, data),
     }
     wanted = [name for name in NEEDS if name in needs]
-    owner = _owner(encoder, data, computed_with) if wanted else {}
-    kept = Kept(cache() / "handed" / hash64(owner), owner)
+    kept = _place(encoder, data, computed_with) if wanted else Kept(cache(), {})
     arrays: dict[str, Array] = {}
     seconds: dict[str, float] = {}
     for name in wanted:
@@ -69,6 +68,18 @@ def hand(encoder: Encoder, data: TrainData, needs: Sequence[str], computed_with:
     digests = {name: hashlib.sha256(np.ascontiguousarray(array).data).hexdigest() for name, array in arrays.items()}
     pool = dataclasses.replace(data.pool, vectors=arrays.get("vectors"), lengths=arrays.get("lengths"))
     return Handed(pool, digests, seconds)
+
+
+def lacking(encoder: Encoder, data: TrainData, needs: Sequence[str], computed_with: Mapping[str, object]) -> list[str]:
+    """Of what ``hand`` would be asked for, that it would have to make; nothing is made."""
+    wanted = [name for name in NEEDS if name in needs]
+    kept = _place(encoder, data, computed_with) if wanted else None
+    return [name for name in wanted if kept is not None and not kept.has(name)]
+
+
+def _place(encoder: Encoder, data: TrainData, computed_with: Mapping[str, object]) -> Kept:
+    owner = _owner(encoder, data, computed_with)
+    return Kept(cache() / "handed" / hash64(owner), owner)
 
 
 def _owner(encoder: Encoder, data: TrainData, computed_with: Mapping[str, object]) -> dict[str, object]:
@@ -145,11 +156,15 @@ def followed(encoder: Encoder, data: TrainData) -> Vectors:
     return np.concatenate(held)
 
 
-def item_lengths(encoder: Encoder, data: TrainData) -> Ints:
-    """Int64, (n_items, n_langs): tokens of an item's query and passage in a language, as they are cut; 0 without."""
+def item_lengths(encoder: Encoder, data: TrainData, items: NDArray[np.int64] | None = None) -> Ints:
+    """Int64, (n_items, n_langs): tokens of an item's query and passage in a language, as they are cut; 0 without.
+
+    With ``items``, those of some are counted alone.
+    """
     out = np.zeros(data.pool.has.shape, np.int64)
+    items = np.arange(data.pool.n_items) if items is None else items
     for at, lang in enumerate(data.pool.langs):
-        there = np.flatnonzero(data.pool.has[:, at])
+        there = items[data.pool.has[items, at]]
         for start in range(0, len(there), 1024):
             rows = there[start : start + 1024]
             for count in _tokens(encoder, data, lang, rows.tolist()):

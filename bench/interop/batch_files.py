@@ -19,6 +19,8 @@ from bench.store.cells import BATCHES, CONFIG, SCHEDULE, Cell
 from bench.store.json_files import typed
 from bench.store.writing import written_aside
 from strategies import Batch
+from tasks import Task
+from tasks.contract import TaskError
 
 Line = dict[str, Any]
 
@@ -132,12 +134,24 @@ def rows_of(
         raise BenchError(f"{cell.path.name} was trained with {config.strategy}; got {made!r}")
     overlap = str(config.overlap.get("mode", "refuse"))
     plan = Plan(settings=settings, overlap=overlap)
-    named = _dropped_for(config.identity or {}) if tasks is None else tasks
-    held = [load_task(resolve.task(name), root, False, say) for name in named]
+    held = [load_task(task, root, False, say) for task in _held_against(cell, tasks)]
     data = load_training(plan, [resolve.source(text) for text in settings.train], root, held, say)
     kept = (cell.path / SCHEDULE).is_file()  # then nothing is drawn, so nothing is needed
     needed = data if kept else with_needs(made, data, settings, cell.seed)
     return Rows(made, needed, settings.batch_size, settings.steps, cell.seed), settings
+
+
+def _held_against(cell: Cell, tasks: Sequence[str] | None) -> list[Task]:
+    if tasks is not None:
+        return [resolve.task(name) for name in tasks]
+    named = _dropped_for(cell.config.identity or {})
+    try:
+        return [resolve.task(name) for name in named]
+    except (BenchError, TaskError) as error:
+        raise BenchError(
+            f"{cell.path.name} was trained without what {', '.join(named)} have (--overlap drop), and not all are "
+            f"tasks by these names ({error}); give --task as it was for the run"
+        ) from None
 
 
 def _dropped_for(identity: Mapping[str, object]) -> list[str]:

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.data.batches import Audit, schedule
+from bench.data.batches import Audit, Refresh, schedule
 from bench.data.corpus import Kind, build_corpus
 from bench.data.loading import LoadedTask, load_task, load_training
 from bench.data.train_data import TrainData
 from bench.encoding.encoder import Encoder
+from bench.encoding.handed import item_lengths, item_vectors, lacking
 from bench.errors import BenchError, one_line
 from bench.evaluation.exact_search import exact
 from bench.evaluation.tiles import WIDE
 from bench.models.loading import load_encoder, load_to_train
 from bench.plan.settings import Settings
 from bench.running.grid import Grid, describe, explain
-from bench.running.jobs import Job
+from bench.running.jobs import Job, computed_with
 from bench.running.run import set_up
 from bench.store.cells import MODEL
 from bench.training.loop import Hooks, Step, train
 from strategies import Batch
-from strategies.check_pools import case_of
+from strategies.check_pools import case_of, drawn_vectors
 from tasks import hub
 from tasks.contract import TaskError, Texts
 from tasks.hub.snapshot import told_size
@@ -61,6 +63,7 @@ class Estimate(NamedTuple):
 
     Attributes:
         load: reading data, once.
+        hand: the vectors and lengths that strategies need, once, and new vectors at each refresh.
         step: one step of training.
         score: task -> scoring one trained cell on it.
         total: of the whole plan, as far as it is not finished.
@@ -68,6 +71,7 @@ class Estimate(NamedTuple):
     """
 
     load: float
+    hand: float
     step: float
     score: dict[str, float]
     total: float
@@ -79,7 +83,8 @@ class Estimate(NamedTuple):
         return [
             *self.notes,
             f"estimated from a few steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
-            f"reading data {self.load:.1f} s",
+            f"reading data {self.load:.1f} s"
+            + (f"; vectors and lengths that strategies need {self.hand:,.1f} s" if self.hand else ""),
             f"in all: {_clock(self.total)} (without the report)",
         ]
 
@@ -106,11 +111,29 @@ def estimate(grid: Grid) -> Estimate:
     tasks = [load_task(t, grid.root, grid.plan.strict, lambda text: None) for t in grid.tasks]
     data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
     load = time.perf_counter() - start
+    hand = _hand(encoder, trains, data) if data is not None else 0.0  # before steps move the weights
     step = _step(encoder, grid.plan.settings, trains, data) if data is not None else 0.0
     score = {t.task.name: _score(encoder, t) for t in tasks}
     steps = sum(job.steps for job in trains)
     scored = sum(score[t.name] for _, left in todo for t in left)
-    return Estimate(load, step, score, load + opening * len(todo) + step * steps + scored, encoder.notes)
+    return Estimate(load, hand, step, score, load + hand + opening * len(todo) + step * steps + scored, encoder.notes)
+
+
+def _hand(encoder: Encoder, jobs: Sequence[Job], data: TrainData) -> float:
+    """Seconds of making what strategies need and is not kept yet, and of encoding all items again at each refresh."""
+    trained = [(s, j.settings.steps) for job in jobs for j in (job, *job.parents) if (s := j.strategy) is not None]
+    again = sum(ceil(steps / s.refresh_every) - 1 for s, steps in trained if s.refresh_every)
+    absent = lacking(encoder, data, [name for s, _ in trained for name in s.needs], computed_with())
+    seconds, size = 0.0, data.pool.n_items
+
+    def some(wanted: int) -> NDArray[np.int64]:
+        return np.arange(0, size, max(1, size // wanted))
+
+    if "lengths" in absent:
+        seconds += _timed(size, lambda wanted: (item_lengths(encoder, data, some(wanted)), len(some(wanted)))[1])
+    if often := again + ("vectors" in absent):
+        seconds += often * _timed(size, lambda wanted: len(item_vectors(encoder, data, some(wanted))))
+    return seconds
 
 
 def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:
@@ -118,7 +141,9 @@ def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: Train
     strategy = next(s for job in jobs for s in (job.strategy, *(p.strategy for p in job.parents)) if s is not None)
     few = dataclasses.replace(settings, steps=MOST_STEPS + 1)
     pool = case_of(strategy).given(data.pool)  # made-up vectors: real ones take as long to make as to draw from them
-    batches = schedule(strategy, pool, few.batch_size, few.steps, 0, Audit(pool.langs))
+    refresh = Refresh()
+    refresh.follow(lambda: drawn_vectors(pool, 1))
+    batches = schedule(strategy, pool, few.batch_size, few.steps, 0, Audit(pool.langs), refresh=refresh)
     seen: list[Step] = []
     train(encoder, data, _until_enough(batches), few, 0, Hooks(seen.append))
     return float(np.mean([settings.batch_size / s.rows_per_s for s in seen[1:]]))
@@ -156,14 +181,24 @@ def _encode(encoder: Encoder, texts: Sequence[str], size: int, kind: Kind) -> fl
     if not texts:
         return 0.0
     encoder.encode(texts[:8], kind)
-    wanted, seconds = SAMPLED_TEXTS, 0.0
-    while True:
+
+    def some(wanted: int) -> int:
         sample = list(texts[:: max(1, len(texts) // wanted)])
-        start = time.perf_counter()
         encoder.encode(sample, kind)
+        return len(set(sample))
+
+    return _timed(len(texts), some) * size / len(texts)
+
+
+def _timed(size: int, some: Callable[[int], int]) -> float:
+    """Seconds that all ``size`` take, from ``some`` of them: it does about as many as it is told, and says how many."""
+    wanted = SAMPLED_TEXTS
+    while True:
+        start = time.perf_counter()
+        done = some(wanted)
         seconds = time.perf_counter() - start
-        if 4 * seconds > ENOUGH_SECONDS or wanted >= min(len(texts), MOST_STEPS * SAMPLED_TEXTS):
-            return seconds / len(set(sample)) * size
+        if 4 * seconds > ENOUGH_SECONDS or wanted >= min(size, MOST_STEPS * SAMPLED_TEXTS):
+            return seconds / done * size
         wanted *= 4
 
 

@@ -71,5 +71,37 @@ def test_other_batches_than_those_of_the_cell_are_refused(
     assert "was trained with within(cluster(k=4)" in capsys.readouterr().err
 
 
+def test_items_that_were_dropped_for_a_test_set_are_in_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [" ".join(f"w{i}x{j}" for j in range(20)) for i in range(60)]
+    with Path("mine.jsonl").open("w", encoding="utf-8") as file:
+        for i, text in enumerate(words):
+            query, passage = {"en": f"What is {i}?", "de": f"Was ist {i}?"}, {"en": text, "de": text}
+            file.write(json.dumps({"id": str(i), "query": query, "passage": passage}) + "\n")
+    for lang in ("en", "de"):
+        tested = Path("tested", lang)
+        (tested / "qrels").mkdir(parents=True)
+        for name in ("queries", "corpus"):
+            records = [
+                {"_id": f"{lang}{i}", "title": "", "text": f"{text} {name}"} for i, text in enumerate(words[:10])
+            ]
+            (tested / f"{name}.jsonl").write_text("\n".join(map(json.dumps, records)))
+        judged = [f"{lang}{i}\t{lang}{i}\t1" for i in range(10)]
+        (tested / "qrels" / "test.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *judged]))
+    small = ["--batch-size", "16", "--steps", "12", "--baselines", "none", "--no-report", "--experiment", "dropped"]
+    run = ["run", "--strategy", "mono", "--train", "mine.jsonl", "--task", "beir:./tested", *small]
+    assert main([*run, "--overlap", "drop"]) == 0
+    assert main(["export", "batches", "dropped", "mono", "--out", "out"]) == 2
+    assert "without what tested have (--overlap drop)" in capsys.readouterr().err
+    assert main(["export", "batches", "dropped", "mono", "--out", "out", "--task", "beir:./tested"]) == 0
+    (path,) = Path("out").glob("mono-*.jsonl")
+    ids = {row["id"].split("/")[-1] for batch in lines(path) for row in batch["rows"]}
+    assert ids == {str(i) for i in range(10, 60)}, "ten items share their words with the test set"
+    assert main(["export", "batches", "dropped", "mono", "--out", "other", "--task", "demo-dev"]) == 2
+    assert "are not those that it was trained on" in capsys.readouterr().err
+
+
 def test_options_of_the_command_are_the_forms() -> None:
     assert tuple(FORMS) == OFFERED

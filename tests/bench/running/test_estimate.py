@@ -37,6 +37,24 @@ def test_every_part_is_measured(tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+def test_vectors_that_strategies_need_are_counted_once_and_at_each_refresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE", str(tmp_path / "cache"))
+    needing = ("neighbours(4, mono())", "within(cluster(4), mono())")
+    found = estimate(grid(tmp_path, strategies=needing))
+    assert found.hand > 0
+    assert "vectors and lengths that strategies need" in "\n".join(found.lines())
+    assert "strategies need" not in "\n".join(estimate(grid(tmp_path)).lines())
+    assert not list((tmp_path / "cache").rglob("vectors*")), "nothing is kept"
+    monkeypatch.setattr(module, "_timed", lambda size, some: 5.0 if some(8) else 0.0)
+    assert estimate(grid(tmp_path, strategies=needing, seeds=(0, 1))).hand == 5
+    assert estimate(grid(tmp_path, strategies=("neighbours(4, mono(), refresh_every=10)",), seeds=(0, 1))).hand == 35
+    places = ["--results", str(tmp_path / "results"), "--task", "demo-dev", "--baselines", "none", "--no-report"]
+    assert main(["run", "--strategy", needing[0], "--steps", "1", "--batch-size", "16", *places]) == 0
+    assert estimate(grid(tmp_path, strategies=needing)).hand == 0, "they are kept now"
+
+
 def test_what_is_finished_takes_no_time(tmp_path: Path) -> None:
     places = ["--results", str(tmp_path / "results"), "--reports", str(tmp_path / "reports")]
     sizes = ["--task", "demo-dev", "--steps", "40", "--batch-size", "16", "--baselines", "none", "--no-report"]
