@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 LEVELS = (
     ("errors",),
     ("randomness", "processes", "modules"),
-    ("accelerator",),
+    ("accelerator", "environment"),
     ("store",),
     ("plan",),
     ("data",),
@@ -20,9 +20,12 @@ LEVELS = (
     ("models",),
     ("training",),
     ("running",),
+    ("cluster",),
+    ("uncertainty",),
     ("analysis",),
     ("deciding",),
     ("figures",),
+    ("pages",),
     ("report",),
     ("interop",),
     ("api",),
@@ -32,7 +35,11 @@ LEVELS = (
 )
 """Rooms of bench from the ground up: each imports lower ones alone; those side by side do not know each other."""
 
-READERS, MAKERS = ("analysis", "deciding", "figures", "report"), ("data", "encoding", "models", "training", "running")
+ROOM = 10
+"""Files of a room of bench, ``__init__.py`` among them: one look says what is in it."""
+
+READERS = ("uncertainty", "analysis", "deciding", "figures", "pages", "report")
+MAKERS = ("data", "encoding", "models", "training", "running", "cluster")
 """What reads results knows nothing of what makes them: they meet in what is stored."""
 
 FORMULAS = {"bench.evaluation", "bench.evaluation.measures", "bench.evaluation.bias"}
@@ -84,6 +91,12 @@ def upward(edges: dict[str, set[str]], levels: tuple[tuple[str, ...], ...]) -> l
 
 def test_every_room_has_a_level() -> None:
     assert set(room_edges()) - {"__init__"} == {room for rooms in LEVELS for room in rooms}
+
+
+def test_a_room_has_ten_files_at_most() -> None:
+    rooms = [ROOT / "bench", *(ROOT / "bench" / room for rooms in LEVELS for room in rooms)]
+    files = {room.name: len(list(room.glob("*.py"))) for room in rooms if room.is_dir()}
+    assert {name: n for name, n in files.items() if n > ROOM} == {}
 
 
 def test_bench_imports_only_downwards() -> None:

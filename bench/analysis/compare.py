@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bench import randomness
 from bench.analysis import power, statistics
-from bench.analysis.flips import sign_flip
 from bench.analysis.means import finite
 from bench.analysis.power import Limits
 from bench.analysis.set_scores import SetScores, cells_of, read_sets
@@ -29,6 +28,8 @@ from bench.analysis.strategies import (
 from bench.errors import BenchError
 from bench.store.cells import Cell
 from bench.store.scores import in_words
+from bench.uncertainty import multiple
+from bench.uncertainty.flips import sign_flip
 
 
 class Facts(NamedTuple):
@@ -173,7 +174,7 @@ def compare_on(sets: Sequence[SetScores], ours: list[Cell], b: str, margin: floa
 
 def adjusted(found: Sequence[Comparison]) -> list[Comparison]:
     """The rows of one table, with p adjusted over all of them."""
-    p = statistics.holm(np.array([c.p_alone for c in found]))
+    p = multiple.holm(np.array([c.p_alone for c in found]))
     return [c._replace(p=float(v)) for c, v in zip(found, p, strict=True)]
 
 

@@ -15,6 +15,7 @@ from bench.analysis.strategies import difference, paired_in_common, questions_of
 from bench.errors import BenchError
 from bench.store.cells import Cell
 from bench.store.scores import POOL, SETTINGS, in_words
+from bench.uncertainty import multiple
 
 Floats = NDArray[np.float64]
 
@@ -167,7 +168,7 @@ def ranges(n: int, gains: Floats, p: Floats) -> list[Ranks]:
         p: (pairs,), two-sided.
     """
     best, worst = np.ones(n, int), np.full(n, n)
-    for (i, j), gain, adjusted in zip(pairs_of(n), gains, statistics.holm(p), strict=True):
+    for (i, j), gain, adjusted in zip(pairs_of(n), gains, multiple.holm(p), strict=True):
         if adjusted < 0.05:
             better, lower = (i, j) if gain > 0 else (j, i)
             best[lower] += 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.analysis.set_scores import SetScores
 from bench.errors import BenchError, require_known
 from bench.figures.shapes import Forest, TradeOff
-from bench.report.document import Block, Figure
+from bench.pages.document import Block, Figure
 from bench.report.language_pairs import pair_figures, trade_off
 from bench.report.primary import primary_section
 

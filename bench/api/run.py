@@ -57,7 +57,7 @@ def run(
         overwrite: run finished trainings again.
         resume: go on from checkpoints of a killed run.
         until: "settled" trains on until each claim of the preset is shown or refuted.
-        engine: what runs the cells elsewhere (``bench.running.ray_engine.engine``); None is this process.
+        engine: what runs the cells elsewhere (``bench.cluster.ray_engine.engine``); None is this process.
         say: told what goes on, line by line; None writes to stderr.
         options: every other option of 'python -m bench run --help', by its name with '_'.
 
@@ -173,7 +173,7 @@ def grid_of(plan: Plan, how: How, fetch: bool = True) -> Grid:
 def carry_out(plan: Plan, how: How) -> Ran:
     """Run what is unfinished of a plan."""
     from bench.running.run import run_grid
-    from bench.training.trackers import require_trackers
+    from bench.running.trackers import require_trackers
 
     require_trackers(plan.log_with)
     hub.forget()
@@ -186,7 +186,7 @@ def carry_out_until_settled(plan: Plan, how: How, seeds: Sequence[int]) -> Ran:
     """The same, one training of each strategy after the other until every claim is settled (``settle``)."""
     from bench.api import settle
     from bench.running.run import run_grid
-    from bench.training.trackers import require_trackers
+    from bench.running.trackers import require_trackers
 
     require_trackers(plan.log_with)
     hub.forget()

@@ -23,6 +23,7 @@ from bench.analysis.strategies import (
 from bench.errors import BenchError
 from bench.plan.protocol import OUT, Claim, FixedClaim, JudgedSet, Protocol
 from bench.store.cells import Cell
+from bench.uncertainty import multiple
 
 ERROR = 0.025
 """One-sided, of all claims together."""
@@ -194,5 +195,5 @@ def _holm(p: statistics.Floats, shares: statistics.Floats) -> statistics.Floats:
     """Adjusted over these and the claims that are not here, which stand for a p of 1."""
     absent = max(0.0, 1 - float(shares.sum()))
     if absent < 1e-9:
-        return statistics.holm(p, shares)
-    return statistics.holm(np.append(p, 1.0), np.append(shares, absent))[:-1]
+        return multiple.holm(p, shares)
+    return multiple.holm(np.append(p, 1.0), np.append(shares, absent))[:-1]

@@ -12,8 +12,8 @@ from bench import processes
 from bench.errors import BenchError
 from bench.plan import presets
 from bench.plan.options import given
+from bench.running.trackers import require_trackers
 from bench.store.writing import require_writable
-from bench.training.trackers import require_trackers
 
 if TYPE_CHECKING:
     from bench.api.experiment import Experiment
@@ -80,8 +80,8 @@ def _how(options: argparse.Namespace) -> How:
 def _engine(options: argparse.Namespace) -> Engine | None:
     """What runs the cells; None is this process."""
     if options.engine == "ray":
-        from bench.running import ray_engine as ray_engine_
-        from bench.running.ray_engine import Cluster
+        from bench.cluster import ray_engine as ray_engine_
+        from bench.cluster.ray_engine import Cluster
 
         return ray_engine_.engine(Cluster(options.address, options.gpus or 0))
     for name in ("address", "gpus"):

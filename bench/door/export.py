@@ -23,7 +23,7 @@ from tasks.named import mteb_name
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker
-    from bench.evaluation import trec
+    from bench.interop import trec
 
 MTEB_NAMES = {"AP": "map", "nDCG@10": "ndcg_at_10", "R@1": "recall_at_1", "R@10": "recall_at_10",
               "R@100": "recall_at_100", "RR@10": "mrr_at_10"}  # fmt: skip
@@ -66,7 +66,7 @@ def export_trec(
     Raises:
         BenchError: a query has other values, the cell cannot rank, or a file cannot be written.
     """
-    from bench.evaluation import trec
+    from bench.interop import trec
 
     asked = resolve.task(task)
     sets = list(asked.load(root))
@@ -99,7 +99,7 @@ def _named(evalset: EvalSet, q_lang: str, d_lang: str) -> str:
 
 def _stored(cell: Cell, task: Task) -> dict[tuple[str, str, str], trec.Values] | None:
     """Of every set, query language and passage language: measure -> query in the files -> value; None: not scored."""
-    from bench.evaluation.trec import trec_id
+    from bench.interop.trec import trec_id
 
     path = score_path(cell.path, task.name, task.version)
     if not path.is_file():

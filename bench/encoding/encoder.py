@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from bench import accelerator
 from bench.data.corpus import Kind, distinct_texts, first_appearances
-from bench.data.tokens import Features
 from bench.encoding import sides
 from bench.encoding.passes import (
     WASTE,
@@ -33,6 +32,7 @@ from bench.encoding.passes import (
     total,
 )
 from bench.encoding.reading import Reading
+from bench.encoding.tokens import Features
 from bench.errors import BenchError
 from bench.plan.settings import Settings
 from bench.processes import Progress, tell

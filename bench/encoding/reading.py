@@ -12,8 +12,8 @@ import numpy as np
 from torch import Tensor
 
 from bench.data.corpus import Kind
-from bench.data.tokens import SHARED, Features, Reader, Store
 from bench.encoding import sides
+from bench.encoding.tokens import SHARED, Features, Reader, Store
 from bench.store import shards
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""What strategies draw, for other trainers."""
+"""What strategies draw, for other trainers; what was found, for other scorers."""

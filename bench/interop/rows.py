@@ -111,8 +111,8 @@ def with_needs(strategy: Strategy, data: TrainData, settings: Settings, seed: in
     if not strategy.needs:
         return data
     from bench.encoding.handed import hand
+    from bench.models import precision
     from bench.models.loading import load_to_train
-    from bench.plan import precision
     from bench.plan.settings import BUILT_IN
 
     fixed = dataclasses.replace(settings, precision=precision.resolve(settings.precision, settings.model in BUILT_IN))

@@ -23,10 +23,10 @@ from safetensors import safe_open
 from torch import nn
 
 from bench import accelerator
+from bench.environment import is_out_of_memory
 from bench.errors import BenchError, told
 from bench.models.folder import ADAPTER, FLAG, configuration, files_below, module_folders
 from bench.models.hub_models import code_folders
-from bench.store.environment import is_out_of_memory
 from tasks.files import is_file, listed
 
 if TYPE_CHECKING:

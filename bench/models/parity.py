@@ -21,10 +21,10 @@ from bench.data.corpus import Kind
 from bench.encoding import sides
 from bench.encoding.encoder import Encoder, Parity
 from bench.encoding.passes import suspended
+from bench.environment import is_out_of_memory
 from bench.errors import BenchError, told
 from bench.models.opening import require_finite
 from bench.randomness import random_states, set_random_states
-from bench.store.environment import is_out_of_memory
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

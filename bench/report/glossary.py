@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from bench.analysis import compare, power, statistics
 from bench.evaluation import bias, measures
-from bench.report.document import Block, Fold, Text
+from bench.pages.document import Block, Fold, Text
+from bench.uncertainty import multiple
 
 TERMS: dict[str, Callable[..., object]] = {
     "AP": measures.average_precision,
@@ -26,7 +27,7 @@ TERMS: dict[str, Callable[..., object]] = {
     "95 % interval": statistics.effect,
     "spread of trainings": statistics.pooled,
     "against 0, at the margin": compare.facts,
-    "p": statistics.holm,
+    "p": multiple.holm,
     "shrinks": power.shrinks,
     "find": power.detectable,
 }

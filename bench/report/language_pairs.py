@@ -8,7 +8,6 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.analysis import statistics
 from bench.analysis.leaderboard import leaderboard
 from bench.analysis.means import has_pool, means_of
 from bench.analysis.set_scores import SetScores
@@ -17,9 +16,10 @@ from bench.analysis.strategies import difference, find, many, paired_in_common, 
 from bench.errors import BenchError
 from bench.evaluation.bias import IN_POOL
 from bench.figures.shapes import HeatMaps, Panel, Plane, Point, TradeOff
-from bench.report.document import Block, Figure, Table, Text
+from bench.pages.document import Block, Figure, Table, Text
 from bench.store.cells import Cell
 from bench.store.scores import POOL, SETTINGS, in_words
+from bench.uncertainty import multiple
 from tasks.languages import script_of
 
 Floats = NDArray[np.float64]
@@ -167,7 +167,7 @@ def _significant(of: SetScores, a: str, b: str) -> set[tuple[str, str]]:
     }
     if not found:
         return set()
-    adjusted = statistics.benjamini_hochberg(np.array(list(found.values())))
+    adjusted = multiple.benjamini_hochberg(np.array(list(found.values())))
     return {pair for pair, p in zip(found, adjusted, strict=True) if p < 0.05}
 
 
@@ -189,7 +189,7 @@ def _conjunctions(of: SetScores, others: Sequence[str], reference: str) -> list[
             ]
             found = [t for r in of_lang if r.any() and (t := _tested(of, name, reference, r)) is not None]
             if found:
-                sure = int((statistics.partial_conjunction(np.array([float(e.p_value()) for e in found])) < 0.05).sum())
+                sure = int((multiple.partial_conjunction(np.array([float(e.p_value()) for e in found])) < 0.05).sum())
                 parts.append(f"{in_words(setting)} {sure} of {len(found)}")
         if parts:
             lines.append(f"{name}: {', '.join(parts)}")

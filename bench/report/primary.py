@@ -14,9 +14,9 @@ from bench.deciding import claims, looks
 from bench.deciding.claims import Verdict
 from bench.errors import BenchError
 from bench.figures.shapes import Effect, Forest, Line, Side
+from bench.pages.document import Block, Figure, Fold, Heading, Table, Text
 from bench.plan.protocol import Protocol
 from bench.report import summary
-from bench.report.document import Block, Figure, Fold, Heading, Table, Text
 from bench.report.summary import DOMAINS
 from bench.store.scores import in_words
 

@@ -14,9 +14,9 @@ from bench.analysis.means import has_pool
 from bench.analysis.set_scores import SetScores, read_sets
 from bench.analysis.strategies import short
 from bench.errors import BenchError
+from bench.pages.document import APPENDIX, Block, Figure, Fold, Heading, Table, Text, appendix, figures, markdown
 from bench.plan.protocol import Protocol, read_protocol
 from bench.processes import Progress
-from bench.report.document import APPENDIX, Block, Figure, Fold, Heading, Table, Text, appendix, figures, markdown
 from bench.report.glossary import glossary
 from bench.report.language_pairs import trade_off
 from bench.report.primary import out_of_domain, primary_section
@@ -67,7 +67,7 @@ def write_report(
         (aside / "report.md").write_text(markdown(blocks), encoding="utf-8")
         (aside / APPENDIX).write_text(appendix(blocks), encoding="utf-8")
         if html:
-            from bench.report.html import page
+            from bench.pages.html import page
 
             (aside / "report.html").write_text(page(blocks, aside), encoding="utf-8")
     return folder / ("report.html" if html else "report.md")

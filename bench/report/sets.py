@@ -14,7 +14,7 @@ from bench.analysis.means import BIAS_SHOWN, GAP, Keep, has_pool, means_of
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import strategies_of
 from bench.figures.shapes import Boxes, Dots
-from bench.report.document import Block, Figure, Fold, Heading, Table, Text
+from bench.pages.document import Block, Figure, Fold, Heading, Table, Text
 from bench.report.language_pairs import by_script, pair_figures
 from bench.store.json_files import hash8
 from bench.store.scores import POOL, SETTINGS, in_words

@@ -10,7 +10,7 @@ import numpy as np
 from bench.analysis.means import means_of, setting_means
 from bench.analysis.set_scores import SetScores
 from bench.figures.shapes import Curve, Curves
-from bench.report.document import Block, Figure, Fold, Table, Text
+from bench.pages.document import Block, Figure, Fold, Table, Text
 from bench.store.cells import Cell
 from bench.store.scores import in_words
 

@@ -10,8 +10,8 @@ from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import many
 from bench.deciding import claims, looks
 from bench.deciding.claims import Verdict
+from bench.pages.document import Block, Table, Text
 from bench.plan.protocol import Protocol
-from bench.report.document import Block, Table, Text
 from bench.store.scores import in_words
 
 ROWS = 8

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bench.analysis.strategies import named, short
 from bench.errors import BenchError
 from bench.figures.shapes import Curve, Curves
+from bench.pages.document import Block, Code, Figure, Fold, Heading, Table, Text
 from bench.plan.derived import explained
-from bench.report.document import Block, Code, Figure, Fold, Heading, Table, Text
 from bench.store import json_files
 from bench.store.cells import BATCHES, COST, STEPS, VALIDATION, Cell, Done
 from bench.store.json_files import ANOTHER_RUN

@@ -11,12 +11,12 @@ from bench import accelerator, processes
 from bench.data.content import digest_of
 from bench.data.loading import LoadedTask
 from bench.data.train_data import TrainData
+from bench.environment import enough_memory, peak_mb, restart_peak
 from bench.evaluation.score_table import is_scored, score_table, scores_of
 from bench.running.jobs import Job, Request, computed_with
 from bench.running.make import make
 from bench.store import cells, json_files, scores
 from bench.store.cells import Done
-from bench.store.environment import enough_memory, peak_mb, restart_peak
 
 if TYPE_CHECKING:
     from bench.data.corpus import Ranker

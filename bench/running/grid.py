@@ -14,7 +14,8 @@ from bench.data.content import Content, content_if_here
 from bench.data.loading import share_texts
 from bench.errors import BenchError, require_known
 from bench.evaluation.score_table import is_scored, scores_of
-from bench.plan import precision, resolve
+from bench.models import precision
+from bench.plan import resolve
 from bench.plan.derived import Merge, Shift, explained
 from bench.plan.identity import Move, changes, moved
 from bench.plan.resolve import NO_OBJECTS, Objects

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import accelerator, processes
+from bench import accelerator, environment, processes
 from bench.data.train_data import TrainData
+from bench.models import precision
 from bench.models.lexical import EDITION, LEXICAL
-from bench.plan import precision
 from bench.plan.derived import Derived, Merge, Recipe, Shift, Untrained
 from bench.plan.identity import code_of, inside_of
 from bench.plan.settings import BUILT_IN, Plan, Settings
-from bench.store import cells, environment, json_files
+from bench.store import cells, json_files
 from bench.store.cells import Derivation, Parent
 from strategies import Strategy
 from tasks import Source, hub

@@ -222,7 +222,7 @@ def _logged(job: Job, request: Request, folder: Path, found: Checkpoint | None) 
     if not processes.is_first():
         yield lambda step: None
         return
-    from bench.training.trackers import tracking
+    from bench.running.trackers import tracking
 
     before = (found.path / STEPS).read_text(encoding="utf-8") if found else ""
     plan, told = request.plan, dataclasses.asdict(job.settings) | {"strategy": job.label, "seed": job.seed}

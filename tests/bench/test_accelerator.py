@@ -9,7 +9,7 @@ import torch
 
 from bench import accelerator
 from bench.errors import BenchError
-from bench.plan import precision
+from bench.models import precision
 from bench.plan.presets import load_plan
 from bench.running import jobs, run
 from bench.running.grid import build_grid

@@ -22,6 +22,7 @@ import torch
 
 from bench.data.corpus import Corpus, build_corpus
 from bench.encoding.sharded import Sharded
+from bench.environment import peak_mb
 from bench.evaluation.exact_search import Exact
 from bench.evaluation.faiss_search import SAMPLED_QUERIES, Faiss
 from bench.evaluation.measures import TOP
@@ -29,9 +30,9 @@ from bench.evaluation.ranks import Search
 from bench.evaluation.score import score
 from bench.evaluation.score_table import Remembering
 from bench.models.loading import load_encoder
+from bench.pages import document
 from bench.plan.settings import Settings
-from bench.report import document, plots
-from bench.store.environment import peak_mb
+from bench.report import plots
 from bench.store.shards import CHUNK, Shards
 from tasks.beir import miracl_lite
 from tasks.streamed import Row, Streamed

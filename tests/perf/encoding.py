@@ -26,8 +26,8 @@ from bench.encoding.encoder import Encoder
 from bench.errors import EXPECTED
 from bench.evaluation.score import score
 from bench.models.loading import load_encoder
+from bench.models.precision import resolve as resolve_precision
 from bench.plan import resolve
-from bench.plan.precision import resolve as resolve_precision
 from bench.plan.settings import Settings
 from tasks import EvalSet
 

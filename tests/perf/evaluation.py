@@ -22,12 +22,12 @@ from planted import DIM, Planted
 
 from bench.data.corpus import build_corpus
 from bench.encoding.encoder import Encoder
+from bench.environment import peak_mb, restart_peak
 from bench.errors import BenchError
 from bench.evaluation.measures import MEASURES
 from bench.evaluation.ranks import similarity_blocks
 from bench.evaluation.score import Rows, score
 from bench.plan.settings import Settings
-from bench.store.environment import peak_mb, restart_peak
 from bench.store.scores import POOL
 from tasks import EvalSet, TaskError
 from tasks.lareqa import MLQAR, XQuADR

@@ -23,9 +23,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench.encoding.encoder import Encoder
+from bench.environment import peak_mb, restart_peak
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
-from bench.store.environment import peak_mb, restart_peak
 from bench.training.gradcache import cached_gradients, plain_gradients
 from bench.training.loss import info_nce
 

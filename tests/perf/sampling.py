@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
+from bench.environment import peak_mb, restart_peak
 from bench.plan import resolve
-from bench.store.environment import peak_mb, restart_peak
 from strategies import STRATEGIES, Pool, StrategyError
 
 LANGS = ("ar", "de", "el", "en", "es", "hi", "ru", "th", "tr", "vi", "zh")

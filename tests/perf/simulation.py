@@ -19,10 +19,11 @@ from tqdm import tqdm
 from bench.analysis import power, statistics
 from bench.analysis.leaderboard import pairs_of, ranges
 from bench.analysis.power import Planned
-from bench.analysis.statistics import Effect, benjamini_hochberg, quantile
+from bench.analysis.statistics import Effect, quantile
 from bench.deciding import looks
 from bench.deciding.boundaries import boundaries
 from bench.plan.protocol import Looks
+from bench.uncertainty.multiple import benjamini_hochberg
 
 FEWEST, MOST = 0.6, 1.3
 """What a rate may be, times the nominal one."""

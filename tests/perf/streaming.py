@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from bench.data.corpus import build_corpus
+from bench.environment import peak_mb, restart_peak
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
-from bench.store.environment import peak_mb, restart_peak
 from tasks.named import beir
 
 

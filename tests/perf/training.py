@@ -24,12 +24,12 @@ from torch.utils.data import SequentialSampler
 
 from bench.data.batches import Audit, schedule
 from bench.data.train_data import TrainData, combine
+from bench.environment import peak_mb, restart_peak
 from bench.errors import EXPECTED
 from bench.models.loading import load_encoder
+from bench.models.precision import resolve as resolve_precision
 from bench.plan import resolve
-from bench.plan.precision import resolve as resolve_precision
 from bench.plan.settings import Settings
-from bench.store.environment import peak_mb, restart_peak
 from bench.training.loop import Hooks, Step, train
 from strategies import Batch
 

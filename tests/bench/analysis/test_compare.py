@@ -17,6 +17,7 @@ from bench.deciding import claims
 from bench.plan.protocol import Protocol
 from bench.store.cells import read_cells
 from bench.store.scores import POOL
+from bench.uncertainty import multiple
 from tests.bench.made_up import make_cell, make_experiment
 
 
@@ -51,7 +52,7 @@ def test_effects_are_the_differences_of_the_leaderboard(folder: Path, capsys: py
         assert c["low"] < c["effect"] < c["high"]
         assert c["trainings"] == 2
         assert 0 < c["p_flips"] <= 1
-    np.testing.assert_allclose([c["p"] for c in found], statistics.holm(np.array([c["p_alone"] for c in found])))
+    np.testing.assert_allclose([c["p"] for c in found], multiple.holm(np.array([c["p_alone"] for c in found])))
 
 
 def test_clusters_are_questions_and_the_interval_is_that_of_their_table(folder: Path) -> None:
@@ -171,7 +172,7 @@ def test_the_report_leads_with_the_claims_of_the_protocol(folder: Path, tmp_path
         ("cross", "cross, multi", False),
     ]  # fmt: skip
     alone = [float(v.effect.p_value(0.0 if v.superior else -0.01)) for v in found]
-    np.testing.assert_allclose([v.p for v in found], statistics.holm(np.array(alone)))
+    np.testing.assert_allclose([v.p for v in found], multiple.holm(np.array(alone)))
     first = claims.verdicts(sets, Protocol(edition=1))
     assert [(v.b, v.said.setting, v.superior) for v in first] == [
         ("mono", "mono", False), ("mono", "cross", True), ("mono", "multi", True),

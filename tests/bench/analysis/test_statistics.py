@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from bench.analysis import statistics
-from bench.analysis.flips import sign_flip
+from bench.uncertainty import multiple
+from bench.uncertainty.flips import sign_flip
 
 
 def drawn(seed: int, trainings: int, questions: int, of_training: float = 0.02) -> np.ndarray:
@@ -202,13 +203,13 @@ def test_a_byte_flips_eight_clusters(n: int) -> None:
 
 def test_corrections() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
-    np.testing.assert_allclose(statistics.holm(p), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(statistics.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02])
-    np.testing.assert_allclose(statistics.partial_conjunction(p), [0.02, 0.03, 0.06, 0.06])
+    np.testing.assert_allclose(multiple.holm(p), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(multiple.benjamini_hochberg(p), [0.02, 0.04, 0.04, 0.02])
+    np.testing.assert_allclose(multiple.partial_conjunction(p), [0.02, 0.03, 0.06, 0.06])
 
 
 def test_weights_of_holm_are_shares_of_the_error() -> None:
     p = np.array([0.01, 0.02, 0.03])
-    np.testing.assert_allclose(statistics.holm(p, np.ones(3)), statistics.holm(p))
-    np.testing.assert_allclose(statistics.holm(p, np.array([1, 2, 1])), [0.04, 0.04, 0.04])
-    np.testing.assert_allclose(statistics.holm(p, np.array([0.5, 0.25, 0.25])), [0.02, 0.04, 0.04])
+    np.testing.assert_allclose(multiple.holm(p, np.ones(3)), multiple.holm(p))
+    np.testing.assert_allclose(multiple.holm(p, np.array([1, 2, 1])), [0.04, 0.04, 0.04])
+    np.testing.assert_allclose(multiple.holm(p, np.array([0.5, 0.25, 0.25])), [0.02, 0.04, 0.04])

@@ -14,7 +14,7 @@ from ir_measures import AP, R, nDCG
 from bench.analysis.means import read_means
 from bench.cli import main
 from bench.door.export import export_trec
-from bench.evaluation.trec import trec_id
+from bench.interop.trec import trec_id
 from bench.store.cells import read_cells
 from tasks import TaskError
 

@@ -9,9 +9,9 @@ from bench.analysis.set_scores import read_sets
 from bench.cli import main
 from bench.errors import BenchError
 from bench.figures.shapes import Curves
+from bench.pages.document import figures
 from bench.plan.protocol import Protocol, keep_protocol
 from bench.report import report
-from bench.report.document import figures
 from bench.report.shares import share_of, share_section
 from bench.store import cells, copies, scores
 from tests.bench.made_up import TOY, make_cell, make_experiment

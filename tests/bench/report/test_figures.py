@@ -29,8 +29,8 @@ from bench.figures.shapes import (
     Side,
     TradeOff,
 )
+from bench.pages.document import Figure
 from bench.report import report
-from bench.report.document import Figure
 from bench.report.report import DRAWN, source_of, write_figures, write_report
 from tests.bench.made_up import make_cell, make_experiment, undrawn
 

@@ -15,9 +15,9 @@ from bench.analysis.means import means_of
 from bench.analysis.set_scores import read_sets
 from bench.cli import main
 from bench.figures.shapes import Curves, HeatMaps
+from bench.pages.document import Figure, Fold, Table
 from bench.plan.protocol import FixedClaim, Protocol, keep_protocol
 from bench.report import report
-from bench.report.document import Figure, Fold, Table
 from bench.report.language_pairs import by_script, pair_figures
 from bench.report.sets import published
 from bench.report.training import training_section

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from bench.cli import main
+from bench.environment import enough_memory
 from bench.errors import BenchError
 from bench.store import cells, checkpoints, locks
-from bench.store.environment import enough_memory
 
 STRATEGIES = "mono,cross"
 

@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from bench.cli import main
-from bench.running import ray_engine
+from bench.cluster import ray_engine
 from tests.bench.store.test_locks import outcome
 
 HAS_RAY = importlib.util.find_spec("ray") is not None

@@ -14,14 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import __version__, processes
+from bench import __version__, environment, processes
+from bench.cluster.dispatch import Dispatch, Outcome, Ticket
+from bench.cluster.node import Spec, run_apart, run_shared
 from bench.errors import BenchError, one_line
-from bench.running.dispatch import Dispatch, Outcome, Ticket
 from bench.running.grid import Grid
 from bench.running.jobs import Left, Request
-from bench.running.node import Spec, run_apart, run_shared
 from bench.running.run import Engine, Loaded
-from bench.store import environment
 from bench.store.copies import Parcel
 from bench.store.writing import told_in_one_line
 from tasks import hub

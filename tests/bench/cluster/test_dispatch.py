@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.cluster import dispatch
+from bench.cluster.dispatch import RETRIES, Dispatch, Outcome, Ticket
 from bench.errors import BenchError
 from bench.plan.settings import Settings
-from bench.running import dispatch
-from bench.running.dispatch import RETRIES, Dispatch, Outcome, Ticket
 from bench.running.jobs import Job, Left
 from bench.store import locks
 from bench.store.locks import Lock, Watch

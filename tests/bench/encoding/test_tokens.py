@@ -16,12 +16,11 @@ from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from bench.data import tokens
 from bench.data.corpus import Kind
-from bench.data.tokens import Reader, Store
-from bench.encoding import sides
+from bench.encoding import sides, tokens
 from bench.encoding.encoder import Encoder
 from bench.encoding.reading import Reading
+from bench.encoding.tokens import Reader, Store
 from bench.models.folder import files_of
 from bench.models.loading import STATIC, load_encoder
 from bench.plan.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.errors import BenchError
-from bench.plan import precision
+from bench.models import precision
 from bench.plan.presets import load_plan
 from bench.running import grid
 

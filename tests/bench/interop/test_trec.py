@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bench.data.corpus import Corpus
 from bench.errors import BenchError
-from bench.evaluation import trec
 from bench.evaluation.measures import MEASURES
 from bench.evaluation.score import score
-from bench.evaluation.trec import Agreement, Listing, Values
+from bench.interop import trec
+from bench.interop.trec import Agreement, Listing, Values
 from tests.bench import oracles
 from tests.bench.evaluation.test_score import CASES
 

@@ -9,13 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import environment
+from bench.cluster.dispatch import Outcome
 from bench.errors import EXPECTED, BenchError, one_line
 from bench.plan.settings import Plan
-from bench.running.dispatch import Outcome
 from bench.running.grid import Grid, build_grid
 from bench.running.jobs import Job, Request
 from bench.running.run import Loaded, run_job, set_up
-from bench.store import copies, environment, locks
+from bench.store import copies, locks
 from bench.store.copies import Parcel
 from bench.store.locks import Owner, Watch
 from bench.store.writing import clear_unfinished

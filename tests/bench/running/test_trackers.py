@@ -8,9 +8,9 @@ import pytest
 
 from bench.cli import main
 from bench.errors import BenchError
-from bench.training import trackers
+from bench.running import trackers
+from bench.running.trackers import require_trackers, tracking
 from bench.training.loop import Step
-from bench.training.trackers import require_trackers, tracking
 
 RUN = [
     "run", "--strategy", "mono", "--steps", "3", "--batch-size", "16", "--task", "demo-dev", "--baselines", "none",

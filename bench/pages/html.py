@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.figures.palette import ink, shade, shown
 from bench.figures.shapes import HeatMaps, Panel
-from bench.report.document import Block, Code, Figure, Fold, Heading, Table, Text
+from bench.pages.document import Block, Code, Figure, Fold, Heading, Table, Text
 
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -1,0 +1,1 @@
+"""A document of blocks, as Markdown and as an HTML page."""

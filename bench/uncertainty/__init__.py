@@ -1,0 +1,1 @@
+"""How numbers vary, and what may be said of many of them at once: arrays alone."""
