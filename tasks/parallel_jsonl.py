@@ -51,6 +51,7 @@ class ParallelJsonl(Source):
         paths: these files instead, wherever they are.
         about: what it is.
         lang: language of records that are of one and do not say which.
+        made_from: what files that nobody publishes were prepared from, by hand.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ParallelJsonl(Source):
     paths: tuple[Path, ...] = ()
     about: str = ""
     lang: str = ""
+    made_from: str = ""
 
     def parameters(self) -> dict[str, object]:
         """The language, where it is given."""
@@ -69,11 +71,23 @@ class ParallelJsonl(Source):
         """The files: those given, or those of the folder, sorted by name."""
         if self.paths:
             return self.paths
-        folder = below(root, self.name, f"source {self.name}")
+        try:
+            folder = below(root, self.name, f"source {self.name}")
+        except TaskError as error:
+            raise TaskError(f"{error}{self.elsewhere()}") from None
         found = [p for p in listed(folder, "*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz"))]
         if not found:
-            raise TaskError(f"{folder}: no .jsonl or .jsonl.gz file there; check --data-root")
+            raise TaskError(f"{folder}: no .jsonl or .jsonl.gz file there; check --data-root{self.elsewhere()}")
         return tuple(found)
+
+    def elsewhere(self) -> str:
+        """The end of a message about files that are not here."""
+        if not self.made_from:
+            return ""
+        return (
+            f". It was prepared by hand from {self.made_from}, and is not published; tasks/README.md says how. Without "
+            "it: --train 'mmarco(limit=20000)', from the Hub, or a .jsonl file of your own"
+        )
 
     def load(self, root: Path | None) -> TrainSet:
         """Read all records."""
@@ -234,22 +248,26 @@ LO_HELP = ParallelJsonl(
     licence="MPL-2.0",
     citation="LibreOffice Help 7.4, human translations",
     about="Headings and passages of LibreOffice's help, parallel in 14 languages, translated by people.",
+    made_from="LibreOffice's help (Debian's packages)",
 )
 DOCS_QA = ParallelJsonl(
     "docs-qa",
     licence="CC0-1.0, MIT, CC BY 4.0, CC BY-SA 3.0 (by file)",
     citation="microsoft/*-for-beginners (machine-translated), opensource.guide, bitcoin.org, GNOME Help",
     about="Headings or questions and sections of courses, guides and help pages, parallel, mostly machine-translated.",
+    made_from="texts on GitHub and GNOME's help",
 )
 NTREX = ParallelJsonl(
     "ntrex",
     licence="CC BY-SA 4.0",
     citation="Federmann et al. 2022, NTREX-128",
     about="Sentences of news and the rest of their paragraph, parallel in 17 languages, translated by people.",
+    made_from="github.com/MicrosoftTranslator/NTREX",
 )
 NATIVE_QA = ParallelJsonl(
     "native-qa",
     licence="MIT, CC BY-SA 3.0 (by file)",
     citation="ARCD (arXiv 1906.05394), iapp-wiki-qa, DRCD (arXiv 1806.00920)",
     about="Questions asked in Arabic, Thai and Chinese about Wikipedia's passages: not parallel, one language an item.",
+    made_from="ARCD, iapp-wiki-qa and DRCD on GitHub",
 )

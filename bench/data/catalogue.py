@@ -21,6 +21,7 @@ from tasks.lareqa import ASKED, COMMITS, MLQAR, RAW, XQuADR
 from tasks.mmarco import MMarco
 from tasks.mteb_task import MtebTask
 from tasks.named import BeirNamed
+from tasks.parallel_jsonl import ParallelJsonl
 
 WHERE = {
     "demo": "in the package", "demo-dev": "in the package",
@@ -149,9 +150,11 @@ def fetch(name: str, accepted: Sequence[str], say: Callable[[str], None]) -> Non
     elif thing.files(None) if name.startswith("demo") else False:
         say(f"{name}: comes with the package, there is nothing to fetch")
     else:
-        elsewhere = f"; the Hub has it as {ON_HUB[name]}" if name in ON_HUB else ""
-        raise TaskError(f"{name} cannot be fetched: it was prepared by hand; put its files below a folder and give "
-                        f"that with --data-root{elsewhere}")  # fmt: skip
+        by_hand = thing.elsewhere() if isinstance(thing, ParallelJsonl) else ", as it was prepared by hand"
+        elsewhere = f"; the Hub has it as {ON_HUB[name]}" if name in ON_HUB else by_hand
+        raise TaskError(
+            f"{name} cannot be fetched; put its files below a folder and give that with --data-root{elsewhere}"
+        )
 
 
 def _fetch_lareqa(task: XQuADR | MLQAR, accepted: Sequence[str], say: Callable[[str], None]) -> None:

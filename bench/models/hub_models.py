@@ -35,6 +35,8 @@ OWNERS = {
 def owned(name: str) -> str:
     """The end of a message about a name without an owner: with the likely one."""
     bare, _, revision = name.partition("@")
+    if bare == "me5-small":
+        return "; the studies have it as a folder: intfloat/multilingual-e5-small, weights rounded to 4 bits"
     owner = next((owner for known, owner in OWNERS.items() if known.lower() == bare.lower()), None)
     if owner is None:
         return ""

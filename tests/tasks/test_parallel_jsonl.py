@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,18 @@ def test_missing_and_empty_files(tmp_path: Path) -> None:
         ParallelJsonl("s").load(tmp_path)
     with pytest.raises(TaskError, match="holds no record"):
         from_path(write(tmp_path / "empty.jsonl")).load(None)
+
+
+@pytest.mark.parametrize("name", ["lo-help", "docs-qa", "ntrex", "native-qa"])
+def test_who_lacks_what_was_prepared_by_hand_is_told_from_what_and_what_else_there_is(
+    tmp_path: Path, name: str
+) -> None:
+    said = rf"prepared by hand from .*tasks/README\.md says how.*--train '{re.escape('mmarco(limit=20000)')}'"
+    for root in (None, tmp_path / "none", tmp_path):
+        with pytest.raises(TaskError, match=said):
+            SOURCES[name]().files(root)
+    table = (Path(__file__).parents[2] / "tasks" / "README.md").read_text(encoding="utf-8")
+    assert f"\n| `{name}` |" in table
 
 
 @pytest.mark.parametrize(
