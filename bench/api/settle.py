@@ -12,9 +12,10 @@ from tabulate import tabulate
 
 from bench import processes
 from bench.analysis import power
-from bench.analysis.compare import plain, shown_interval
+from bench.analysis.compare import plain
 from bench.analysis.power import Limits, Planned
 from bench.analysis.set_scores import SetScores, read_sets
+from bench.analysis.wording import shown_interval
 from bench.data.loading import judged_sets, load_task
 from bench.deciding import claims, looks
 from bench.deciding.claims import Verdict

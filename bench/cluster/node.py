@@ -14,7 +14,8 @@ from bench.cluster.dispatch import Outcome
 from bench.errors import EXPECTED, BenchError, one_line
 from bench.plan.settings import Plan
 from bench.running.grid import Grid, build_grid
-from bench.running.jobs import Job, Request
+from bench.running.jobs import Job
+from bench.running.recorded import Request
 from bench.running.run import Loaded, run_job, set_up
 from bench.store import copies, locks
 from bench.store.copies import Parcel

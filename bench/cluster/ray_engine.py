@@ -19,7 +19,8 @@ from bench.cluster.dispatch import Dispatch, Outcome, Ticket
 from bench.cluster.node import Spec, run_apart, run_shared
 from bench.errors import BenchError, one_line
 from bench.running.grid import Grid
-from bench.running.jobs import Left, Request
+from bench.running.jobs import Left
+from bench.running.recorded import Request
 from bench.running.run import Engine, Loaded
 from bench.store.copies import Parcel
 from bench.store.writing import told_in_one_line

@@ -125,7 +125,7 @@ def _show(experiment: Experiment, options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> int:
     """Print how two strategies compare."""
     from bench.analysis import compare as compare_
-    from bench.analysis.compare import as_rows, explained, header
+    from bench.analysis.wording import as_rows, explained, header
 
     experiment = _experiment(options)
     seeds = options.seeds or ()

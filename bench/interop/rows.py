@@ -14,7 +14,7 @@ from bench.errors import BenchError
 from bench.plan import resolve
 from bench.plan.identity import canonical_instance
 from bench.plan.settings import Plan, Settings
-from bench.running.jobs import computed_with
+from bench.running.recorded import computed_with
 from strategies import Batch, Strategy
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bench.analysis import compare, power
-from bench.analysis.compare import Comparison, plain, shown_interval, shown_p
+from bench.analysis import compare, power, wording
+from bench.analysis.compare import Comparison, plain
 from bench.analysis.power import Limits
 from bench.analysis.set_scores import SetScores
 from bench.analysis.strategies import many, strategies_of
+from bench.analysis.wording import shown_interval, shown_p
 from bench.deciding import claims, looks
 from bench.deciding.claims import Verdict
 from bench.errors import BenchError
@@ -169,7 +170,7 @@ def primary_table(found: Sequence[Verdict], protocol: Protocol) -> Table:
     clusters = sorted({v.said.clusters for v in found})
     caption = (
         f"{many(found[0].effect.trainings, 'paired seed')}; {clusters[0]:,} to {clusters[-1]:,} parallel questions per "
-        f"row. {compare.population([v.said for v in found])} p: of each claim, one-sided, adjusted over the family "
+        f"row. {wording.population([v.said for v in found])} p: of each claim, one-sided, adjusted over the family "
         "(Holm). A claim is shown where p is below .025, so that in 39 of 40 such experiments no claim is shown that "
         "is false; refuted where as much is shown against it; else not settled: alone an interval may show what the "
         "family does not."
@@ -229,13 +230,13 @@ def out_of_domain(sets: Sequence[SetScores], protocol: Protocol) -> list[Block]:
     if not found:
         why = "the untrained base was not scored ('--baselines untrained')"
         return [Fold(title, [Text(f"Transfer is not judged: {why}.")])]
-    rows = [[name, *row] for (name, _), row in zip(found, compare.as_rows([c for _, c in found]), strict=True)]
+    rows = [[name, *row] for (name, _), row in zip(found, wording.as_rows([c for _, c in found]), strict=True)]
     said = (
         "A: a strategy, B: the untrained base. Does training degrade transfer? Exploratory; strategies against each "
-        f"other out of domain are among the claims. {compare.basis([c for _, c in found])}"
+        f"other out of domain are among the claims. {wording.basis([c for _, c in found])}"
     )
     alt = "out of domain: each strategy minus the untrained base with 95 % intervals; dotted: the margin"
-    table = Table(("strategy", *compare.header(protocol.margin)), rows, 3)
+    table = Table(("strategy", *wording.header(protocol.margin)), rows, 3)
     return [Fold(title, [Text(said), Figure("out-of-domain", alt, _from_base(found, protocol)), table])]
 
 

@@ -13,8 +13,9 @@ from bench.data.loading import LoadedTask
 from bench.data.train_data import TrainData
 from bench.environment import enough_memory, peak_mb, restart_peak
 from bench.evaluation.score_table import is_scored, score_table, scores_of
-from bench.running.jobs import Job, Request, computed_with
+from bench.running.jobs import Job
 from bench.running.make import make
+from bench.running.recorded import Request, computed_with
 from bench.store import cells, json_files, scores
 from bench.store.cells import Done
 

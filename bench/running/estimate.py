@@ -24,7 +24,8 @@ from bench.evaluation.tiles import WIDE
 from bench.models.loading import load_encoder, load_to_train
 from bench.plan.settings import Settings
 from bench.running.grid import Grid, describe, explain
-from bench.running.jobs import Job, computed_with
+from bench.running.jobs import Job
+from bench.running.recorded import computed_with
 from bench.running.run import set_up
 from bench.store.cells import MODEL
 from bench.training.loop import Hooks, Step, train

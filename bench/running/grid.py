@@ -25,13 +25,11 @@ from bench.running.jobs import (
     Job,
     Left,
     Made,
-    derivation_of,
-    describe_model,
-    describe_source,
     jobs_of,
     plain_job,
     with_parents,
 )
+from bench.running.recorded import derivation_of, describe_model, describe_source
 from bench.store.cells import DONE, MODEL, OFFSETS, Cell, read_cells
 from bench.store.scores import About, read_about, standing
 from tasks import Source, Task, TaskError, hub

@@ -16,7 +16,8 @@ from bench.data.train_data import TrainData
 from bench.encoding.handed import Handed, hand
 from bench.errors import BenchError
 from bench.plan.derived import Merge, Shift
-from bench.running.jobs import Job, Request, computed_with, config_of
+from bench.running.jobs import Job
+from bench.running.recorded import Request, computed_with, config_of
 from bench.running.stored import described, encoder_of, offsets_of, ranker_of, require_same_model
 from bench.store import cells, checkpoints, json_files
 from bench.store.cells import BATCHES, CONFIG, COST, MODEL, OFFSETS, PARENTS, SCHEDULE, STEPS, VALIDATION

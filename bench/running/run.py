@@ -22,7 +22,8 @@ from bench.plan.protocol import digest_of, keep_protocol, require_in_order, requ
 from bench.plan.settings import Plan
 from bench.running.cell import run_cell
 from bench.running.grid import Grid, changed
-from bench.running.jobs import Job, Left, Request, computed_with
+from bench.running.jobs import Job, Left
+from bench.running.recorded import Request, computed_with
 from bench.store import checkpoints, locks
 from bench.store.cells import DONE, PROTOCOL
 from bench.store.locks import Lock, Owner, Watch

@@ -14,7 +14,8 @@ from bench.errors import BenchError
 from bench.models.folder import FLAG
 from bench.models.lexical import LEXICAL
 from bench.plan.settings import Settings
-from bench.running.jobs import Job, describe_model
+from bench.running.jobs import Job
+from bench.running.recorded import describe_model
 from bench.store import cells
 from bench.store.cells import CONFIG, MODEL, OFFSETS, Config, Derivation, Parent
 from bench.store.json_files import file_name, typed

@@ -11,7 +11,7 @@ from bench import accelerator
 from bench.errors import BenchError
 from bench.models import precision
 from bench.plan.presets import load_plan
-from bench.running import jobs, run
+from bench.running import recorded, run
 from bench.running.grid import build_grid
 
 
@@ -56,7 +56,7 @@ def test_on_a_cpu_nothing_is_switched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
     assert accelerator.described() == {}
     assert accelerator.peak_mb() is None
-    assert "device" in jobs.computed_with()
+    assert "device" in recorded.computed_with()
 
 
 @pytest.mark.usefixtures("on_gpu")

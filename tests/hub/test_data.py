@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.data.content import content_of
-from bench.running.jobs import describe_source
+from bench.running.recorded import describe_source
 from tasks import TaskError, named
 from tasks.contract import EvalSet, TrainSet
 from tasks.hub import HubError, NotHere, commits, look_only

@@ -9,7 +9,7 @@ import pytest
 from bench.errors import BenchError
 from bench.models.loading import find_model, load_encoder
 from bench.plan.settings import Settings
-from bench.running.jobs import describe_model
+from bench.running.recorded import describe_model
 from tasks.hub import commits, look_only
 from tests.bench.tiny_models import bare, pooled
 from tests.hub.conftest import requests

@@ -10,7 +10,8 @@ from bench.cluster import ray_engine
 from bench.cluster.node import Spec, opened, run_apart, run_shared
 from bench.plan.presets import load_plan
 from bench.running.grid import Grid, build_grid
-from bench.running.jobs import Request, with_parents
+from bench.running.jobs import with_parents
+from bench.running.recorded import Request
 from bench.store import cells, copies, locks
 from bench.store.locks import Lock, Watch
 

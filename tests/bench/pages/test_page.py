@@ -9,7 +9,7 @@ import pytest
 from bench.plan.protocol import Protocol, keep_protocol
 from bench.report import report
 from tests.bench.made_up import TOY, make_cell, make_experiment
-from tests.bench.report.browser import asked, printed_pages
+from tests.bench.pages.browser import asked, printed_pages
 
 ROOT = Path(__file__).parents[3]
 

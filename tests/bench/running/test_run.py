@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.bench.running.test_dispatch import a_job
 
 from bench.running.jobs import Job, Left
 from bench.running.run import Claims
 from bench.store import locks
 from bench.store.locks import Lock, Watch
+from tests.bench.cluster.test_dispatch import a_job
 
 LEFT = Left([], True)
 
