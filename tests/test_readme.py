@@ -88,7 +88,7 @@ def test_every_other_command_is_understood(page: str, tmp_path: Path, monkeypatc
     shown = [c for text in blocks("bash", "", page) for c in shown_commands(text) if ".py:" not in " ".join(c)]
     assert shown
     for command in shown:
-        if command[3] == "run" and not {"--model", "ray", "paper"} & set(command):
+        if command[3] == "run" and not {"--model", "ray", "paper", "public"} & set(command):
             assert main([*command[3:], "--dry-run"]) == 0, command
         else:
             parser().parse_args(command[3:])

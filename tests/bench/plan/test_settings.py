@@ -7,7 +7,7 @@ from bench.plan import presets
 
 
 def test_every_preset_loads() -> None:
-    assert presets.presets() == ["demo", "demo-transformer", "paper", "study", "study-2", "study-2-pilot"]
+    assert presets.presets() == ["demo", "demo-transformer", "paper", "public", "study", "study-2", "study-2-pilot"]
     for name in presets.presets():
         plan = presets.load_plan(name, {})
         assert plan.experiment == name
