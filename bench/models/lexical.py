@@ -41,7 +41,8 @@ class CharTfidf:
     """
 
     def __init__(self) -> None:
-        self._vectorizer: Any = None
+        self._grams: Any = None
+        self._weights: Any = None
 
     def passages(self, corpus: Corpus) -> tuple[sparse.csr_matrix, Ints]:
         """Sparse, (n_docs, vocabulary).
@@ -49,17 +50,46 @@ class CharTfidf:
         Raises:
             BenchError: no passage has a word.
         """
-        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-        self._vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
+        self._grams = CountVectorizer(analyzer="char_wb", ngram_range=(2, 4), lowercase=False, dtype=np.float32)
+        self._weights = TfidfTransformer(sublinear_tf=True)
+        words, counts = _words_of(corpus.texts())
         try:
-            return self._vectorizer.fit_transform(corpus.texts()), np.arange(len(corpus.doc_id))
+            grams = self._grams.fit_transform(words)
         except ValueError:
             raise BenchError(WORDLESS) from None
+        _, first = np.unique(grams.indices, return_index=True)
+        found = _in_order(counts @ grams, np.argsort(first))
+        return self._weights.fit_transform(found), np.arange(len(corpus.doc_id))
 
     def queries(self, texts: Sequence[str], langs: Sequence[str]) -> sparse.csr_matrix:
         """Sparse, (n, vocabulary)."""
-        return self._vectorizer.transform(texts)
+        words, counts = _words_of(texts)
+        found = counts @ self._grams.transform(words)
+        return self._weights.transform(_in_order(found, np.arange(found.shape[1])), copy=False)
+
+
+def _words_of(texts: Iterable[str]) -> tuple[list[str], sparse.csr_matrix]:
+    """The distinct words, and how often each stands in each text, (n, words): n-grams within words are cut once."""
+    found: dict[str, int] = {}
+    columns = [[found.setdefault(word, len(found)) for word in text.lower().split()] for text in texts]
+    ends = np.cumsum([0, *map(len, columns)])
+    flat = np.fromiter((column for of in columns for column in of), np.int32, ends[-1])
+    counts = sparse.csr_matrix((np.ones(len(flat), np.float32), flat, ends), (len(columns), len(found)))
+    counts.sum_duplicates()
+    return list(found), counts
+
+
+def _in_order(counts: sparse.csr_matrix, order: Ints) -> sparse.csr_matrix:
+    """The same with the values of each row stored in this order of columns: rows are summed up in it, to the bit."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    counts.indices = place[counts.indices].astype(np.int32)
+    counts.has_sorted_indices = False
+    counts.sort_indices()
+    counts.indices = order[counts.indices].astype(np.int32)
+    return counts
 
 
 class BM25:

@@ -158,6 +158,7 @@ def run_here(grid: Grid, todo: Mapping[str, Left], loaded: Loaded, request: Requ
     claims = Claims(list(jobs.values()), grid.left, grid.folder, request.say)
     request = request._replace(require_held=claims.require_held)
     ran = 0
+    gc.freeze()  # what was imported and read is not looked through again after every cell
     try:
         while (taken := processes.agreed(claims.take)) is not None:
             ran, job = ran + 1, jobs[taken[0]]
@@ -166,6 +167,7 @@ def run_here(grid: Grid, todo: Mapping[str, Left], loaded: Loaded, request: Requ
             claims.release()
     finally:
         claims.release()
+        gc.unfreeze()
     return ran
 
 

@@ -55,6 +55,18 @@ def test_bm25_finds_words_of_another_language_only_where_they_are_spelt_alike() 
     assert [corpus.doc_id[i] for i in np.flatnonzero(scores[1])] == ["a"]
 
 
+def test_ngrams_of_distinct_words_weigh_what_scikit_learn_gives_whole_texts_to_the_bit() -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    queries = ["Cats of LONDON", "the the θάλασσα ΟΔΟΣ", "", "伦敦\x1c猫"]
+    theirs = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32)
+    corpus, ranker = build_corpus(PASSAGES), CharTfidf()
+    fitted, asked = theirs.fit_transform(list(corpus.texts())), theirs.transform(queries)
+    for a, b in ((ranker.passages(corpus)[0], fitted), (ranker.queries(queries, ["en"] * 4), asked)):
+        for part in ("data", "indices", "indptr"):
+            np.testing.assert_array_equal(getattr(a, part), getattr(b, part), strict=True)
+
+
 @pytest.mark.parametrize("baseline", [BM25, CharTfidf])
 def test_passages_without_words_are_found_by_none(baseline: type[BM25] | type[CharTfidf]) -> None:
     ranker = baseline()
