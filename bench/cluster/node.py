@@ -39,7 +39,8 @@ class Spec(NamedTuple):
         mark: a file in the experiment's folder; who sees it shares the folder.
         protocol: digest of the protocol that the experiment is judged by.
         commits: what names of the Hub mean in this run.
-        hub: where the Hub is asked and its files are kept (HF_ENDPOINT, HF_HOME), where the user said it.
+        hub: where the Hub is asked and its files are kept (HF_ENDPOINT, HF_HOME), where the user said it. No token: a
+            cluster keeps what it is sent, so each machine logs in itself ('hf auth login', HF_TOKEN).
     """
 
     plan: Plan

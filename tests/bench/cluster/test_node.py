@@ -1,6 +1,10 @@
 """A cell that a node runs, in the shared folder or apart, is the cell that one process runs; or the node is refused."""
 
 import hashlib
+import os
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from bench.running.jobs import with_parents
 from bench.running.recorded import Request
 from bench.store import cells, copies, locks
 from bench.store.locks import Lock, Watch
+from tasks import hub
 
 STRATEGIES = "mono,centering(mono)"
 
@@ -125,3 +130,35 @@ def test_a_process_reads_the_data_once_for_many_cells(tmp_path: Path) -> None:
     spec = a_spec(a_grid(tmp_path))
     assert opened(spec)[1] is opened(spec._replace())[1]
     assert hash(spec) == hash(spec._replace())
+
+
+def test_a_node_knows_names_and_the_way_to_the_hub_and_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, names = a_grid(tmp_path), {"model acme/x@main": "1" * 40}
+    ways = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home")}
+    for name, value in {**ways, "HF_TOKEN": "hf_secret", "HF_HUB_OFFLINE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    hub.forget()
+    hub.take(names)
+    try:
+        spec = a_spec(grid)
+        assert (dict(spec.hub), dict(spec.commits), spec.offline) == (ways, names, False)
+        assert b"hf_secret" not in pickle.dumps(spec)
+        hub.forget()
+        for name in ways:
+            monkeypatch.setenv(name, "of the node")
+        monkeypatch.setenv("HF_DATASETS_OFFLINE", "0")
+        opened(spec._replace(offline=True))
+        assert hub.taken() == names
+        assert hub.offline()
+        assert {name: os.environ[name] for name in ways} == ways
+    finally:
+        hub.forget()
+
+
+def test_the_library_of_the_hub_is_not_read_before_a_node_is_told_where_it_is() -> None:
+    """It reads HF_ENDPOINT and HF_HOME once."""
+    code = "import sys, bench.cluster.ray_engine; print([m for m in sys.modules if m.startswith('huggingface_hub')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
