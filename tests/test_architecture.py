@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 LEVELS = (
     ("errors",),
-    ("randomness", "processes", "modules"),
+    ("randomness", "processes", "plugins"),
     ("accelerator", "environment"),
     ("store",),
     ("plan",),

@@ -18,11 +18,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from bench import modules
 from bench.errors import BenchError
-from bench.modules import BUILT_IN, Reached, file_of, is_below
 from bench.plan.derived import Derived, Untrained
-from bench.plan.typed_in import is_typed_in, made_of
+from bench.plugins import modules
+from bench.plugins.modules import BUILT_IN, Reached, file_of, is_below
+from bench.plugins.typed_in import is_typed_in, made_of
 from strategies import Part, Strategy
 from tasks.checksums import checksum, checksums
 from tasks.contract import Read

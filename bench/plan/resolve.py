@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib.util
 import inspect
 import re
-import sys
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from bench.errors import EXPECTED, BenchError, did_you_mean
 from bench.plan.derived import DERIVED, Derived, Recipe, Untrained
+from bench.plan.finding import Kind, find, listed
 from bench.plan.identity import canonical_arguments, hints_of, require_told
-from bench.store.json_files import hash8
 from strategies import PARTS, STRATEGIES, Part, Strategy
 from tasks import SOURCE_FAMILIES, SOURCES, TASK_FAMILIES, TASKS, Source, Task
-from tasks.files import is_file, is_folder
+from tasks.files import is_folder
 from tasks.held_out import HeldOut
 from tasks.parallel_jsonl import from_path
 
@@ -95,7 +91,7 @@ def _recipe(text: str, plugins: bool) -> Strategy | Derived:
     for parameter in given:
         if parameter not in known:
             raise BenchError(
-                f"{written.name} has no parameter {parameter!r}; it has {_list(known)}{did_you_mean(parameter, known)}"
+                f"{written.name} has no parameter {parameter!r}; it has {listed(known)}{did_you_mean(parameter, known)}"
             )
     return kind(parents, **given)
 
@@ -132,7 +128,7 @@ def strategy(text: str, plugins: bool = True) -> Strategy:
     written = _parsed(text)
     if written is not None and written.name in DERIVED:
         raise BenchError(f"{text} is derived and draws no batches of its own; check what stands in its brackets")
-    made = _build(text, _Kind("strategy", STRATEGIES, {}, "bench.strategies", Strategy), plugins)
+    made = _build(text, Kind("strategy", STRATEGIES, {}, "bench.strategies", Strategy), plugins)
     require_told(made)
     return made
 
@@ -142,7 +138,7 @@ def task(text: str, plugins: bool = True) -> Task:
     family, colon, rest = text.strip().partition(":")
     if colon and family == "held-out":
         return HeldOut(source(rest.strip(), plugins))
-    return _build(text, _Kind("task", TASKS, TASK_FAMILIES, "bench.tasks", Task), plugins)
+    return _build(text, Kind("task", TASKS, TASK_FAMILIES, "bench.tasks", Task), plugins)
 
 
 def source(text: str, plugins: bool = True) -> Source:
@@ -152,8 +148,8 @@ def source(text: str, plugins: bool = True) -> Source:
     written = _parsed(text)
     if written is not None and written.name.endswith(JSONL):
         of_file = {written.name: partial(from_path, Path(written.name))}
-        return _build(text, _Kind("source", of_file, {}, "bench.sources", Source), plugins)
-    return _build(text, _Kind("source", SOURCES, SOURCE_FAMILIES, "bench.sources", Source), plugins)
+        return _build(text, Kind("source", of_file, {}, "bench.sources", Source), plugins)
+    return _build(text, Kind("source", SOURCES, SOURCE_FAMILIES, "bench.sources", Source), plugins)
 
 
 def split(text: str) -> list[str]:
@@ -175,37 +171,19 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-class _Kind(NamedTuple, Generic[T]):
-    """What can be named.
-
-    Attributes:
-        word: for messages.
-        builtins: by name.
-        families: ``family:name`` is the family's function of the name.
-        entry_group: in which packages offer more.
-        base: what all are.
-    """
-
-    word: str
-    builtins: Mapping[str, Callable[..., T]]
-    families: Mapping[str, Callable[..., T]]
-    entry_group: str
-    base: type[T]
-
-
-def _build(text: str, kind: _Kind[T], plugins: bool) -> T:
+def _build(text: str, kind: Kind[T], plugins: bool) -> T:
     written = _parsed(text)
     if written is None:
         raise BenchError(f"a {kind.word} is written name or name(parameter=value); got {text!r:.200}")
     name = written.name
     with _in_one_line(text):
-        make = _find(name, kind, plugins)
+        make = find(name, kind, plugins)
     arguments = _arguments(written.arguments, make, kind.word, text, plugins)
     known = list(inspect.signature(make).parameters)
     for parameter in arguments:
         if parameter not in known:
             raise BenchError(
-                f"{name} has no parameter {parameter!r}; it has {_list(known)}{did_you_mean(parameter, known)}"
+                f"{name} has no parameter {parameter!r}; it has {listed(known)}{did_you_mean(parameter, known)}"
             )
     try:
         made = make(**canonical_arguments(make, arguments))
@@ -261,75 +239,8 @@ def _takes(hint: object, kind: type) -> bool:
 def _nested(text: str, kind: type[Part] | type[Strategy], plugins: bool) -> Strategy | Part:
     """What stands in the brackets of a strategy: a part of the pool, or another strategy."""
     if issubclass(kind, Part):
-        return _build(text, _Kind("part", PARTS, {}, "bench.parts", Part), plugins)
+        return _build(text, Kind("part", PARTS, {}, "bench.parts", Part), plugins)
     return strategy(text, plugins)
-
-
-def _find(name: str, kind: _Kind[T], plugins: bool) -> Callable[..., T]:
-    """What makes the thing of a name: a built-in, one of a family, or a plugin."""
-    if name in kind.builtins:
-        return kind.builtins[name]
-    family, colon, rest = name.partition(":")
-    if colon and family in kind.families:
-        return partial(kind.families[family], rest.strip())
-    if not plugins:
-        raise BenchError(f"no built-in {kind.word} {name!r}; code that stored results name is not run")
-    if colon:
-        where, _, attribute = name.rpartition(":")
-        module = _load_file(Path(where), kind.word) if where.endswith(".py") else _load_module(where, kind.word)
-        return _class_of(module, attribute, where, kind)
-    points = {point.name: point for point in entry_points(group=kind.entry_group)}
-    if name in points:
-        try:
-            made: Callable[..., T] = points[name].load()
-        except (Exception, SystemExit) as error:
-            raise BenchError(f"{kind.word} plugin {name!r} ({points[name].value}) {_failed(error)}") from None
-        if inspect.isclass(made) and not issubclass(made, kind.base):
-            raise BenchError(f"{name}: {_rule(kind)}")
-        return made
-    known = [*kind.builtins, *points]
-    raise BenchError(f"no {kind.word} {name!r:.200}; there are {_list(known)}{did_you_mean(name, known)}")
-
-
-def _rule(kind: _Kind[T]) -> str:
-    return f"a {kind.word} plugin is a subclass of {kind.base.__module__.split('.')[0]}.{kind.base.__name__}"
-
-
-def _load_module(where: str, kind: str) -> ModuleType:
-    try:
-        return importlib.import_module(where)
-    except (Exception, SystemExit) as error:
-        raise BenchError(f"{kind} plugin {where} {_failed(error)}") from None
-
-
-def _load_file(path: Path, kind: str) -> ModuleType:
-    if not is_file(path):
-        raise BenchError(f"{path}: no such {kind} plugin file")
-    name = f"bench_plugin_{path.stem}_{hash8({'path': str(path.resolve())})}"  # two files of one name are two modules
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise BenchError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise BenchError(f"{path} {_failed(error)}") from None
-    return module
-
-
-def _class_of(module: ModuleType, attribute: str, where: str, kind: _Kind[T]) -> Callable[..., T]:
-    """A class of a module by its name. Nothing else is called: a function may do anything with its arguments."""
-    found = getattr(module, attribute, None)
-    if not inspect.isclass(found):
-        own = {n: v for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__}
-        names = [n for n, v in own.items() if issubclass(v, kind.base)] or list(own)
-        raise BenchError(
-            f"{where} has no {kind.word} class {attribute!r}; it has {_list(names)}{did_you_mean(attribute, names)}"
-        )
-    if not issubclass(found, kind.base):
-        raise BenchError(f"{where}:{attribute}: {_rule(kind)}")
-    return found
 
 
 def _literals(arguments: str, kind: str, text: str) -> dict[str, object]:
@@ -348,12 +259,3 @@ def _literals(arguments: str, kind: str, text: str) -> dict[str, object]:
 def _rule_of(kind: str, places: Sequence[str] = ()) -> str:
     without = f"; {' and '.join(places)} may come first, without the name" if places else ""
     return f"parameters of a {kind} are name=value with plain values (numbers, 'text', None, True){without}"
-
-
-def _failed(error: BaseException) -> str:
-    line = getattr(error, "lineno", None)
-    return f"fails to import: {type(error).__name__}: {error}" + (f" (line {line})" if line else "")
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names) or "none"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import modules
 from bench.errors import BenchError
 from bench.plan import resolve
 from bench.plan.identity import code_of
+from bench.plugins import modules
 from strategies import STRATEGIES, Strategy
 
 PLUGIN = """
