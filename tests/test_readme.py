@@ -70,7 +70,7 @@ def test_my_data_are_records_that_can_be_trained_on(
     """README's record, sixty times, and its command on the embedded model for a few steps."""
     monkeypatch.chdir(tmp_path)
     (record,) = blocks("jsonl", "file=mine.jsonl")
-    lines = [record.strip().replace('"1"', f'"{i}"').replace("Al-Inkishafi", f"Kitabu{i}") for i in range(60)]
+    lines = [record.strip().replace('"1"', f'"{i}"').replace("Amina", f"Amina{i}") for i in range(60)]
     Path("mine.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (command,) = [c for text in blocks("bash", "") for c in shown_commands(text) if "mine.jsonl" in c]
     few = {"--model": "demo-static", "--steps": "2", "--seeds": "0", "--strategy": "mono"}

@@ -88,13 +88,17 @@ def _table(table: Table) -> str:
         f'<th scope="col" class="{side}"><button type="button">{_escaped(text) or "&nbsp;"}</button></th>'
         for text, side in zip(table.header, sides, strict=True)
     )
-    rows = "".join(
-        "<tr>" + "".join(f'<td class="{c}">{_cell(x)}</td>' for x, c in zip(row, sides, strict=True)) + "</tr>"
-        for row in table.rows
-    )
+    lines = (zip(row, sides, strict=True) for row in table.rows)
+    cells = ("".join(f'<td class="{side or _side(x)}">{_cell(x)}</td>' for x, side in line) for line in lines)
+    rows = "".join(f"<tr>{row}</tr>" for row in cells)
     note = f'<p class="note">{_escaped(table.caption)}</p>' if table.caption else ""
     named = "sortable brief" if table.brief else "sortable"
     return f'{WIDE}<table class="{named}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{note}'
+
+
+def _side(text: str) -> str:
+    """``w`` for words among numbers, whose lines may break."""
+    return "w" if len(text) > 15 and text[0].isalpha() else ""
 
 
 def _cell(text: str) -> str:
