@@ -15,6 +15,7 @@ from tasks.files import is_folder
 from tasks.hub import HubError, Name, NotHere, parsed, resolve, without_downloads
 from tasks.hub.listing import listing
 from tasks.hub.snapshot import have
+from tasks.hub.words import AWAY
 
 FILES = tuple(f"*{kind}" for kind in KINDS)
 """What is fetched of a model, and decides its vectors."""
@@ -74,7 +75,7 @@ def fetched(name: str, fetch: bool, trust_remote_code: bool) -> Path:
     """The folder of a commit in the Hub's cache with a model's files; with consent, also the code that it names.
 
     Raises:
-        NotHere: nothing is to be fetched, and some are missing.
+        NotHere: nothing is to be fetched, and some are missing, or the Hub cannot be asked.
         BenchError: it cannot be had, or has no weights in safetensors form.
     """
     patterns = (*FILES, *(("*.py",) if trust_remote_code else ()))
@@ -87,7 +88,7 @@ def fetched(name: str, fetch: bool, trust_remote_code: bool) -> Path:
     except NotHere:
         raise
     except TaskError as error:
-        if not fetch and isinstance(error, HubError):
+        if not fetch and isinstance(error, HubError) and error.kind in AWAY:
             raise NotHere(Name("model", name), 0, 0, str(error)) from None
         raise _refused(name, error) from None
 

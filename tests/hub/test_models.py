@@ -138,3 +138,15 @@ def test_a_dry_run_looks_and_fetches_nothing(hub: Hub, tiny: Path) -> None:
     ((name, (files, size)),) = lacking().items()
     assert (name.repo, files > 3, size > 10_000) == ("acme/tiny", True, True)
     assert not [line for line in requests(hub) if "/resolve/" in line]
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("acme/none", "the Hub has no model 'acme/none'"), ("acme/tiny@v9", "acme/tiny has no revision 'v9'"),
+])  # fmt: skip
+def test_a_dry_run_refuses_what_there_is_not(hub: Hub, tiny: Path, name: str, said: str) -> None:
+    hub.add("models", "acme/tiny", tiny)
+    look_only()
+    with pytest.raises(BenchError, match=said):
+        find_model(name, fetch=False)
+    hub.faults = [{"match": ".", "status": 503}]
+    assert find_model(name, fetch=False) is None
