@@ -24,7 +24,7 @@ from bench.evaluation.score_table import suffix
 from bench.plan.protocol import OUT, FixedClaim, Looks, Protocol, read_protocol, require_same_protocol
 from bench.plan.resolve import NO_OBJECTS, Objects
 from bench.plan.settings import Plan
-from bench.running.estimate import estimated, planned
+from bench.running.estimate import planned
 from bench.running.grid import Grid, build_grid
 from bench.store import locks
 from bench.store.cells import LOOKS, PROTOCOL, read_cells
@@ -206,9 +206,8 @@ def likely(plan: Plan, root: Path | None, results: Path, pilot: str | None, give
     stops = plan.protocol.looks
     grids = [build_grid(dataclasses.replace(plan, seeds=seeds), root, results, fetch=False)
              for seeds in (stops.seeds[: stops.first], stops.seeds)]  # fmt: skip
-    yield from planned(grids[0])
-    told = f"claims are looked at after {stops.first} to {len(stops.seeds)} trainings"
-    yield f"\n{told}; all of them, {estimated(grids[1])}"
+    yield from planned(*grids)
+    yield f"\nclaims are looked at after {stops.first} to {len(stops.seeds)} trainings"
     header, rows = table(expected(grids[0], results / pilot if pilot else None, given), len(stops.seeds))
     yield "\nTrainings by which each claim is shown with a chance of 80 %, by the true difference, with 90 % limits:\n"
     yield tabulate(rows, header, tablefmt="pipe", disable_numparse=True)

@@ -29,7 +29,7 @@ from bench.running.recorded import computed_with
 from bench.running.run import set_up
 from bench.store.cells import MODEL
 from bench.training.loop import Hooks, Step, train
-from strategies import Batch
+from strategies import Batch, Strategy
 from strategies.check_pools import case_of, drawn_vectors
 from tasks import hub
 from tasks.contract import TaskError, Texts
@@ -38,18 +38,14 @@ from tasks.hub.snapshot import told_size
 TIMED_STEPS = 3
 """Steps that are timed at least, behind one that warms up; more where they are short."""
 
-
 SAMPLED_TEXTS = 256
 """Texts of a kind that are timed at least; more where they are short."""
-
 
 ENOUGH_SECONDS = 2.0
 """Seconds after which no more is timed."""
 
-
 MOST_STEPS = 100
 """Steps that are timed at most, and how many times ``SAMPLED_TEXTS`` texts."""
-
 
 RANKED_QUERIES = 100
 """Queries whose ranking is timed."""
@@ -59,38 +55,72 @@ class NotHere(BenchError):
     """What is timed has to be fetched first, or there is nothing to time."""
 
 
+class Rates(NamedTuple):
+    """What was measured, in seconds; of any cells of the same settings.
+
+    Attributes:
+        opening: the model, once a cell.
+        load: reading data, once.
+        lengths: those that strategies need, once; 0 where they are kept, or nobody asks.
+        vectors: encoding all items, each time that strategies need it.
+        kept: whether the vectors of the untrained model are there.
+        step: one step of training.
+        score: task -> scoring one trained cell on it.
+        notes: what there was to decide of the model.
+    """
+
+    opening: float
+    load: float
+    lengths: float
+    vectors: float
+    kept: bool
+    step: float
+    score: dict[str, float]
+    notes: list[str]
+
+    def hand(self, jobs: Sequence[Job]) -> float:
+        """What strategies need: once for all cells, and again at each refresh of each."""
+        again = sum(ceil(steps / s.refresh_every) - 1 for s, steps in _trained(jobs) if s.refresh_every)
+        return self.lengths + self.vectors * (again + (not self.kept))
+
+
 class Estimate(NamedTuple):
     """Seconds.
 
     Attributes:
-        load: reading data, once.
+        rates: what was measured.
         hand: the vectors and lengths that strategies need, once, and new vectors at each refresh.
-        step: one step of training.
-        score: task -> scoring one trained cell on it.
         total: of the whole plan, as far as it is not finished.
-        notes: what there was to decide of the model.
     """
 
-    load: float
+    rates: Rates
     hand: float
-    step: float
-    score: dict[str, float]
     total: float
-    notes: list[str]
 
     def lines(self) -> list[str]:
         """For people."""
-        tasks = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in self.score.items())
+        rates = self.rates
+        tasks = ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in rates.score.items())
         return [
-            *self.notes,
-            f"estimated from a few steps and a sample of texts: {self.step:.3f} s a step; scoring a cell: {tasks}; "
-            f"reading data {self.load:.1f} s"
+            *rates.notes,
+            f"estimated from a few steps and a sample of texts: {rates.step:.3f} s a step; scoring a cell: {tasks}; "
+            f"reading data {rates.load:.1f} s"
             + (f"; vectors and lengths that strategies need {self.hand:,.1f} s" if self.hand else ""),
             f"in all: {_clock(self.total)} (without the report)",
         ]
 
 
-def estimate(grid: Grid) -> Estimate:
+def estimate(grid: Grid, rates: Rates | None = None) -> Estimate:
+    """How long what is not finished takes, by rates that are measured here unless they are given; raises as they do."""
+    rates = measured(grid) if rates is None else rates
+    todo, trains = grid.unfinished(), _to_train(grid)
+    hand = rates.hand(trains)
+    steps = sum(job.steps for job in trains)
+    scored = sum(rates.score[t.name] for _, left in todo for t in left)
+    return Estimate(rates, hand, rates.load + hand + rates.opening * len(todo) + rates.step * steps + scored)
+
+
+def measured(grid: Grid) -> Rates:
     """Read the plan's data, train a few steps in memory, time the rest on samples; nothing is written.
 
     Raises:
@@ -103,8 +133,7 @@ def estimate(grid: Grid) -> Estimate:
     if not any(job.model for job in grid.jobs):
         raise NotHere("no encoder takes part")
     set_up(grid.plan)
-    todo = grid.unfinished()
-    trains = [job for job, _ in todo if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
+    trains = _to_train(grid)
     start = time.perf_counter()
     encoder = (load_to_train if trains else load_encoder)(grid.plan.settings, 0)
     opening = time.perf_counter() - start
@@ -112,29 +141,37 @@ def estimate(grid: Grid) -> Estimate:
     tasks = [load_task(t, grid.root, grid.plan.strict, lambda text: None) for t in grid.tasks]
     data = load_training(grid.plan, grid.sources, grid.root, tasks, lambda text: None) if trains else None
     load = time.perf_counter() - start
-    hand = _hand(encoder, trains, data) if data is not None else 0.0  # before steps move the weights
+    hand = (0.0, 0.0, True) if data is None else _hand(encoder, trains, data)  # before steps move the weights
     step = _step(encoder, grid.plan.settings, trains, data) if data is not None else 0.0
     score = {t.task.name: _score(encoder, t) for t in tasks}
-    steps = sum(job.steps for job in trains)
-    scored = sum(score[t.name] for _, left in todo for t in left)
-    return Estimate(load, hand, step, score, load + hand + opening * len(todo) + step * steps + scored, encoder.notes)
+    return Rates(opening, load, *hand, step, score, encoder.notes)
 
 
-def _hand(encoder: Encoder, jobs: Sequence[Job], data: TrainData) -> float:
-    """Seconds of making what strategies need and is not kept yet, and of encoding all items again at each refresh."""
-    trained = [(s, j.settings.steps) for job in jobs for j in (job, *job.parents) if (s := j.strategy) is not None]
-    again = sum(ceil(steps / s.refresh_every) - 1 for s, steps in trained if s.refresh_every)
+def _to_train(grid: Grid) -> list[Job]:
+    """The cells whose weights are not there."""
+    return [job for job, _ in grid.unfinished() if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
+
+
+def _trained(jobs: Sequence[Job]) -> list[tuple[Strategy, int]]:
+    """The strategies that are trained for cells, also those that they are made of, and the steps of each."""
+    return [(s, j.settings.steps) for job in jobs for j in (job, *job.parents) if (s := j.strategy) is not None]
+
+
+def _hand(encoder: Encoder, jobs: Sequence[Job], data: TrainData) -> tuple[float, float, bool]:
+    """Seconds of the lengths and of the vectors that strategies need, on a sample; whether the vectors are kept."""
+    trained = _trained(jobs)
     absent = lacking(encoder, data, [name for s, _ in trained for name in s.needs], computed_with())
-    seconds, size = 0.0, data.pool.n_items
+    size = data.pool.n_items
 
     def some(wanted: int) -> NDArray[np.int64]:
         return np.arange(0, size, max(1, size // wanted))
 
+    lengths = vectors = 0.0
     if "lengths" in absent:
-        seconds += _timed(size, lambda wanted: (item_lengths(encoder, data, some(wanted)), len(some(wanted)))[1])
-    if often := again + ("vectors" in absent):
-        seconds += often * _timed(size, lambda wanted: len(item_vectors(encoder, data, some(wanted))))
-    return seconds
+        lengths = _timed(size, lambda wanted: (item_lengths(encoder, data, some(wanted)), len(some(wanted)))[1])
+    if "vectors" in absent or any(s.refresh_every for s, _ in trained):
+        vectors = _timed(size, lambda wanted: len(item_vectors(encoder, data, some(wanted))))
+    return lengths, vectors, "vectors" not in absent
 
 
 def _step(encoder: Encoder, settings: Settings, jobs: Sequence[Job], data: TrainData) -> float:
@@ -224,8 +261,12 @@ def _clock(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {left:02} s"
 
 
-def planned(grid: Grid) -> Iterator[str]:
+def planned(grid: Grid, whole: Grid | None = None) -> Iterator[str]:
     """What a run would do, in paragraphs; nothing is kept or written.
+
+    Args:
+        grid: the plan.
+        whole: what it may grow to, with the same settings; how long that takes is said too, by the same rates.
 
     Raises:
         BenchError: a run would end with it.
@@ -237,7 +278,13 @@ def planned(grid: Grid) -> Iterator[str]:
     yield from (f"\n{line}" for line in explain(grid))
     yield f"\nmodel {s.model}; sources {', '.join(x.name for x in grid.sources) or 'none'}; batch size {s.batch_size}"
     yield f"to download: {'; '.join(_to_download(grid)) or 'nothing'}"
-    yield estimated(grid)
+    try:
+        found = estimate(grid, measured(whole or grid))
+        yield from found.lines()
+        if whole is not None:
+            yield f"all that it may come to, {len(whole.jobs):,} cells: {_clock(estimate(whole, found.rates).total)}"
+    except (NotHere, TaskError) as error:
+        yield f"time not estimated: {one_line(error)}"
     yield f"results would go to {grid.folder}; nothing was kept or written."
 
 
@@ -249,11 +296,3 @@ def _to_download(grid: Grid) -> Iterator[str]:
         yield f"model {grid.plan.settings.model} from the Hub"
     for name, (files, size) in known.items():
         yield f"{name.word} {name} from the Hub ({files:,} files, {told_size(size)})"
-
-
-def estimated(grid: Grid) -> str:
-    """How long it will take, as far as the model and the data are here."""
-    try:
-        return "\n".join(estimate(grid).lines())
-    except (NotHere, TaskError) as error:
-        return f"time not estimated: {one_line(error)}"

@@ -23,17 +23,28 @@ def test_a_plan_is_its_steps_and_its_scores(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(module, "_score", lambda *arguments: 30.0)
     one = estimate(grid(tmp_path))
     three = estimate(grid(tmp_path, seeds=(0, 1, 2)))
-    assert one.total - one.load >= 40 * 2.0 + 30.0
-    assert three.total - three.load >= 3 * (40 * 2.0 + 30.0)
+    assert one.total - one.rates.load >= 40 * 2.0 + 30.0
+    assert three.total - three.rates.load >= 3 * (40 * 2.0 + 30.0)
     merged = estimate(grid(tmp_path, strategies=("merge(mono, cross)",)))
-    assert merged.total - merged.load >= 40 * 2.0 + 30.0
+    assert merged.total - merged.rates.load >= 40 * 2.0 + 30.0
     assert not (tmp_path / "results").exists()
+
+
+def test_what_a_plan_may_grow_to_is_told_by_the_same_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_step", lambda *arguments: 2.0)
+    monkeypatch.setattr(module, "_score", lambda *arguments: 30.0)
+    first, whole = grid(tmp_path), grid(tmp_path, seeds=(0, 1, 2))
+    rates = module.measured(whole)._replace(opening=0.0, load=0.0)
+    assert [estimate(of, rates).total for of in (first, whole)] == [110, 330]
+    lines = list(module.planned(first, whole))
+    assert lines[-2].startswith("all that it may come to, 3 cells: 5 min ")
+    assert lines[-3].startswith("in all: 1 min ")
 
 
 def test_every_part_is_measured(tmp_path: Path) -> None:
     found = estimate(grid(tmp_path))
-    assert found.step > 0
-    assert found.score["demo-dev"] > 0
+    assert found.rates.step > 0
+    assert found.rates.score["demo-dev"] > 0
     assert not (tmp_path / "results").exists()
 
 
@@ -60,8 +71,8 @@ def test_what_is_finished_takes_no_time(tmp_path: Path) -> None:
     sizes = ["--task", "demo-dev", "--steps", "40", "--batch-size", "16", "--baselines", "none", "--no-report"]
     assert main(["run", "--strategy", "hybrid", *sizes, *places]) == 0
     found = estimate(grid(tmp_path))
-    assert found.step == 0
-    assert found.total == found.load
+    assert found.rates.step == 0
+    assert found.total == found.rates.load
 
 
 def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
