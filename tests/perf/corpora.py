@@ -29,10 +29,9 @@ from bench.evaluation.measures import TOP
 from bench.evaluation.ranks import Search
 from bench.evaluation.score import score
 from bench.evaluation.score_table import Remembering
+from bench.figures import plots, shapes
 from bench.models.loading import load_encoder
-from bench.pages import document
 from bench.plan.settings import Settings
-from bench.report import plots
 from bench.store.shards import CHUNK, Shards
 from tasks.beir import miracl_lite
 from tasks.streamed import Row, Streamed
@@ -198,7 +197,7 @@ def draw(curves: Curves, path: Path) -> str:
             if len({n for n, _ in points}) > 1
         }
         file = path.with_name(f"{path.name}-{what}")
-        plots.draw(document.Curves(series, "passages", label, marker="o", log=True), file)
+        plots.draw(shapes.Curves(series, "passages", label, marker=True, log=True), file)
         told.append(f"![{label} over the number of passages]({file.name}.svg)")
     return "\n\n".join(told)
 
