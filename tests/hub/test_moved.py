@@ -43,7 +43,17 @@ class Runs:
 
     def __call__(self, *more: str) -> str:
         how = ["--steps", "1", "--batch-size", "2", "--task", f"{self.task}:Few", "--baselines", "none"]
-        places = ["--experiment", "small", "--results", str(self.results), "--no-report", "--threads", "1"]
+        places = [
+            "--experiment",
+            "small",
+            "--results",
+            str(self.results),
+            "--no-report",
+            "--threads",
+            "1",
+            "--precision",
+            "float32",
+        ]
         assert main(["run", "--strategy", "mono,cross", *how, *places, *more]) == 0
         return self.capsys.readouterr().err
 
