@@ -219,7 +219,7 @@ def _digests(sources: Sequence[tuple[str, TrainSet]], contents: Sequence[str]) -
 @cache
 def _edition() -> str:
     """Names the code that reads and compares, and the edition of Unicode: with another one, all is compared anew."""
-    code = [Path(__file__), Path(words.__file__), *sorted(Path(tasks.__file__).parent.glob("*.py"))]
+    code = [Path(__file__), Path(words.__file__), *sorted(Path(tasks.__file__).parent.rglob("*.py"))]
     return hash64([unicodedata.unidata_version, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in code)])
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tasks
 from bench.data import overlap, words
 from bench.data.loading import guard, load_task
 from bench.data.overlap import CHARACTERS, PHRASE, RUN, Overlap, find_overlaps
@@ -117,6 +118,16 @@ def test_the_edition_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(words, "__file__", edited)
     assert edition() == before
     Path(edited).write_text(Path(edited).read_text() + "\n")
+    assert edition() != before
+
+
+def test_readers_in_rooms_of_their_own_belong_to_the_edition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edition: Callable[[], str] = overlap._edition.__wrapped__
+    shutil.copytree(Path(str(tasks.__file__)).parent, tmp_path / "tasks")
+    monkeypatch.setattr(tasks, "__file__", str(tmp_path / "tasks" / "__init__.py"))
+    before = edition()
+    reader = sorted((tmp_path / "tasks" / "hub").glob("*.py"))[0]
+    reader.write_text(reader.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert edition() != before
 
 
