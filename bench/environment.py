@@ -84,20 +84,26 @@ def environment() -> dict[str, object]:
     }
 
 
+CODE = ("bench", "strategies", "tasks", "pyproject.toml")
+"""Whose edits are changes: results and reports that a run writes are none."""
+
+
 def _git_commit() -> str:
-    """The commit of this checkout, with '+changes' where files differ; 'none' outside of a checkout."""
-    here = Path(__file__).parent
+    """The commit of this checkout, with '+changes' where code differs; 'none' where our code is of no checkout.
+
+    A package that lies in the virtual environment of somebody's checkout is not of that checkout.
+    """
+    root = Path(__file__).absolute().parents[1]
+    if _git("ls-files", "--error-unmatch", __file__, cwd=root) is None:
+        return "none"
+    head, changed = _git("rev-parse", "HEAD", cwd=root), _git("status", "--porcelain", "-uno", "--", *CODE, cwd=root)
+    return "none" if head is None else head + ("+changes" if changed else "")
+
+
+def _git(*arguments: str, cwd: Path) -> str | None:
+    """What it says; None where there is no git, or it refuses."""
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, timeout=10)
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=10,
-        )
+        said = subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
-        return "none"
-    if head.returncode != 0:
-        return "none"
-    return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
+        return None
+    return said.stdout.strip() if said.returncode == 0 else None
