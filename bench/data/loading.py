@@ -101,9 +101,11 @@ def say_noticed(name: str, noticed: Sequence[Noticed], strict: bool, say: Say) -
 
 
 def load_training(
-    plan: Plan, sources: Sequence[Source], root: Path | None, tasks: Sequence[LoadedTask], say: Say
+    plan: Plan, sources: Sequence[Source], root: Path | None, tasks: Sequence[LoadedTask], say: Say, linked: bool = True
 ) -> TrainData:
     """The items of all sources in the training languages; what the sources have beside them, or lack, is named.
+
+    Texts that sources share make their groups one, unless not ``linked``: so were cells trained before that was done.
 
     Raises:
         BenchError: items share text with a test set, and the plan does not say what to do with them.
@@ -113,17 +115,18 @@ def load_training(
     noticed = {source.name: kinds for source, kinds in zip(sources, seen, strict=True) if kinds}
     for name, kinds in noticed.items():
         say_noticed(name, kinds, plan.strict, say)
-    if found := groups_joined(sets):
+    if linked and (found := groups_joined(sets)):
         say(f"the training sources share texts: their groups are {found:,} fewer, so that none is another's negative")
     validated = _validated(plan, sources, sets)
     if plan.settings.hold_out:
-        sets = without_held_out(sets, [held_out(t, s.name) for s, t in zip(sources, sets, strict=True)])
+        sets = without_held_out(sets, [held_out(t, s.name) for s, t in zip(sources, sets, strict=True)], linked)
     overlaps = guard(plan, sources, sets, tasks, say)
     if plan.overlap == "drop":
         shared = [frozenset[int]().union(*(o.items for o in overlaps if o.source == s.name)) for s in sources]
         sets = [without(train, items) for train, items in zip(sets, shared, strict=True)]
     offered = sorted({lang for train in sets for lang in train.langs})
-    data = combine(sets, plan.settings.languages or offered, plan.settings.train_weights, [s.name for s in sources])
+    names = [s.name for s in sources]
+    data = combine(sets, plan.settings.languages or offered, plan.settings.train_weights, names, linked)
     shared_with = tuple(o.summary() for o in overlaps)
     data = dataclasses.replace(data, overlaps=shared_with, held_out=validated, noticed=noticed)
     counts = data.pool.has.sum(axis=0).tolist()

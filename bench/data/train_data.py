@@ -68,14 +68,16 @@ def _rows(texts: dict[str, list[str | None]], langs: tuple[str, ...], item: np.n
 
 
 def combine(
-    sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = (), names: Sequence[str] = ()
-) -> TrainData:
+    sets: Sequence[TrainSet], languages: Sequence[str], weights: Sequence[float] = (), names: Sequence[str] = (),
+    linked: bool = True,
+) -> TrainData:  # fmt: skip
     """One pool of all items of ``sets`` in ``languages`` (all that they have, where none is given).
 
     Items and languages left with nothing drop out.
 
     With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
-    share a group, so they never meet in a batch. Groups are those of ``linked_groups``. ``names`` are the sources'.
+    share a group, so they never meet in a batch. Groups are those of ``linked_groups``, or of each source apart where
+    not ``linked``. ``names`` are the sources'.
     """
     offered = {lang for s in sets for lang in s.langs}
     langs = tuple(lang for lang in languages or sorted(offered) if lang in offered)
@@ -96,9 +98,16 @@ def combine(
     number = np.concatenate([np.asarray(s.number or range(len(s.group)), np.int64) for s in sets])
     named = tuple(names)
     ids = Ids(named, source, number) if named else ()
-    pool = Pool(langs, has, np.concatenate(linked_groups(sets)), source, named, ids)
+    groups = linked_groups(sets) if linked else groups_apart(sets)
+    pool = Pool(langs, has, np.concatenate(groups), source, named, ids)
     data = _drop_empty(TrainData(pool, query, passage, negative))
     return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
+
+
+def groups_apart(sets: Sequence[TrainSet]) -> list[NDArray[np.int64]]:
+    """The group of every item as its source gives it, (n_items,) of each source, numbered over all of them."""
+    first = np.cumsum([0, *(max(s.group, default=-1) + 1 for s in sets)])
+    return [np.asarray(s.group, np.int64) + start for s, start in zip(sets, first[:-1], strict=True)]
 
 
 def linked_groups(sets: Sequence[TrainSet]) -> list[NDArray[np.int64]]:
@@ -107,9 +116,8 @@ def linked_groups(sets: Sequence[TrainSet]) -> list[NDArray[np.int64]]:
     Groups with an equal text, queries or passages in one language, are one, whichever sources they are of: either item
     would be a false negative of the other. Where sources share nothing, each keeps its groups.
     """
-    first = np.cumsum([0, *(max(s.group, default=-1) + 1 for s in sets)])
-    apart = [np.asarray(s.group, np.int64) + start for s, start in zip(sets, first[:-1], strict=True)]
-    found = np.array(joined(np.concatenate([np.empty(0, np.int64), *apart]).tolist(), _columns(sets)), np.int64)
+    apart = np.concatenate([np.empty(0, np.int64), *groups_apart(sets)])
+    found = np.array(joined(apart.tolist(), _columns(sets)), np.int64)
     return np.split(found, np.cumsum([len(s.group) for s in sets])[:-1])
 
 
@@ -125,9 +133,9 @@ def groups_joined(sets: Sequence[TrainSet]) -> int:
     return sum(len(set(s.group)) for s in sets) - len(np.unique(np.concatenate(linked_groups(sets))))
 
 
-def without_held_out(sets: Sequence[TrainSet], held: Sequence[Collection[int]]) -> list[TrainSet]:
-    """The sources without their held-out items, and without what is in a group with any, be it of another source."""
-    groups = linked_groups(sets)
+def without_held_out(sets: Sequence[TrainSet], held: Sequence[Collection[int]], linked: bool = True) -> list[TrainSet]:
+    """The sources without their held-out items, and what is in a group with any; ``linked`` as of ``combine``."""
+    groups = linked_groups(sets) if linked else groups_apart(sets)
     tested = np.array([of[i] for of, items in zip(groups, held, strict=True) for i in items], np.int64)
     return [
         without(train, frozenset(np.flatnonzero(np.isin(of, tested)).tolist()))

@@ -14,6 +14,7 @@ from bench.errors import BenchError
 from bench.interop.rows import Row, Rows, with_needs
 from bench.plan import resolve
 from bench.plan.settings import Plan, Settings
+from bench.running.jobs import LINKED
 from bench.store import json_files
 from bench.store.cells import BATCHES, CONFIG, SCHEDULE, Cell
 from bench.store.json_files import typed
@@ -66,7 +67,7 @@ def export_batches(
     cell: Cell, root: Path | None, out: Path, form: str, say: Callable[[str], None], strategy: str | None = None,
     tasks: Sequence[str] | None = None,
 ) -> Path:  # fmt: skip
-    """Write ``<cell>.<form>.jsonl``: the very batches that a cell was trained on, drawn again and streamed.
+    """Write ``<cell>.jsonl``, or ``<cell>.<form>.jsonl``: the batches that a cell was trained on, drawn again.
 
     Args:
         cell: a trained one.
@@ -86,7 +87,7 @@ def export_batches(
     audit = Audit(rows.data.pool.langs)
     negatives = Negatives(rows.data, settings.negatives, settings.negative_language, cell.seed)
     stored = json_files.read_as(Drawn, cell.path / BATCHES).sha256
-    target = out / f"{cell.path.name}.{form}.jsonl"
+    target = out / (f"{cell.path.name}.jsonl" if form == "jsonl" else f"{cell.path.name}.{form}.jsonl")
     with written_aside(target) as aside:
         with aside.open("w", encoding="utf-8") as file:
             for number, batch in enumerate(_batches(cell, rows, audit)):
@@ -135,7 +136,8 @@ def rows_of(
     overlap = str(config.overlap.get("mode", "refuse"))
     plan = Plan(settings=settings, overlap=overlap)
     held = [load_task(task, root, False, say) for task in _held_against(cell, tasks)]
-    data = load_training(plan, [resolve.source(text) for text in settings.train], root, held, say)
+    sources = [resolve.source(text) for text in settings.train]
+    data = load_training(plan, sources, root, held, say, linked=LINKED.items() <= _named_by(cell).items())
     kept = (cell.path / SCHEDULE).is_file()  # then nothing is drawn, so nothing is needed
     needed = data if kept else with_needs(made, data, settings, cell.seed)
     return Rows(made, needed, settings.batch_size, settings.steps, cell.seed), settings
@@ -144,7 +146,8 @@ def rows_of(
 def _held_against(cell: Cell, tasks: Sequence[str] | None) -> list[Task]:
     if tasks is not None:
         return [resolve.task(name) for name in tasks]
-    named = _dropped_for(cell.config.identity or {})
+    dropped_for = _named_by(cell).get("dropped_for")
+    named = sorted(dropped_for) if isinstance(dropped_for, dict) else []
     try:
         return [resolve.task(name) for name in named]
     except (BenchError, TaskError) as error:
@@ -154,8 +157,7 @@ def _held_against(cell: Cell, tasks: Sequence[str] | None) -> list[Task]:
         ) from None
 
 
-def _dropped_for(identity: Mapping[str, object]) -> list[str]:
-    """The tasks whose texts were left out of training."""
-    settings = identity.get("settings")
-    found = settings.get("dropped_for") if isinstance(settings, dict) else None
-    return sorted(found) if isinstance(found, dict) else []
+def _named_by(cell: Cell) -> Mapping[str, object]:
+    """The settings that the cell's name was made of."""
+    settings = (cell.config.identity or {}).get("settings")
+    return settings if isinstance(settings, dict) else {}

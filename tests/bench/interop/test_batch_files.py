@@ -9,7 +9,8 @@ import pytest
 
 from bench.cli import FORMS as OFFERED
 from bench.cli import main
-from bench.interop.batch_files import FORMS
+from bench.interop.batch_files import FORMS, rows_of
+from bench.store.cells import read_cells
 
 STRATEGY = "within(cluster(4), hybrid())"
 
@@ -31,6 +32,10 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def named(cell: str, form: str) -> str:
+    return f"{cell}.jsonl" if form == "jsonl" else f"{cell}.{form}.jsonl"
+
+
 @pytest.mark.parametrize("cell", ["within", "neighbours"])
 def test_every_form_holds_the_batches_of_the_cell(folder: Path, cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
@@ -38,7 +43,7 @@ def test_every_form_holds_the_batches_of_the_cell(folder: Path, cell: str, monke
     for form in FORMS:
         assert main(["export", "batches", "kept", cell, "--out", "out", "--form", form]) == 0
     (path,) = (folder / "results" / "kept").glob(f"{cell}-*")
-    batches, tevatron, flag = (lines(folder / "out" / f"{path.name}.{form}.jsonl") for form in FORMS)
+    batches, tevatron, flag = (lines(folder / "out" / named(path.name, form)) for form in FORMS)
     audit = json.loads((path / "batches.json").read_text())
     rows = [row for batch in batches for row in batch["rows"]]
     assert [batch["batch"] for batch in batches] == list(range(8))
@@ -105,3 +110,24 @@ def test_items_that_were_dropped_for_a_test_set_are_in_no_file(
 
 def test_options_of_the_command_are_the_forms() -> None:
     assert tuple(FORMS) == OFFERED
+
+
+def test_a_cell_of_before_sources_shared_groups_is_drawn_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two"):
+        asked = [{"id": str(i), "query": {"en": f"{name} {i}?"}, "passage": {"en": f"{name} {i}"}} for i in range(39)]
+        shared = {"id": "shared", "query": {"en": f"{name}?"}, "passage": {"en": "the same words in both"}}
+        Path(f"{name}.jsonl").write_text("\n".join(map(json.dumps, [*asked, shared])), encoding="utf-8")
+    few = ["--model", "demo-static", "--steps", "2", "--batch-size", "8", "--baselines", "none", "--no-report"]
+    sources = ["--train", "one.jsonl,two.jsonl", "--task", "demo-dev", "--experiment", "two"]
+    assert main(["run", "--strategy", "mono", *few, *sources]) == 0
+    (cell,) = read_cells(Path("results/two"))
+    assert len(set(rows_of(cell, None, print)[0].data.pool.group)) == 79
+    config = cell.path / "config.json"
+    stored = json.loads(config.read_text(encoding="utf-8"))
+    del stored["identity"]["settings"]["groups"]
+    config.write_text(json.dumps(stored), encoding="utf-8")
+    (before,) = read_cells(Path("results/two"))
+    assert len(set(rows_of(before, None, print)[0].data.pool.group)) == 80
