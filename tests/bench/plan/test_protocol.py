@@ -162,6 +162,17 @@ def test_claims_by_hand_are_not_made_from_questions() -> None:
     assert Claim("hybrid", "mono", ("multi",)).non_inferior == ()
 
 
+def test_where_claims_are_by_hand_the_family_that_they_are_not_of_may_be_another(tmp_path: Path) -> None:
+    mine = FixedClaim("x", "y", "in", ("near",), ("mono",), -0.02, 1.0)
+    stated = Protocol(claims=(mine,), looks=Looks())
+    keep_protocol(
+        tmp_path, dataclasses.replace(stated, primary=()), [NEAR]
+    )  # --until settled leaves out what is not run
+    keep_protocol(tmp_path, stated, [NEAR])
+    with pytest.raises(BenchError, match="has other claims;"):
+        keep_protocol(tmp_path, dataclasses.replace(stated, claims=(dataclasses.replace(mine, bound=0.0),)), [NEAR])
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"sets": ("near", "other")}, r"is about other \(in\); the tasks have far, near"),
     ({"sets": ("far",)}, r"is about far \(in\), cross; by out_of_domain it is out, and it has mono"),
