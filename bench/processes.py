@@ -129,7 +129,7 @@ def join() -> None:
         from accelerate import PartialState
 
         os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"  # else transformers loads weights in the first one alone
-        device = torch.accelerator.current_accelerator(check_available=True)
+        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         on_cpu = device is None or device.type == "mps"
         state = PartialState(cpu=True, timeout=SCORING_PATIENCE) if on_cpu else PartialState(timeout=SCORING_PATIENCE)
         if state.num_processes != count():
