@@ -24,6 +24,16 @@ from bench.errors import BenchError
 from strategies.contract import Batch
 
 
+def require_sharding(device: torch.device) -> None:
+    """Refuse FSDP where torch has none: that of 2.6 waits on CPUs for events that it does not record.
+
+    Raises:
+        BenchError: this torch cannot shard weights on the device.
+    """
+    if device.type == "cpu" and not hasattr(torch.cpu.Stream, "record_event"):
+        raise BenchError(f"torch {torch.__version__} cannot shard weights on CPUs; take a newer one, or leave FSDP out")
+
+
 class Devices:
     """The processes that share a batch. In one process nothing is gathered, summed or compared.
 
@@ -38,6 +48,8 @@ class Devices:
             self.device = PartialState().device
         self.sharded = self.world > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
         self._whole: nn.Module | None = None
+        if self.sharded:
+            require_sharding(self.device)
         if batch_size < self.world:
             raise BenchError(f"every process holds a row: batch size {batch_size} is below {self.world} processes")
         if self.sharded and batch_size % self.world:  # every pass gathers weights, so all processes make equally many

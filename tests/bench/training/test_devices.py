@@ -17,7 +17,7 @@ from bench.data.train_data import TrainData, combine
 from bench.errors import BenchError
 from bench.models.loading import load_encoder
 from bench.plan.settings import Settings
-from bench.training.devices import _without_weights, require_equal
+from bench.training.devices import _without_weights, require_equal, require_sharding
 from bench.training.loop import Hooks, train
 from strategies import STRATEGIES
 from tasks.demo import DemoSource
@@ -185,3 +185,11 @@ def test_threads_change_rounding_alone() -> None:
         train(encoder, data, batches, settings, 0, Hooks(lambda step, seen=seen: seen.append(step.loss)))  # type: ignore[misc]
     torch.set_num_threads(before)
     np.testing.assert_allclose(losses[1], losses[2], rtol=1e-4)
+
+
+def test_a_torch_that_cannot_shard_on_cpus_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_sharding(torch.device("cuda"))
+    monkeypatch.setattr(torch.cpu, "Stream", object)
+    require_sharding(torch.device("cuda"))
+    with pytest.raises(BenchError, match="cannot shard weights on CPUs; take a newer one, or leave FSDP out"):
+        require_sharding(torch.device("cpu"))
