@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+import tasks
 from bench.errors import BenchError
 from bench.plan.identity import changes, code_of
 from bench.store.json_files import hash8
@@ -17,6 +19,12 @@ from tasks.held_out import HeldOut
 
 READING = 2
 """Edition of the built-in readers: raised where the same files give other numbers. Scores that say none are taken."""
+
+
+def edition_of(*files: str | None) -> list[str]:
+    """The sha256 of these files of code and of all that reads data: what is kept of data is kept under it."""
+    code = [*(Path(str(file)) for file in files), *sorted(Path(tasks.__file__).parent.rglob("*.py"))]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in code]
 
 
 class Content(NamedTuple):

@@ -12,9 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import tasks
 from bench.data import train_data
-from bench.data.content import Content, content_of
+from bench.data.content import Content, content_of, edition_of
 from bench.data.overlap import Overlap, find_overlaps, tested_texts, texts_digest
 from bench.data.train_data import TrainData, combine, groups_joined, without, without_held_out
 from bench.errors import BenchError
@@ -189,8 +188,7 @@ def _shared(sources: Sequence[Source], root: Path | None, contents: Mapping[str,
 @functools.cache
 def _edition() -> str:
     """Names the code that reads texts and links groups."""
-    code = [Path(train_data.__file__), *sorted(Path(tasks.__file__).parent.rglob("*.py"))]
-    return hash64([hashlib.sha256(path.read_bytes()).hexdigest() for path in code])
+    return hash64(edition_of(train_data.__file__))
 
 
 def _validated(plan: Plan, sources: Sequence[Source], sets: Sequence[TrainSet]) -> tuple[EvalSet, ...]:

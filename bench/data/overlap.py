@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import tasks
 from bench.data import words
+from bench.data.content import edition_of
 from bench.data.words import HAN, THAI, RunNumbers, units
 from bench.errors import BenchError
 from bench.store.json_files import hash64, read_as, write_json
@@ -219,8 +219,7 @@ def _digests(sources: Sequence[tuple[str, TrainSet]], contents: Sequence[str]) -
 @cache
 def _edition() -> str:
     """Names the code that reads and compares, and the edition of Unicode: with another one, all is compared anew."""
-    code = [Path(__file__), Path(words.__file__), *sorted(Path(tasks.__file__).parent.rglob("*.py"))]
-    return hash64([unicodedata.unidata_version, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in code)])
+    return hash64([unicodedata.unidata_version, *edition_of(__file__, words.__file__)])
 
 
 def _place(key: str) -> Path:

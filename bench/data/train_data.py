@@ -76,8 +76,7 @@ def combine(
     Items and languages left with nothing drop out.
 
     With ``weights``, items of a source are repeated until the sources' shares are as asked; none is left out. Copies
-    share a group, so they never meet in a batch. Groups are those of ``linked_groups``, or of each source apart where
-    not ``linked``. ``names`` are the sources'.
+    share a group, so they never meet in a batch. Groups are those of ``groups_of``. ``names`` are the sources'.
     """
     offered = {lang for s in sets for lang in s.langs}
     langs = tuple(lang for lang in languages or sorted(offered) if lang in offered)
@@ -98,10 +97,14 @@ def combine(
     number = np.concatenate([np.asarray(s.number or range(len(s.group)), np.int64) for s in sets])
     named = tuple(names)
     ids = Ids(named, source, number) if named else ()
-    groups = linked_groups(sets) if linked else groups_apart(sets)
-    pool = Pool(langs, has, np.concatenate(groups), source, named, ids)
+    pool = Pool(langs, has, np.concatenate(groups_of(sets, linked)), source, named, ids)
     data = _drop_empty(TrainData(pool, query, passage, negative))
     return _select(data, _weighted(data.pool.source, weights), data.pool.langs) if weights else data
+
+
+def groups_of(sets: Sequence[TrainSet], linked: bool) -> list[NDArray[np.int64]]:
+    """Those of ``linked_groups``, or of ``groups_apart`` where not ``linked``."""
+    return linked_groups(sets) if linked else groups_apart(sets)
 
 
 def groups_apart(sets: Sequence[TrainSet]) -> list[NDArray[np.int64]]:
@@ -134,8 +137,8 @@ def groups_joined(sets: Sequence[TrainSet]) -> int:
 
 
 def without_held_out(sets: Sequence[TrainSet], held: Sequence[Collection[int]], linked: bool = True) -> list[TrainSet]:
-    """The sources without their held-out items, and what is in a group with any; ``linked`` as of ``combine``."""
-    groups = linked_groups(sets) if linked else groups_apart(sets)
+    """The sources without their held-out items, and what is in a group with any; as ``groups_of`` groups them."""
+    groups = groups_of(sets, linked)
     tested = np.array([of[i] for of, items in zip(groups, held, strict=True) for i in items], np.int64)
     return [
         without(train, frozenset(np.flatnonzero(np.isin(of, tested)).tolist()))

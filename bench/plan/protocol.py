@@ -255,8 +255,8 @@ def require_same_protocol(experiment: Path, stated: Protocol | None) -> None:
     names += [name for name in ("looks", "claims") if getattr(stated, name)]
     other = [name for name in names if getattr(stated, name) != getattr(kept, name)]
     fewer = kept.looks is not None and stated.looks is None  # claims of what was not run were left out
-    told = bool(stated.claims)  # then claims come of no primary family
-    if not (told or (set(kept.primary) <= set(stated.primary) if fewer else kept.primary == stated.primary)):
+    same = set(kept.primary) <= set(stated.primary) if fewer else kept.primary == stated.primary
+    if not stated.claims and not same:  # claims by hand come of no primary family
         other.append("primary")
     if other:
         raise BenchError(

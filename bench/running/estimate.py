@@ -31,7 +31,7 @@ from bench.store.cells import MODEL
 from bench.training.loop import Hooks, Step, train
 from strategies import Batch, Strategy
 from strategies.check_pools import case_of, drawn_vectors
-from tasks import hub
+from tasks import Task, hub
 from tasks.contract import TaskError, Texts
 from tasks.hub.snapshot import told_size
 
@@ -113,7 +113,8 @@ class Estimate(NamedTuple):
 def estimate(grid: Grid, rates: Rates | None = None) -> Estimate:
     """How long what is not finished takes, by rates that are measured here unless they are given; raises as they do."""
     rates = measured(grid) if rates is None else rates
-    todo, trains = grid.unfinished(), _to_train(grid)
+    todo = grid.unfinished()
+    trains = _to_train(grid, todo)
     hand = rates.hand(trains)
     steps = sum(job.steps for job in trains)
     scored = sum(rates.score[t.name] for _, left in todo for t in left)
@@ -133,7 +134,7 @@ def measured(grid: Grid) -> Rates:
     if not any(job.model for job in grid.jobs):
         raise NotHere("no encoder takes part")
     set_up(grid.plan)
-    trains = _to_train(grid)
+    trains = _to_train(grid, grid.unfinished())
     start = time.perf_counter()
     encoder = (load_to_train if trains else load_encoder)(grid.plan.settings, 0)
     opening = time.perf_counter() - start
@@ -147,9 +148,9 @@ def measured(grid: Grid) -> Rates:
     return Rates(opening, load, *hand, step, score, encoder.notes)
 
 
-def _to_train(grid: Grid) -> list[Job]:
-    """The cells whose weights are not there."""
-    return [job for job, _ in grid.unfinished() if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
+def _to_train(grid: Grid, todo: Sequence[tuple[Job, Sequence[Task]]]) -> list[Job]:
+    """Of what is unfinished, the cells whose weights are not there."""
+    return [job for job, _ in todo if job.steps and not (grid.folder / job.name / MODEL).is_dir()]
 
 
 def _trained(jobs: Sequence[Job]) -> list[tuple[Strategy, int]]:

@@ -15,10 +15,10 @@ from scipy.stats import f
 from tabulate import tabulate
 
 import bench
+from bench.store.scores import SETTINGS, in_words
 from strategies.draws import WAYS
 
 A, B = "hybrid", "cross"
-SETTINGS = {"mono": "within a language", "cross": "across languages", "multi": "pool of all languages"}
 
 
 def means(experiment: Path) -> pd.DataFrame:
@@ -30,13 +30,13 @@ def means(experiment: Path) -> pd.DataFrame:
 
 def rows(found: pd.DataFrame) -> Iterator[list[str]]:
     """Of each setting: means and standard deviations of A - B by way of drawing, ratio of the variances, its limits."""
-    for setting, words in SETTINGS.items():
+    for setting in SETTINGS:
         of = found.loc[setting]
         apart = [of.loc[_named(A, way)] - of.loc[_named(B, way)] for way in WAYS]
         free, even = (float(np.var(d, ddof=1)) for d in apart)
         n, ratio = len(found.columns) - 1, even / free
         limits = (ratio / float(f.ppf(p, n, n)) for p in (0.975, 0.025))
-        yield [words, *(f"{d.mean():+.4f} ± {np.std(d, ddof=1):.4f}" for d in apart),
+        yield [in_words(setting), *(f"{d.mean():+.4f} ± {np.std(d, ddof=1):.4f}" for d in apart),
                f"{ratio:.2f}", "[{:.2f}, {:.2f}]".format(*limits)]  # fmt: skip
 
 
