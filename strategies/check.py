@@ -163,6 +163,9 @@ def short_pool_is_refused(case: Case) -> str:
         drawn = case.draw(pool, size=SIZE)
     except StrategyError as error:
         return str(error)
+    except Exception as error:  # a plugin may raise anything
+        seen = f"{type(error).__name__}: {error}"
+        raise Broken(f"{SIZE} rows of 10 groups are refused with a StrategyError; got {seen}") from None
     hold(case.strategy.repeats_groups, f"{SIZE} rows of different groups were drawn from a pool of 10 groups")
     hold(all(len(batch.item) == SIZE for batch in drawn), "a batch is short")
     return "groups are repeated"

@@ -109,6 +109,13 @@ class Raises(Right):
         raise KeyError("en")
 
 
+class RefusesByValueError(Right):
+    def items(self, pool: Pool, items: ItemStream, n: int) -> np.ndarray:
+        if len(np.unique(pool.group)) < n:
+            raise ValueError("too few")
+        return items.take(n)
+
+
 class EnglishByName(Right):
     def lang(self, pool: Pool, item: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return np.full(len(item), pool.langs.index("en"))
@@ -162,6 +169,11 @@ def test_the_right_one_passes() -> None:
 ])  # fmt: skip
 def test_each_wrong_one_is_caught_by_name(wrong: type[Right], name: str) -> None:
     assert name in broken(wrong())
+
+
+def test_a_short_pool_that_is_refused_by_another_error_is_told_which_one_to_raise() -> None:
+    (detail,) = [r.detail for r in check_strategy(RefusesByValueError()) if not r.passed]
+    assert detail == "16 rows of 10 groups are refused with a StrategyError; got ValueError: too few"
 
 
 def test_a_claim_that_holds_is_not_broken_by_another_that_does_not() -> None:
