@@ -7,7 +7,8 @@ from bench.plan import presets
 
 
 def test_every_preset_loads() -> None:
-    assert presets.presets() == ["demo", "demo-transformer", "paper", "public", "study", "study-2", "study-2-native", "study-2-pilot"]
+    studies = ["study", "study-2", "study-2-native", "study-2-pilot"]
+    assert presets.presets() == ["demo", "demo-transformer", "paper", "public", *studies]
     for name in presets.presets():
         plan = presets.load_plan(name, {})
         assert plan.experiment == name
@@ -57,7 +58,7 @@ def test_what_is_refused(tmp_path: Path, text: str, message: str) -> None:
 
 def test_an_unknown_preset() -> None:
     with pytest.raises(
-        BenchError, match=r"a preset is one of demo, .*, study-2, study-2-native, study-2-pilot or the path of a TOML file"
+        BenchError, match=r"a preset is one of demo, .*, study-2-native, study-2-pilot or the path of a TOML file"
     ):
         presets.load_plan("dmeo", {})
 
