@@ -114,6 +114,10 @@ class Encoder:
         """Token ids (and mask) of ``texts``, cut to the length limit of their kind; on the CPU."""
         return self._reading.features(self.model, texts, kind)
 
+    def read(self, texts: Sequence[str], kind: Kind) -> None:
+        """Have the token ids of ``texts`` at hand, which are trained on next; another thread may call it."""
+        self._reading.read(self.model, texts, kind)
+
     def embed(self, features: dict[str, Tensor], kind: Kind) -> Tensor:
         """Float32, (n, dim), unit length; differentiable. The layers run in the precision of the settings."""
         here = accelerator.moved(features, self.model.device)

@@ -54,11 +54,19 @@ class Reading:
             features = {k: v[:-1] if isinstance(v, Tensor) else v for k, v in more.items()}
         return features
 
+    def read(self, model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> None:
+        """Keep the token ids of texts that are trained on next; nothing where this reader's are not kept."""
+        reader = self._reader(kind)
+        if self._tokens.keeps(reader):
+            self._tokens.features(texts, reader, partial(self._preprocessed, model, kind=kind), True, self._quick[kind])
+
     def _read(self, model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Features:
         """Features as the tokenizer gives them, which reads new texts alone."""
-        reader = Reader(self._files, kind, self._prompt[kind], self._length[kind])
         read = partial(self._preprocessed, model, kind=kind)
-        return self._tokens.features(texts, reader, read, model.training, self._quick[kind])
+        return self._tokens.features(texts, self._reader(kind), read, model.training, self._quick[kind])
+
+    def _reader(self, kind: Kind) -> Reader:
+        return Reader(self._files, kind, self._prompt[kind], self._length[kind])
 
     def _preprocessed(self, model: SentenceTransformer, texts: list[str], kind: Kind) -> Features:
         first = model[0]

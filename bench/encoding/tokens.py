@@ -83,8 +83,9 @@ class Kept:
         self, texts: Sequence[str], read: Read, keep: bool, count: bool, quick: Quick | None = None
     ) -> Features:
         """What ``read`` gives for these texts, to the bit; new ones are kept where ``keep``, and ``count`` as bytes."""
-        if self._layout is not None and self.readable and all(text in self._ids for text in texts):
-            return put_together([self._ids[text] for text in texts], self._layout)
+        ids = [self._ids.get(text) for text in texts]
+        if self._layout is not None and self.readable and None not in ids:
+            return put_together(ids, self._layout)  # type: ignore[arg-type]
         with self._reading:  # a tokenizer reads for one thread at a time
             return self._read(texts, read, keep, count, quick if self._quick_is_right else None)
 
@@ -148,6 +149,10 @@ class Store:
     def bytes(self) -> int:
         """What is kept of corpora."""
         return sum(kept.bytes for kept in self._kept.values())
+
+    def keeps(self, reader: Reader) -> bool:
+        """Whether texts of this reader are kept, as far as is known."""
+        return reader not in self._kept or self._kept[reader].readable
 
     def features(
         self, texts: Sequence[str], reader: Reader, read: Read, training: bool, quick: Quick | None = None

@@ -17,6 +17,7 @@ from bench import accelerator, randomness
 from bench.data.batches import Refresh
 from bench.data.negatives import Drawn, Negatives
 from bench.data.train_data import TrainData
+from bench.encoding.ahead import Ahead
 from bench.encoding.encoder import Encoder
 from bench.encoding.handed import followed
 from bench.errors import BenchError
@@ -96,7 +97,8 @@ def train(
         hooks.refresh.follow(partial(_followed, encoder, data, parts))
     first = hooks.keeper.restore(parts, batches) if hooks.keeper else 0
     updates = Updates(encoder, data, settings, seed, devices, parts)
-    for step, batch in enumerate(batches, start=first):
+    steps = enumerate(batches, start=first)
+    for step, batch in updates.read_ahead(steps) if _reads_ahead(devices, hooks) else steps:
         hooks.log(updates.step(step, batch, flops))
         if parts.validator:
             parts.validator.after(step + 1, settings.steps, encoder, parts.optimizer.settle)
@@ -109,6 +111,11 @@ def train(
     encoder.model.eval()
     if devices.number == 0:
         _require_usable(encoder, settings)
+
+
+def _reads_ahead(devices: Devices, hooks: Hooks) -> bool:
+    """Whether the next batch may be drawn before its turn: not by what follows the model, nor before a checkpoint."""
+    return devices.device.type != "cpu" and not hooks.refresh and not (hooks.keeper and hooks.keeper.needed)
 
 
 def _followed(encoder: Encoder, data: TrainData, parts: Parts) -> Vectors:
@@ -138,6 +145,14 @@ def _parts(encoder: Encoder, settings: Settings, devices: Devices, validator: Va
     return Parts(encoder.model, optimizer, scheduler, devices.device, validator if devices.number == 0 else None)
 
 
+class Texts(NamedTuple):
+    """Of one process, in a step: passages have the hard negatives behind."""
+
+    queries: list[str]
+    passages: list[str]
+    drawn: Drawn
+
+
 class Updates:
     """The updates of a training: draw, encode, contrast, step.
 
@@ -157,19 +172,33 @@ class Updates:
         self._devices, self._optimizer, self._scheduler = devices, parts.optimizer, parts.scheduler
         self._negatives = Negatives(data, settings.negatives, settings.negative_language, seed)
         self._gradients = Gradients(encoder, parts.optimizer.weights, settings.micro_batch, devices.device)
+        self._ahead: Ahead[tuple[int, Batch], Texts] | None = None
+
+    def read_ahead(self, steps: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+        """The same steps; texts of the next one are read while one is done."""
+        self._ahead = Ahead(self._read)
+        return self._ahead.over(steps)
+
+    def _read(self, numbered: tuple[int, Batch]) -> Texts:
+        texts = self._texts(*numbered)
+        self._encoder.read(texts.queries, "query")
+        self._encoder.read(texts.passages, "passage")
+        return texts
+
+    def _texts(self, step: int, batch: Batch) -> Texts:
+        own, drawn = self._devices.own_rows(batch), self._negatives.draw(step, batch)
+        hard = [text for row in drawn.texts[self._devices.own] for text in row]
+        return Texts(self._data.queries(own), self._data.passages(own) + hard, drawn)
 
     def step(self, step: int, batch: Batch, flops: Flops) -> Step:
         """Update the weights from a batch; what is logged of it, with operations counted by ``flops``."""
         start = time.perf_counter()
         settings, devices, scale = self._settings, self._devices, self._optimizer.scale.value
-        own = devices.own_rows(batch)
-        devices.require_whole(batch, own, step)
-        drawn = self._negatives.draw(step, batch)
+        texts = self._ahead.found() if self._ahead else self._texts(step, batch)
+        devices.require_whole(batch, devices.own_rows(batch), step)
         group = accelerator.sent(torch.from_numpy(self._data.pool.group[batch.item]), devices.device)
-        objective = partial(contrast, devices, settings.temperature, group, drawn, scale)
-        hard = [text for row in drawn.texts[devices.own] for text in row]
-        passages = self._data.passages(own) + hard
-        loss, work = self._gradients(self._data.queries(own), passages, objective)
+        objective = partial(contrast, devices, settings.temperature, group, texts.drawn, scale)
+        loss, work = self._gradients(texts.queries, texts.passages, objective)
         devices.sum_gradients(self._optimizer.weights)
         norm = self._optimizer.step(settings.max_grad_norm)
         said, size = torch.stack([loss / scale, loss if norm is None else norm]).tolist()  # one wait for the device
@@ -178,8 +207,9 @@ class Updates:
         rate = float(self._scheduler.get_last_lr()[0])
         self._scheduler.step()
         work, seconds = devices.sum_work(work), time.perf_counter() - start
+        negatives = texts.drawn.positive.shape[1]
         return Step(
-            step, said, rate, len(batch.item) / seconds, work.tokens / seconds, work.padding, drawn.positive.shape[1],
+            step, said, rate, len(batch.item) / seconds, work.tokens / seconds, work.padding, negatives,
             flops.step(work, self._gradients.micro_batch), pair_counts(batch, self._data.pool.langs),
         )  # fmt: skip
 

@@ -114,6 +114,12 @@ def test_training_is_that_of_the_cpu(came: dict[str, Came], model: str, case: st
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_texts_of_the_next_step_are_read_while_the_device_works(came: dict[str, Came], model: str) -> None:
+    assert came["cuda"].of(f"{model} trains")["read"] == ["ahead"] * 6
+    assert came["cpu"].of(f"{model} trains")["read"] == ["in its turn"] * 6, "it has no core to spare"
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_a_killed_training_goes_on_to_the_same_bits(came: dict[str, Came], model: str) -> None:
     assert equal(came["cuda"].weights(model, "resumes"), came["cuda"].weights(model, "trains"))
 

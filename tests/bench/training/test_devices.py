@@ -153,6 +153,9 @@ def test_a_refusal_in_two_processes_is_exit_code_2_without_a_traceback_of_the_ha
 
 
 def test_sharded_weights_are_trained_alike(one: Outcome, two: Outcome) -> None:
+    if refused := two.found[0]["sharded"].get("refused"):
+        assert not hasattr(torch.cpu.Stream, "record_event")
+        pytest.skip(refused)
     for found in two.found:
         np.testing.assert_allclose(found["sharded"]["losses"], one.found[0]["even"]["losses"], rtol=1e-4)
     assert (two.weights("sharded") - one.weights("even")).norm() < 1e-3 * moved(one, "even")

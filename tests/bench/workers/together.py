@@ -109,6 +109,20 @@ def patience() -> list[str]:
     return [*found, str(distributed.get_backend(group))]
 
 
+def sharded(data: TrainData, out: Path) -> dict[str, object]:
+    """Trained by FSDP; or why this torch does not."""
+    os.environ["ACCELERATE_USE_FSDP"] = "true"
+    try:
+        found, weights = run(data, "even")
+    except BenchError as error:
+        return {"refused": str(error)}
+    finally:
+        del os.environ["ACCELERATE_USE_FSDP"]
+    if processes.is_first():
+        save_file(weights, out / "sharded.safetensors")
+    return found
+
+
 def everything(out: Path) -> None:
     torch.set_num_threads(1)
     processes.join()
@@ -122,11 +136,7 @@ def everything(out: Path) -> None:
         found["again"] = run(data, "transformer")[0]
         found["dropout"] = run(data, "transformer", dropout=0.1)[0]
         found["resumed"] = killed_and_resumed(data, out / "kept")
-        os.environ["ACCELERATE_USE_FSDP"] = "true"
-        found["sharded"], weights = run(data, "even")
-        if processes.is_first():
-            save_file(weights, out / "sharded.safetensors")
-        del os.environ["ACCELERATE_USE_FSDP"]
+        found["sharded"] = sharded(data, out)
         found["apart"] = refusal(data)
         found["sizes"] = Devices(17).sizes
         found["patient"] = patience()

@@ -12,6 +12,7 @@ import io
 import itertools
 import json
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -60,12 +61,13 @@ class Killed(Exception):
 
 
 class Counts:
-    """Launches and waits of every step, and the loss."""
+    """Launches and waits of every step, the loss, and in which thread the texts of a step were read."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
         self.launches: list[int] = []
         self.waits: list[int] = []
+        self.read: list[str] = []
 
     @contextmanager
     def counting(self) -> Iterator[None]:
@@ -79,7 +81,14 @@ class Counts:
             self.waits.append(CARD.waits.total())
             return found
 
-        with mock.patch.object(loop.Updates, "step", step):
+        reads = loop.Updates._texts
+
+        def texts(updates: Any, *given: Any) -> loop.Texts:
+            here = threading.current_thread() is threading.main_thread()
+            self.read.append("in its turn" if here else "ahead")
+            return reads(updates, *given)
+
+        with mock.patch.object(loop.Updates, "step", step), mock.patch.object(loop.Updates, "_texts", texts):
             yield
 
 
