@@ -171,13 +171,32 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+_OPTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
+    ("strategy", "--strategy", frozenset({*STRATEGIES, *DERIVED})),
+    ("task", "--task", frozenset({*TASKS, *TASK_FAMILIES, "held-out"})),
+    ("source", "--train", frozenset({*SOURCES, *SOURCE_FAMILIES})),
+)
+"""Kinds of names, where they are given, and those that ship."""
+
+
+def _require_of_kind(name: str, wanted: str) -> None:
+    """Refuse a name that ships as another kind: ``--train xquad-r``."""
+    for word, option, names in _OPTIONS:
+        if word != wanted and name.partition(":")[0] in names:
+            raise BenchError(f"{name} is a {word}, given by {option}, and no {wanted}") from None
+
+
 def _build(text: str, kind: Kind[T], plugins: bool) -> T:
     written = _parsed(text)
     if written is None:
         raise BenchError(f"a {kind.word} is written name or name(parameter=value); got {text!r:.200}")
     name = written.name
     with _in_one_line(text):
-        make = find(name, kind, plugins)
+        try:
+            make = find(name, kind, plugins)
+        except BenchError:
+            _require_of_kind(name, kind.word)
+            raise
     arguments = _arguments(written.arguments, make, kind.word, text, plugins)
     known = list(inspect.signature(make).parameters)
     for parameter in arguments:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,26 @@ def test_plugin_by_file_by_module_and_by_entry_point(tmp_path: Path, monkeypatch
 def test_what_is_refused(text: str, message: str) -> None:
     with pytest.raises(BenchError, match=message):
         resolve.strategy(text)
+
+
+@pytest.mark.parametrize(
+    ("make", "text", "message"),
+    [
+        (resolve.source, "xquad-r", "xquad-r is a task, given by --task, and no source"),
+        (resolve.source, "beir:scifact", "beir:scifact is a task, given by --task, and no source"),
+        (resolve.source, "held-out:demo", "held-out:demo is a task, given by --task, and no source"),
+        (resolve.source, "hybrid(alpha=0.3)", "hybrid is a strategy, given by --strategy, and no source"),
+        (resolve.task, "mmarco", "mmarco is a source, given by --train, and no task"),
+        (resolve.task, "hub-qa:a/b", "hub-qa:a/b is a source, given by --train, and no task"),
+        (resolve.strategy, "miracl", "miracl is a task, given by --task, and no strategy"),
+    ],
+)
+def test_a_name_of_another_kind_is_told_where_it_belongs(
+    make: Callable[[str], object], text: str, message: str
+) -> None:
+    with pytest.raises(BenchError) as found:
+        make(text)
+    assert str(found.value) == message
 
 
 def test_a_value_that_the_strategy_refuses() -> None:
