@@ -16,11 +16,12 @@ from tasks.contract import Source, TaskError, TrainSet
 from tasks.files import cache, is_file, read_lines
 from tasks.groups import joined, linked
 from tasks.hub import looking, mirror, offline
+from tasks.hub.listing import entry_of
 from tasks.hub.modes import tell
 from tasks.hub.names import Name
 from tasks.hub.reading import reading, written
 from tasks.hub.snapshot import NotHere, have, note_lacking, told_size, why_not
-from tasks.hub.streaming import entry_of, lines
+from tasks.hub.streaming import lines
 from tasks.languages import canonical
 from tasks.notes import Notes
 
@@ -96,7 +97,7 @@ class MMarco(Source):
                 return tuple(self._parts(root, self.limit))
             copy = mirror(root, self.repo)
             if copy is None:
-                wanted = set(paths)
+                wanted = {entry_of(self._hub(), path).path for path in paths}
                 copy = have(self._hub(), wanted.__contains__)
             absent = next((path for path in paths if not is_file(copy / path)), None)
             if absent is not None:

@@ -32,6 +32,10 @@ WEIGHTS = (".safetensors", ".onnx", ".h5", ".msgpack", *PICKLES)
 ADAPTER = "adapter_config.json"
 
 
+MODELS = ("modules.json", "config.json", ADAPTER)
+"""Of these, a model has one at least."""
+
+
 ROUTERS = ("Router", "Asym")
 
 

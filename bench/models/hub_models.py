@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.models.folder import KINDS, PICKLES, configuration
+from bench.models.folder import KINDS, MODELS, PICKLES, configuration
 from tasks import TaskError
 from tasks.files import is_folder
 from tasks.hub import HubError, Name, NotHere, parsed, resolve, without_downloads
@@ -83,7 +83,7 @@ def fetched(name: str, fetch: bool, trust_remote_code: bool) -> Path:
         found = parsed(name, "model")
         at = found.at(resolve(found))
         with nullcontext() if fetch else without_downloads():
-            _require_safetensors(at)
+            _require_model(at)
             return have(at, lambda path: any(fnmatch(path, pattern) for pattern in patterns))
     except NotHere:
         raise
@@ -116,9 +116,12 @@ def _refused(name: str, error: TaskError) -> BenchError:
     return BenchError(f"model {name!r:.200} is neither a folder here nor to be had from the Hub: {error}{how}")
 
 
-def _require_safetensors(name: Name) -> None:
-    """Refuse a model of pickles before gigabytes of it are fetched."""
+def _require_model(name: Name) -> None:
+    """Refuse what is no model, or one of pickles, before gigabytes of it are fetched."""
     paths = [entry.path for entry in listing(name)]
+    if not any(path in MODELS for path in paths):
+        raise BenchError(f"{name}: no model of sentence-transformers or transformers (neither modules.json nor "
+                         "config.json is there)")  # fmt: skip
     pickles = [path for path in paths if path.endswith(PICKLES)]
     if pickles and not any(path.endswith(".safetensors") for path in paths):
         raise BenchError(

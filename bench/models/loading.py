@@ -15,7 +15,16 @@ from bench import accelerator, randomness
 from bench.encoding.encoder import Encoder
 from bench.errors import BenchError, did_you_mean, told
 from bench.models import hub_models
-from bench.models.folder import ADAPTER, base_of, code_hash, files_of, folder_hash, module_folders, require_safe
+from bench.models.folder import (
+    ADAPTER,
+    MODELS,
+    base_of,
+    code_hash,
+    files_of,
+    folder_hash,
+    module_folders,
+    require_safe,
+)
 from bench.models.hub_models import is_hub_name, owned
 from bench.models.opening import adapted, adapters_saved, opened, require_peft
 from bench.models.parity import compare
@@ -57,7 +66,7 @@ def find_model(name: str, fetch: bool = True, trust_remote_code: bool = False) -
             folder = hub_models.fetched(name, fetch, trust_remote_code)
         except NotHere:
             return None
-    if not any((folder / there).is_file() for there in ("modules.json", "config.json", ADAPTER)):
+    if not any((folder / there).is_file() for there in MODELS):
         raise BenchError(f"{folder}: not a model folder (neither modules.json nor config.json is there)")
     require_safe(folder, trust_remote_code)
     base = base_of(folder)

@@ -15,6 +15,7 @@ from tasks.contract import TaskError
 from tasks.files import cache
 from tasks.hub.asking import api
 from tasks.hub.commits import folder
+from tasks.hub.modes import offline
 from tasks.hub.names import Name
 from tasks.hub.words import AWAY, HubError
 
@@ -57,6 +58,20 @@ def listing(name: Name) -> tuple[Entry, ...]:
     found = tuple(sorted(_entry(row, name) for page in pages for row in page if row.get("type") == "file"))
     _keep(kept, found)
     return found
+
+
+def entry_of(name: Name, path: str) -> Entry:
+    """What a commit has under a path.
+
+    Raises:
+        HubError: nothing; without a network, nothing that is known here.
+    """
+    for entry in listing(name):
+        if entry.path == path:
+            return entry
+    if offline():
+        raise HubError("offline", f"{name}: {path!r} is not here, and the network is switched off")
+    raise HubError("file", f"{name} has no file {path!r}; {name.url}/tree/{name.revision} lists what it has")
 
 
 def _entry(row: dict[str, object], name: Name) -> Entry:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.hub.asking import TIMEOUT, asked
 from tasks.hub.commits import folder
-from tasks.hub.listing import Entry, listing
+from tasks.hub.listing import Entry, entry_of
 from tasks.hub.modes import looking, offline
 from tasks.hub.names import Name
 from tasks.hub.snapshot import NotHere, have, why_not
@@ -16,18 +16,6 @@ from tasks.hub.words import HubError, endpoint, understood
 
 TRIES = 3
 """How often a connection may break without a byte in between."""
-
-
-def entry_of(name: Name, path: str) -> Entry:
-    """What a commit has under a path.
-
-    Raises:
-        HubError: nothing.
-    """
-    for entry in listing(name):
-        if entry.path == path:
-            return entry
-    raise HubError("file", f"{name} has no file {path!r}; {name.url}/tree/{name.revision} lists what it has")
 
 
 def lines(name: Name, path: str) -> Iterator[bytes]:

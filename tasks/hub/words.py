@@ -77,10 +77,10 @@ def _of_disk(error: BaseException, name: Name, file: str) -> HubError | None:
 def _of_answer(error: BaseException, name: Name, file: str) -> HubError | None:
     """What the Hub itself answered."""
     logged_in = _logged_in()
-    terms = "your token has no access yet" if logged_in else "log in with 'hf auth login', or set HF_TOKEN"
+    terms = "; your token has no access yet" if logged_in else ", then log in with 'hf auth login', or set HF_TOKEN"
     private = "your token cannot see it" if logged_in else "it is private: 'hf auth login', or HF_TOKEN"
     said = {
-        "GatedRepoError": ("gated", f"{name.repo} is gated: accept its terms at {name.url}, then {terms}"),
+        "GatedRepoError": ("gated", f"{name.repo} is gated: accept its terms at {name.url}{terms}"),
         "RepositoryNotFoundError": ("missing", f"the Hub has no {name.word} {name.repo!r}, or {private}"),
         "RevisionNotFoundError": ("revision", f"{name.repo} has no revision {name.revision!r}; {name.url}/commits/main "
                                   "lists its commits, of which all 40 digits are given"),

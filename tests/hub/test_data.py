@@ -179,6 +179,18 @@ def test_a_limit_reads_the_beginning(hub: Hub, tmp_path: Path, told: list[str]) 
     assert describe_source(whole, None)["origin"] == {MMarco.repo: MMarco.revision}
 
 
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_file_that_a_commit_lacks_is_said_before_others_are_fetched(
+    hub: Hub, tmp_path: Path, limit: int | None
+) -> None:
+    hub.add("datasets", MMarco.repo, mmarco(tmp_path / "a", {"de": "german"}), MMarco.revision)
+    with pytest.raises(
+        HubError, match=r"mmarco@\w+ has no file 'data/v2/queries/train/japanese_queries\.train\.tsv'; http"
+    ):
+        MMarco(("de", "ja"), limit).load(None)
+    assert not [line for line in requests(hub) if "/resolve/" in line]
+
+
 def copied(folder: Path, root: Path) -> Path:
     place = root / "hub" / MMarco.repo
     place.parent.mkdir(parents=True)

@@ -115,11 +115,15 @@ def test_code_is_not_even_fetched_without_consent(hub: Hub, tiny: Path, tmp_path
     ("acme/none", r"the Hub has no model 'acme/none', or it is private: 'hf auth login', or HF_TOKEN"),
     ("acme/tiny@v9", r"acme/tiny has no revision 'v9'; .*/acme/tiny/commits/main lists its commits"),
     ("acme/gated", r"acme/gated is gated: accept its terms at .*/acme/gated, then log in"),
+    ("acme/empty", r"acme/empty@\w{40}: no model of .* \(neither modules\.json nor config\.json is there\)"),
     ("acme/pickle", r"its weights are a pickle alone \(pytorch_model\.bin\), .* --model acme/pickle@refs/pr/N"),
 ])  # fmt: skip
 def test_what_cannot_be_had_is_said_in_a_sentence(hub: Hub, tiny: Path, tmp_path: Path, name: str, said: str) -> None:
     hub.add("models", "acme/tiny", tiny)
     hub.add("models", "acme/gated", tiny, gated="manual")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "model.safetensors").write_bytes(bytes(60_000))
+    hub.add("models", "acme/empty", tmp_path / "empty")
     pickle = bare(tmp_path / "pickle", "bert")
     (pickle / "model.safetensors").rename(pickle / "pytorch_model.bin")
     hub.add("models", "acme/pickle", pickle)
@@ -127,6 +131,13 @@ def test_what_cannot_be_had_is_said_in_a_sentence(hub: Hub, tiny: Path, tmp_path
     with pytest.raises(BenchError, match=said):
         find_model(name)
     assert not [line for line in hub.log if line["bytes"] > 50_000]
+
+
+def test_who_is_logged_in_is_not_told_to_log_in(hub: Hub, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add("models", "acme/gated", tiny, gated="manual")
+    monkeypatch.setenv("HF_TOKEN", "bad")
+    with pytest.raises(BenchError, match=r"accept its terms at \S+/acme/gated; your token has no access yet$"):
+        find_model("acme/gated")
 
 
 def test_a_dry_run_looks_and_fetches_nothing(hub: Hub, tiny: Path) -> None:
