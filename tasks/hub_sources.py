@@ -102,6 +102,8 @@ class HubQA(Source):
         if self.called is not None and not (isinstance(self.called, str) and self.called):
             raise TaskError(f"hub-qa:{self.repo}: called is text; got {self.called!r:.60}")
         name = parsed(self.repo, "dataset", self.revision)
+        if self.revision not in ("main", name.revision):
+            raise TaskError(f"hub-qa:{self.repo}: the name gives a revision, and revision={self.revision!r} another")
         object.__setattr__(self, "repo", name.repo)
         object.__setattr__(self, "revision", name.revision)
 

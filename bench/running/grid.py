@@ -270,11 +270,18 @@ def _continued(moves: Sequence[Move], settings: Settings) -> str:
         if kind == "model":
             options.append(f"--model {repo}@{before}")
         at = re.compile(rf"hub-qa:{re.escape(repo)}(@[^(]*)?(?=\(|$)")
-        texts = [at.sub(f"hub-qa:{repo}@{before}", text) if kind == "dataset" else text for text in texts]
+        texts = [_at(text, at, f"hub-qa:{repo}@{before}") if kind == "dataset" else text for text in texts]
     if texts != list(settings.train):
         options.append(f"--train {quoted(','.join(texts))}")
     told = {move.kind for move in moves} <= {"model", "dataset"} and options
     return f"; {' '.join(options)} continues the old ones" if told else ""
+
+
+def _at(text: str, name: re.Pattern[str], pinned: str) -> str:
+    """A source with its name at a commit, in place of a revision that it gave elsewhere."""
+    if not name.search(text):
+        return text
+    return name.sub(pinned, re.sub(r"""revision=(['"])[^'"]*\1, |, revision=(['"])[^'"]*\2""", "", text))
 
 
 def _few(found: Sequence[str], most: int = 3) -> str:

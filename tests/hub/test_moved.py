@@ -9,8 +9,12 @@ import pytest
 
 from bench.cli import main
 from bench.plan.identity import Move, moved
+from bench.plan.settings import Settings
+from bench.running.grid import _continued
 from bench.store.cells import read_cells
+from tasks import TaskError
 from tasks.hub import commits
+from tasks.hub_sources import HubQA
 from tests.bench.tiny_models import bare
 from tests.hub.conftest import retrieval, squad
 from tests.hub.stand_in import Hub
@@ -122,6 +126,18 @@ def test_what_moved_is_known_by_its_commits() -> None:
     assert [m.repo for m in moved(about(OLD, OLD, OLD), about(NEW, NEW, NEW))] == ["acme/x", "acme/impl", "acme/qa"]
     assert list(moved({}, about(NEW, NEW, NEW))) == []
     assert list(moved(about(OLD, OLD, OLD), {"model": {"name": "acme/y", "revision": NEW}})) == []
+
+
+@pytest.mark.parametrize("given", ["langs=('de', 'en'), revision='main'", "revision='main', langs=('de', 'en')"])
+def test_a_revision_that_was_given_is_not_printed_beside_the_commit(given: str) -> None:
+    settings = Settings(train=("demo", f"hub-qa:acme/qa({given})", "hub-qa:acme/q(langs=('de',), revision='v1')"))
+    said = _continued([Move("dataset", "acme/qa", OLD, NEW, "sources")], settings)
+    assert f"demo,hub-qa:acme/qa@{OLD}(langs=('de', 'en')),hub-qa:acme/q(langs=('de',), revision='v1')" in said
+
+
+def test_two_revisions_of_one_name_are_refused() -> None:
+    with pytest.raises(TaskError, match=r"acme/qa@v1: the name gives a revision, and revision='v2' another"):
+        HubQA("acme/qa@v1", ("de",), "v2")
 
 
 def test_who_asks_for_another_commit_is_not_told_that_it_moved(hub: Hub, tmp_path: Path, runs: Runs) -> None:
