@@ -57,7 +57,7 @@ def _asked(name: Name) -> str:
         if known is None:
             raise
         if not offline():
-            tell(f"{error}. {name.word} {name} is taken at {known}, its commit when the Hub was last asked")
+            tell(f"{error}; {name.word} {name} is taken at {known}, its commit when the Hub was last asked")
         return known
     commit, called = str(about.get("sha")), str(about.get("id", name.repo))
     if not COMMIT.fullmatch(commit):
