@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from strategies.contract import StrategyError
@@ -38,9 +39,16 @@ def told(error: BaseException) -> str:
     return whole if len(whole) <= TOLD else f"{whole[:TOLD]} ..."
 
 
+KEPT_BY_THE_HUB = re.compile(r"\S*?(?:models|datasets)--([^/\s]+?)--([^/\s]+)/snapshots/([0-9a-f]{40})")
+"""Where the Hub's library keeps a commit of a repository: owner, name, commit."""
+
+
 def one_line(error: Exception) -> str:
-    """A message with what would move a terminal's cursor or change its colours written out."""
-    text = " ".join(str(error).split())
+    """A message with what would move a terminal's cursor or change its colours written out.
+
+    A place in the Hub's cache is told as what the user asked for: owner/name@commit.
+    """
+    text = KEPT_BY_THE_HUB.sub(r"\1/\2@\3", " ".join(str(error).split()))
     shown = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
     return shown if len(shown) <= LONGEST_MESSAGE else f"{shown[:LONGEST_MESSAGE]} ..."
 
