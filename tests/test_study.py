@@ -103,3 +103,28 @@ def test_the_single_sets_of_the_second_findings_are_those_of_compare() -> None:
             of = effects[{"xquad-r, six languages": SETS["XQuAD-R"]}.get(line[0], line[0]), line[1]]
             expected = f"{thousandths(of.effect)} [{thousandths(of.interval.low)}, {thousandths(of.interval.high)}]"
             assert line[column] == expected, (pair, line[:2])
+
+
+def test_the_table_of_the_compositions_is_that_of_their_cells() -> None:
+    folder = ROOT / "results" / "compositions"
+    (found,) = read_sets(cells(folder))
+    rows = {row.label: row for row in leaderboard(found, found.main)}
+    (_, *lines) = next(t for t in tables(folder / "findings.md") if t[0][0] == "strategy")
+    assert len(lines) == len(rows) == 5
+    for label, mono, cross, multi, source, similarity, losses in lines:
+        means = {setting: float(value) for setting, value in zip(SETTINGS.values(), (mono, cross, multi), strict=True)}
+        assert means == pytest.approx({s: rows[label].mean[s] for s in means}, abs=0.0005000001), label
+        trained = [
+            cell for cell in cells(folder) if short(cell.label) == label and (cell.path / "batches.json").exists()
+        ]
+        audits = [json.loads((cell.path / "batches.json").read_text()) for cell in trained]
+        assert (len(audits) == 2) == bool(source), label
+        if source:
+            assert sum(a["same_source"] for a in audits) / 2 == pytest.approx(float(source), abs=0.00500001), label
+            assert sum(a["similarity"] for a in audits) / 2 == pytest.approx(float(similarity), abs=0.000500001), label
+            steps = [(cell.path / "steps.jsonl").read_text().splitlines() for cell in trained]
+            ends = [
+                [json.loads(line)["loss"] for s in steps for line in s[part]] for part in (slice(10), slice(-10, None))
+            ]
+            for said, values in zip(losses.split(", "), ends, strict=True):
+                assert sum(values) / 20 == pytest.approx(float(said), abs=0.00500001), label
