@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import load
+from bench.analysis import statistics
 from bench.analysis.compare import Comparison, compare, facts
 from bench.analysis.leaderboard import leaderboard
 from bench.analysis.set_scores import read_sets
@@ -128,3 +130,22 @@ def test_the_table_of_the_compositions_is_that_of_their_cells() -> None:
             ]
             for said, values in zip(losses.split(", "), ends, strict=True):
                 assert sum(values) / 20 == pytest.approx(float(said), abs=0.00500001), label
+
+
+def test_the_table_of_the_native_arm_is_that_of_its_trainings() -> None:
+    values = load(ROOT / "results" / "study-2-native").per_query()
+    values["with"] = values.strategy.str.endswith("native-qa")
+    trained = values[values.strategy != "untrained"]
+    names = {"MIRACL-lite, Arabic": "miracl-lite-ar", "XQuAD-R, Arabic and Thai": "xquad-r-ar-th"}
+    settings = {"within a language": "mono", "across languages": "cross", "pool of all languages": "multi"}
+    (_, *lines) = next(t for t in tables(ROOT / "results" / "study-2-native" / "findings.md") if t[0][0] == "set")
+    name = ""
+    for of, setting, without, having, difference in lines:
+        name = names.get(of, name)
+        rows = trained[(trained.set == name) & (trained.setting == settings[setting])]
+        table = rows.groupby(["with", "seed", "question"]).value.mean().unstack("question")
+        one, other = (table.loc[which].to_numpy() for which in (False, True))  # (trainings, questions) each
+        low, high = statistics.interval(other - one, 0.95)
+        assert (one.mean(), other.mean()) == pytest.approx((float(without), float(having)), abs=0.0005000001), setting
+        assert f"{(other - one).mean():+.3f} [{low:+.3f}, {high:+.3f}]".replace("0.", ".") == difference, setting
+    assert len(lines) == 4
