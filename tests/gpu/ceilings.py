@@ -11,7 +11,7 @@ LAUNCHES = 1000
 def ceilings(asked: Asked, found: Found) -> None:
     """Each is the median of several, behind a warm-up, waited for."""
     device = torch.device("cuda" if CARD() else "cpu")
-    size, times = (8192, 20) if CARD() and not asked.small else (1024, 3)
+    size, times = (8192, 20) if CARD() and not asked.small else (256, 3)
     for dtype in (torch.bfloat16, torch.float32):
         a = torch.randn(size, size, device=device).to(dtype)
         b = torch.randn(size, size, device=device).to(dtype)
