@@ -1,4 +1,4 @@
-"""The texts of the next batch become token ids while a GPU works on this one: a step waits for no tokenizer."""
+"""Texts become token ids while a GPU works on those before them: nothing waits for a tokenizer but the first."""
 
 from __future__ import annotations
 

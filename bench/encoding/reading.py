@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from bench.data.corpus import Kind
 from bench.encoding import sides
+from bench.encoding.ahead import Ahead
 from bench.encoding.tokens import SHARED, Features, Reader, Store
 from bench.store import shards
 
@@ -56,14 +56,13 @@ class Reading:
 
     def read(self, model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> None:
         """Keep the token ids of texts that are trained on next; nothing where this reader's are not kept."""
-        reader = self._reader(kind)
-        if self._tokens.keeps(reader):
-            self._tokens.features(texts, reader, partial(self._preprocessed, model, kind=kind), True, self._quick[kind])
+        if self._tokens.keeps(self._reader(kind)):
+            self._read(model, texts, kind, ahead=True)
 
-    def _read(self, model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Features:
-        """Features as the tokenizer gives them, which reads new texts alone."""
+    def _read(self, model: SentenceTransformer, texts: Sequence[str], kind: Kind, ahead: bool = False) -> Features:
+        """Features as the tokenizer gives them, which reads new texts alone; ``ahead`` of training."""
         read = partial(self._preprocessed, model, kind=kind)
-        return self._tokens.features(texts, self._reader(kind), read, model.training, self._quick[kind])
+        return self._tokens.features(texts, self._reader(kind), read, model.training or ahead, self._quick[kind])
 
     def _reader(self, kind: Kind) -> Reader:
         return Reader(self._files, kind, self._prompt[kind], self._length[kind])
@@ -84,14 +83,9 @@ class Reading:
         if not ahead:
             yield from ((chunk, None) for chunk in chunks)
             return
-        with ThreadPoolExecutor(1) as reading:
-            waiting: list[tuple[list[str], Future[Features]]] = []
-            for chunk in chunks:
-                waiting.append((chunk, reading.submit(self.features, model, chunk, kind)))
-                if len(waiting) > 1:
-                    first, features = waiting.pop(0)
-                    yield first, features.result()
-            yield from ((chunk, features.result()) for chunk, features in waiting)
+        reading: Ahead[list[str], Features] = Ahead(lambda chunk: self.features(model, chunk, kind))
+        for chunk in reading.over(chunks):
+            yield chunk, reading.found()
 
 
 class _QuickReader:
